@@ -1,0 +1,102 @@
+"""The contract of a search algorithm: it wraps a complete mm-model whose backbone is a super-net."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from mmengine.model import BaseModel
+from torch import nn
+
+from ..genotype import Genotype
+from ..registry import MODELS
+from ..spaces.base import Path, SuperNet
+
+
+class SearchAlgorithm(BaseModel):
+    """Base of all algorithms.
+
+    It trains as the wrapped model does; a subclass adds losses (:meth:`arch_losses`), replaces
+    ``train_step``, or acts between epochs (:meth:`after_epoch`), and writes :meth:`decide`.
+
+    Args:
+        model: Config of a classifier, detector or segmentor whose ``backbone`` is a super-net.
+        data_preprocessor: Passed on to the wrapped model (mmengine's runner gives it to the whole).
+        init_cfg: mmengine initialisation of the whole.
+
+    Raises:
+        TypeError: If the model's backbone is not a super-net.
+    """
+
+    def __init__(
+        self, model: dict, data_preprocessor: dict | None = None, init_cfg: dict | None = None
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        self.model_config = copy.deepcopy(dict(model))
+        if data_preprocessor is not None:
+            self.model_config.setdefault('data_preprocessor', data_preprocessor)
+        self.model = MODELS.build(copy.deepcopy(self.model_config))
+        self.data_preprocessor = self.model.data_preprocessor
+        if not isinstance(getattr(self.model, 'backbone', None), SuperNet):
+            raise TypeError(
+                f'{type(self).__name__}: model.backbone must be a super-net such as '
+                f"'ppnas_mm.PPConvSuperNet', got {type(getattr(self.model, 'backbone', None))}"
+            )
+
+    @property
+    def super_net(self) -> SuperNet:
+        """The backbone that is searched."""
+        return self.model.backbone
+
+    def arch_parameters(self) -> dict[str, nn.Parameter]:
+        """Return the parameters that the architecture optimizer owns, by name."""
+        return self.super_net.arch_parameters()
+
+    def forward(self, inputs: Any, data_samples: Any = None, mode: str = 'tensor') -> Any:
+        """Run the wrapped model; in ``'loss'`` mode add :meth:`arch_losses` to its losses."""
+        outputs = self.model(inputs, data_samples, mode=mode)
+        if mode != 'loss':
+            return outputs
+        # mmpretrain's name for its loss is the one that the sum is logged under
+        outputs = {'loss_task' if k == 'loss' else k: v for k, v in outputs.items()}
+        return {**outputs, **self.arch_losses()}
+
+    def val_step(self, data: Any) -> Any:
+        """Predict as the wrapped model does."""
+        return self.model.val_step(data)
+
+    def test_step(self, data: Any) -> Any:
+        """Predict as the wrapped model does."""
+        return self.model.test_step(data)
+
+    def arch_losses(self) -> dict[str, torch.Tensor]:
+        """Return further losses, by names that contain ``loss``."""
+        return {}
+
+    def after_epoch(self, epoch: int) -> None:
+        """Act after epoch ``epoch`` (from 1): prune, resample, change the mixture."""
+
+    def decide(self, strict: bool) -> Path:
+        """Return the path that the search stands for now.
+
+        Args:
+            strict: Raise ``DegenerateArchitectureError`` rather than repair what is missing.
+        """
+        raise NotImplementedError
+
+    def derive(self, strict: bool = True, provenance: dict[str, Any] | None = None) -> Genotype:
+        """Return the genotype of :meth:`decide`.
+
+        Raises:
+            DegenerateArchitectureError: With ``strict``, if nodes are empty or inputs dropped.
+        """
+        return self.super_net.to_genotype(self.decide(strict), provenance)
+
+    @torch.no_grad()
+    def distribution(self) -> dict[str, list[float]]:
+        """Return, for each choice, the gates' sigmoids or the operations' softmax."""
+        return {
+            name: (p.sigmoid() if self.super_net.choices[name].gates else p.softmax(0)).tolist()
+            for name, p in self.super_net.arch.items()
+        }

@@ -1,0 +1,45 @@
+"""Random search: the baseline of every space (PP-NAS, Section IV-B and Table II)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..registry import MODELS
+from ..spaces.base import Path
+from ..spaces.mixture import Fixed
+from .base import SearchAlgorithm
+
+
+@MODELS.register_module()
+class RandomSearch(SearchAlgorithm):
+    """Draw one architecture, prune the super-net down to it and train that.
+
+    Args:
+        model: Config of the wrapped model; its backbone is a super-net.
+        constrained: Resample until every input group of every cell is used.
+        seed: Seed of the draw; ``None`` takes torch's, which follows the search's ``--seed``.
+        **kwargs: See :class:`SearchAlgorithm`.
+    """
+
+    def __init__(
+        self,
+        model: dict,
+        constrained: bool = True,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(model, **kwargs)
+        rng = np.random.default_rng(torch.initial_seed() % 2**32 if seed is None else seed)
+        path = self.super_net.to_path(self.super_net.random_genotype(rng, constrained))
+        for name, kept in path.items():
+            for candidate in set(self.super_net.alive_candidates(name)) - set(kept):
+                self.super_net.prune(name, candidate)
+        self.super_net.mixture = Fixed(path)
+        self.super_net.arch.requires_grad_(False)
+
+    def decide(self, strict: bool) -> Path:
+        """Return the path that was drawn: what is left of the super-net."""
+        return {name: self.super_net.alive_candidates(name) for name in self.super_net.choices}

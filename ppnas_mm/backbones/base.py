@@ -1,0 +1,108 @@
+"""What every backbone here shares: stages, features, freezing, initialisation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmengine.model import BaseModule
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+DEFAULT_INIT = [
+    dict(type='Kaiming', layer='Conv2d', mode='fan_out', nonlinearity='relu'),
+    dict(type='Constant', layer=['_BatchNorm', 'GroupNorm'], val=1),
+]
+
+
+class Backbone(BaseModule):
+    """Base of all backbones: call :meth:`set_stages` at the end of ``__init__``.
+
+    Args:
+        out_indices: Stages whose features ``forward`` returns, as a tuple of maps.
+        frozen_stages: -1 freezes nothing, 0 the stem, i the stem and the first i stages.
+        norm_eval: Whether batch norms stay in evaluation mode during training.
+        init_cfg: mmengine initialisation; ``None`` means He-normal (fan-out) and ones.
+    """
+
+    def __init__(
+        self,
+        out_indices: Sequence[int],
+        frozen_stages: int = -1,
+        norm_eval: bool = False,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg=DEFAULT_INIT if init_cfg is None else init_cfg)
+        self.out_indices = tuple(out_indices)
+        self.frozen_stages = frozen_stages
+        self.norm_eval = norm_eval
+        self.feature_info: list[dict] = []
+
+    def set_stages(self, names: Sequence[str], channels: Sequence[int], strides: Sequence[int]) -> None:
+        """Declare the stages and freeze what ``frozen_stages`` names.
+
+        Args:
+            names: Attribute of each stage; the stem is ``self.stem``.
+            channels: Output channels of each stage.
+            strides: Total stride ("reduction") of each stage.
+
+        Raises:
+            ValueError: If ``out_indices`` or ``frozen_stages`` is out of range.
+        """
+        count = len(names)
+        if not self.out_indices or any(not 0 <= i < count for i in self.out_indices):
+            raise ValueError(f'out_indices={self.out_indices}: expected stages 0..{count - 1}')
+        if not -1 <= self.frozen_stages <= count:
+            raise ValueError(f'frozen_stages={self.frozen_stages}: expected -1..{count}')
+        self.stage_names = tuple(names)
+        self.feature_info = [
+            dict(num_chs=c, reduction=s, module=n)
+            for n, c, s in zip(names, channels, strides, strict=True)
+        ]
+        self._freeze()
+
+    @property
+    def out_channels(self) -> list[int]:
+        """Channels of the returned maps, in order: the ``in_channels`` of a neck or head."""
+        return [self.feature_info[i]['num_chs'] for i in self.out_indices]
+
+    @property
+    def stages(self) -> list[nn.Module]:
+        """The stages, in order."""
+        return [getattr(self, name) for name in self.stage_names]
+
+    @property
+    def pretrained_init(self) -> bool:
+        """Whether ``init_cfg`` loads a checkpoint."""
+        return isinstance(self.init_cfg, dict) and self.init_cfg.get('type') == 'Pretrained'
+
+    def _freeze(self) -> None:
+        if self.frozen_stages < 0:
+            return
+        for module in [self.stem, *self.stages[: self.frozen_stages]]:
+            module.eval()
+            for parameter in module.parameters():
+                parameter.requires_grad = False
+
+    def train(self, mode: bool = True) -> Backbone:
+        """Set the mode, but keep frozen stages (and norms, with ``norm_eval``) in evaluation."""
+        super().train(mode)
+        self._freeze()
+        if mode and self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
+
+    def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
+        """Depth of a parameter for layer-wise learning rates (mmpretrain's contract).
+
+        Returns:
+            The layer (0 stem, i stage i, one more for anything else) and the number of layers.
+        """
+        layers = len(self.stage_names) + 2
+        head = param_name[len(prefix) :].split('.')[0] if param_name.startswith(prefix) else ''
+        if head == 'stem':
+            return 0, layers
+        if head in self.stage_names:
+            return self.stage_names.index(head) + 1, layers
+        return layers - 1, layers

@@ -1,0 +1,82 @@
+"""The middle convolution of a bottleneck: PPConv and the plug-and-play blocks it is held against.
+
+All take and return ``(N, width, H, W)``.  Facts: PP-NAS, Section III-A and Fig. 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ..genotype import Cell
+from ..ops import ConvStyle, build_op
+
+
+def mean(tensors: Sequence[Tensor]) -> Tensor:
+    """Plain mean of equal-shaped tensors (safe in fp16: divides by a Python int)."""
+    total = tensors[0]
+    for tensor in tensors[1:]:
+        total = total + tensor
+    return total / len(tensors) if len(tensors) > 1 else total
+
+
+class SplitConv(nn.Module):
+    """Start block: the first group passes, each other group has a 3x3 of its own, nothing is added.
+
+    It stands where the stride or the number of channels changes (authors' code; with one
+    identity it has as many parameters as a PPConv with one identity).
+    """
+
+    def __init__(self, width: int, groups: int, dilation: int, style: ConvStyle) -> None:
+        super().__init__()
+        self.groups = groups
+        channels = width // groups
+        self.convs = nn.ModuleList(
+            build_op('conv_3x3', channels, dilation, style) for _ in range(groups - 1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, width, H, W)`` to the same shape."""
+        first, *rest = x.chunk(self.groups, dim=1)
+        return torch.cat([first, *(conv(r) for conv, r in zip(self.convs, rest, strict=True))], dim=1)
+
+
+class Res2Conv(SplitConv):
+    """Res2Net's block: each 3x3 also reads the output before it (Fig. 2, middle)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, width, H, W)`` to the same shape."""
+        first, second, *rest = x.chunk(self.groups, dim=1)
+        outputs = [first, self.convs[0](second)]
+        for conv, group in zip(self.convs[1:], rest, strict=True):
+            outputs.append(conv(group + outputs[-1]))
+        return torch.cat(outputs, dim=1)
+
+
+class PPConv(nn.Module):
+    """A searched block: output j applies its op to the plain mean of the nodes it keeps.
+
+    Args:
+        cell: The architecture: ``cell.inputs`` groups in, as many nodes out.
+        width: Channels, a multiple of ``cell.inputs``.
+        dilation: Dilation of its convolutions.
+        style: Convolution, norm and activation configs.
+    """
+
+    def __init__(self, cell: Cell, width: int, dilation: int, style: ConvStyle) -> None:
+        super().__init__()
+        self.groups = cell.inputs
+        self.sources = [edges[0].sources for edges in cell.nodes]
+        channels = width // cell.inputs
+        self.nodes = nn.ModuleList(
+            build_op(edges[0].op, channels, dilation, style) for edges in cell.nodes
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, width, H, W)`` to the same shape."""
+        states = list(x.chunk(self.groups, dim=1))
+        for op, sources in zip(self.nodes, self.sources, strict=True):
+            states.append(op(mean([states[i] for i in sources])))
+        return torch.cat(states[self.groups :], dim=1)

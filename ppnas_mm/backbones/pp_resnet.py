@@ -1,0 +1,326 @@
+"""PP-ResNet: ResNet whose 3x3 convolutions are searched plug-and-play blocks.
+
+Paper: PP-NAS, TNNLS 2023, Sections III-A and IV.  Where paper and authors' code differ, see
+``docs/design.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch.utils.checkpoint as cp
+from mmcv.cnn import build_activation_layer
+from mmcv.cnn.bricks import DropPath
+from mmengine.model import constant_init
+from torch import Tensor, nn
+
+from ..genotype import Genotype, GenotypeError
+from ..ops import ConvStyle
+from ..registry import MODELS
+from .base import Backbone
+from .conv2 import PPConv, Res2Conv, SplitConv
+
+EXPANSION = 4
+DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+
+Conv2Factory = Callable[[int, int, int, ConvStyle], nn.Module]
+"""Builds the middle convolution from (stage, width, dilation, style)."""
+
+
+class Bottleneck(nn.Module):
+    """1x1, middle convolution, 1x1 and shortcut; a stride is an average pool before each.
+
+    Args:
+        channels: Input and output channels.
+        width: Channels of the middle convolution.
+        conv2: The middle convolution (stride 1).
+        stride: Stride of the block, 1 or 2.
+        start: Whether the shape changes: then the shortcut has a 1x1 convolution.
+        style: Convolution, norm and activation configs.
+        drop_path_rate: Probability of dropping the block (stochastic depth).
+        with_cp: Whether to recompute the block in the backward pass to save memory.
+    """
+
+    def __init__(
+        self,
+        channels: tuple[int, int],
+        width: int,
+        conv2: nn.Module,
+        stride: int,
+        start: bool,
+        style: ConvStyle,
+        drop_path_rate: float = 0.0,
+        with_cp: bool = False,
+    ) -> None:
+        super().__init__()
+        self.start = start
+        self.with_cp = with_cp
+        self.conv1 = style.conv(channels[0], width, 1)
+        # pools never count padding: TensorFlow's "same", as the authors trained
+        self.pool = (
+            nn.AvgPool2d(3, 2, padding=1, count_include_pad=False) if stride == 2 else nn.Identity()
+        )
+        self.conv2 = conv2
+        self.conv3 = style.conv(width, channels[1], 1, act=False)
+        shortcut: list[nn.Module] = []
+        if stride == 2:
+            shortcut.append(nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False))
+        if start:
+            shortcut.append(style.conv(channels[0], channels[1], 1, act=False))
+        self.shortcut = nn.Sequential(*shortcut)
+        self.drop_path = DropPath(drop_path_rate) if drop_path_rate else nn.Identity()
+        self.act = build_activation_layer(style.act_cfg)
+
+    def _forward(self, x: Tensor, *mix: Any) -> Tensor:
+        out = self.pool(self.conv1(x))
+        out = self.conv2(out) if self.start else self.conv2(out, *mix)
+        return self.act(self.drop_path(self.conv3(out)) + self.shortcut(x))
+
+    def forward(self, x: Tensor, *mix: Any) -> Tensor:
+        """Map ``(N, C_in, H, W)`` to ``(N, C_out, H / stride, W / stride)``.
+
+        ``mix`` is what a super-net passes on to its searchable middle convolution.
+        """
+        if self.with_cp and x.requires_grad:
+            return cp.checkpoint(self._forward, x, *mix, use_reentrant=False)
+        return self._forward(x, *mix)
+
+
+def imagenet_stem(in_channels: int, channels: int, style: ConvStyle) -> nn.Sequential:
+    """The vd stem: three 3x3 convolutions and a max pool, stride 4."""
+    half = channels // 2
+    return nn.Sequential(
+        style.conv(in_channels, half, 3, stride=2),
+        style.conv(half, half, 3),
+        style.conv(half, channels, 3),
+        nn.MaxPool2d(3, 2, padding=1),
+    )
+
+
+def cifar_stem(in_channels: int, channels: int, style: ConvStyle) -> nn.Sequential:
+    """One 3x3 convolution, stride 1."""
+    return nn.Sequential(style.conv(in_channels, channels, 3))
+
+
+class MacroResNet(Backbone):
+    """The bottleneck ResNet around the middle convolutions: derived networks and super-nets.
+
+    Args:
+        depths: Blocks of each stage.
+        conv2: Builds the middle convolution of the stride-1 blocks.
+        groups: Groups D of the split; also those of the start blocks.
+        split_start: Whether a start block (stride or channels change) has a :class:`SplitConv`
+            (PP-NAS, Res2Net) or, too, what ``conv2`` builds (ResNet, ResNeXt).
+        base_width: Channels of a group at 64 base channels; ``None``: no split, width = channels.
+        stem: ``'imagenet'`` (stride 4) or ``'cifar'`` (stride 1).
+        strides, dilations: One a stage.
+        multi_grid: Factors *multiplied* with the last stage's dilations, one a block.  (mmseg's
+            argument of this name holds absolute dilations.)
+        contract_dilation: Whether the first block of a dilated stage keeps the dilation of the
+            stage before (the authors' way; mmseg's name).
+        in_channels, stem_channels, base_channels: Channels of image, stem and first stage (before
+            the expansion by 4).
+        conv_cfg, norm_cfg, act_cfg: As in ``mmcv.cnn.ConvModule``.
+        with_cp: Whether to trade compute for memory.
+        zero_init_residual: Whether the last norm of each block starts at 0.
+        drop_path_rate: Stochastic depth of the last block; it grows linearly to there.
+        out_indices, frozen_stages, norm_eval, init_cfg: See :class:`Backbone`.
+    """
+
+    def __init__(
+        self,
+        depths: Sequence[int],
+        conv2: Conv2Factory,
+        groups: int,
+        split_start: bool = True,
+        base_width: int | None = 26,
+        stem: str = 'imagenet',
+        in_channels: int = 3,
+        stem_channels: int = 64,
+        base_channels: int = 64,
+        strides: Sequence[int] = (1, 2, 2, 2),
+        dilations: Sequence[int] = (1, 1, 1, 1),
+        multi_grid: Sequence[int] | None = None,
+        contract_dilation: bool = True,
+        out_indices: Sequence[int] = (0, 1, 2, 3),
+        frozen_stages: int = -1,
+        norm_eval: bool = False,
+        with_cp: bool = False,
+        conv_cfg: dict | None = None,
+        norm_cfg: dict | None = None,
+        act_cfg: dict | None = None,
+        zero_init_residual: bool = False,
+        drop_path_rate: float = 0.0,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(out_indices, frozen_stages, norm_eval, init_cfg)
+        if not len(depths) == len(strides) == len(dilations):
+            raise ValueError(
+                f'{len(depths)} stages need as many strides and dilations; got '
+                f'strides={tuple(strides)}, dilations={tuple(dilations)}'
+            )
+        if multi_grid is not None and len(multi_grid) != depths[-1]:
+            raise ValueError(f'multi_grid={multi_grid}: the last stage has {depths[-1]} blocks')
+        self.zero_init_residual = zero_init_residual
+        style = ConvStyle(conv_cfg, norm_cfg or dict(type='BN'), act_cfg or dict(type='ReLU'))
+        self.stem = (imagenet_stem if stem == 'imagenet' else cifar_stem)(
+            in_channels, stem_channels, style
+        )
+        drops = iter(drop_path_rate * i / max(1, sum(depths) - 1) for i in range(sum(depths)))
+        channels, total_stride, previous = stem_channels, 4 if stem == 'imagenet' else 1, 1
+        info = []
+        for s, (depth, stride) in enumerate(zip(depths, strides, strict=True)):
+            dilation, planes = dilations[s], base_channels * 2**s
+            rates = [previous if contract_dilation else dilation] + [dilation] * (depth - 1)
+            if multi_grid is not None and s == len(depths) - 1:
+                rates = [rate * grid for rate, grid in zip(rates, multi_grid, strict=True)]
+            width = planes if base_width is None else planes * base_width // 64 * groups
+            blocks = []
+            for b, rate in enumerate(rates):
+                step = stride if b == 0 else 1
+                start = step != 1 or channels != planes * EXPANSION
+                if start and split_start:
+                    middle: nn.Module = SplitConv(width, groups, rate, style)
+                else:
+                    middle = conv2(s, width, rate, style)
+                shape = (channels, planes * EXPANSION)
+                blocks.append(
+                    Bottleneck(shape, width, middle, step, start, style, next(drops), with_cp)
+                )
+                channels = planes * EXPANSION
+            self.add_module(f'layer{s + 1}', nn.ModuleList(blocks))
+            total_stride *= stride
+            previous = dilation
+            info.append((f'layer{s + 1}', channels, total_stride))
+        self.set_stages(*zip(*info, strict=True))
+
+    def init_weights(self) -> None:
+        """Initialise as ``init_cfg`` says, then zero the last norms if asked to."""
+        fresh = not self.is_init
+        super().init_weights()
+        if fresh and self.zero_init_residual and not self.pretrained_init:
+            for module in self.modules():
+                if isinstance(module, Bottleneck):
+                    constant_init(module.conv3.norm, 0)
+
+    def forward(self, x: Tensor, mix: Sequence[Any] | None = None) -> tuple[Tensor, ...]:
+        """Map images ``(N, in_channels, H, W)`` to the maps of ``out_indices``.
+
+        ``mix``: what a super-net passes to the searchable blocks, one entry a stage.
+        """
+        x = self.stem(x)
+        outputs = []
+        for s, stage in enumerate(self.stages):
+            extra = () if mix is None else (mix[s],)
+            for block in stage:  # type: ignore[attr-defined]
+                x = block(x, *extra)
+            if s in self.out_indices:
+                outputs.append(x)
+        return tuple(outputs)
+
+
+def _ppconv_blocks(arch: Any, stages: int) -> dict[str, Any]:
+    genotype = Genotype.load(arch)
+    if genotype.space != 'ppconv':
+        raise GenotypeError(f'arch: PP-ResNet needs a ppconv genotype, got {genotype.space!r}')
+    cells = genotype.cells
+    if len(cells) != stages:
+        raise GenotypeError(f'arch: {len(cells)} cells, but the network has {stages} stages')
+    if len({cell.inputs for cell in cells}) != 1:
+        raise GenotypeError('arch: the cells differ in their number of input groups')
+
+    def build(stage: int, width: int, dilation: int, style: ConvStyle) -> nn.Module:
+        return PPConv(cells[stage], width, dilation, style)
+
+    return dict(conv2=build, groups=cells[0].inputs)
+
+
+def _conv(groups: int, s: int, width: int, dilation: int, style: ConvStyle) -> nn.Module:
+    return style.conv(width, width, 3, dilation=dilation, groups=groups)
+
+
+def _res2conv(s: int, width: int, dilation: int, style: ConvStyle) -> nn.Module:
+    return Res2Conv(width, 4, dilation, style)
+
+
+BASELINE_BLOCKS: Mapping[str, dict[str, Any]] = {
+    'resnet': dict(conv2=partial(_conv, 1), groups=1, split_start=False, base_width=None),
+    'resnext': dict(conv2=partial(_conv, 4), groups=4, split_start=False, base_width=24),
+    'res2net': dict(conv2=_res2conv, groups=4, base_width=26),
+}
+"""The paper's baselines: ResNet, ResNeXt (4c x 24w) and Res2Net (26w x 4s)."""
+
+
+def _blocks(block: str, arch: Any, stages: int) -> dict[str, Any]:
+    if block == 'ppconv':
+        return _ppconv_blocks(arch, stages)
+    if block not in BASELINE_BLOCKS:
+        raise ValueError(f"block={block!r}: expected 'ppconv' or one of {list(BASELINE_BLOCKS)}")
+    return BASELINE_BLOCKS[block]
+
+
+def imagenet_macro(depth: int) -> dict[str, Any]:
+    """Arguments of :class:`MacroResNet` for ImageNet: four stages, vd stem."""
+    if depth not in DEPTHS:
+        raise ValueError(f'depth={depth}: expected one of {list(DEPTHS)}')
+    return dict(depths=DEPTHS[depth], stem='imagenet')
+
+
+def cifar_macro(depth: int) -> dict[str, Any]:
+    """Arguments of :class:`MacroResNet` for CIFAR: three stages of (depth - 2) / 9 blocks."""
+    if depth < 11 or (depth - 2) % 9:
+        raise ValueError(f'depth={depth}: expected 9n + 2, such as 11, 20, 29 or 110')
+    return dict(
+        depths=((depth - 2) // 9,) * 3,
+        stem='cifar',
+        strides=(1, 2, 2),
+        dilations=(1, 1, 1),
+        out_indices=(0, 1, 2),
+        zero_init_residual=True,
+    )
+
+
+@MODELS.register_module()
+class PPResNet(MacroResNet):
+    """PP-ResNet-50/101/152 for ImageNet, detection and segmentation.
+
+    Args:
+        depth: 50, 101 or 152.
+        arch: A published name, a path of a genotype, or a dict.
+        block: ``'ppconv'``, or a baseline: ``'resnet'`` (ResNet-vd), ``'resnext'``, ``'res2net'``;
+            a baseline ignores ``arch``.
+        **kwargs: See :class:`MacroResNet`.
+
+    Raises:
+        GenotypeError: If the architecture is not valid or does not fit the network.
+    """
+
+    def __init__(
+        self, depth: int = 50, arch: Any = 'pp_resnet_imagenet', block: str = 'ppconv', **kwargs: Any
+    ) -> None:
+        macro = imagenet_macro(depth)
+        super().__init__(**{**macro, **_blocks(block, arch, len(macro['depths'])), **kwargs})
+
+
+@MODELS.register_module()
+class PPResNetCIFAR(MacroResNet):
+    """PP-ResNet for small images: three stages, ``depth`` = 9n + 2 (paper: 110).
+
+    Args:
+        depth: 9n + 2 with n blocks a stage.
+        arch: A published name, a path of a genotype, or a dict.
+        block: ``'ppconv'``, or a baseline: ``'resnet'``, ``'resnext'`` (4c x 24w), ``'res2net'``;
+            a baseline ignores ``arch``.
+        **kwargs: See :class:`MacroResNet`.
+
+    Raises:
+        GenotypeError: If the architecture is not valid or does not fit the network.
+    """
+
+    def __init__(
+        self, depth: int = 110, arch: Any = 'pp_resnet_cifar10', block: str = 'ppconv', **kwargs: Any
+    ) -> None:
+        macro = cifar_macro(depth)
+        super().__init__(**{**macro, **_blocks(block, arch, len(macro['depths'])), **kwargs})

@@ -1,0 +1,106 @@
+"""What the command-line tools share: arguments, one-line errors, exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+
+def new_parser(description: str, example: str) -> argparse.ArgumentParser:
+    """Return a parser whose ``--help`` ends with an example."""
+    return argparse.ArgumentParser(
+        description=description,
+        epilog=f'example:\n  {example}\n\nPPNAS_DEBUG=1 shows the traceback of an error.',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what every tool that starts a run takes."""
+    from mmengine.config import DictAction
+
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='folder of the results; default work_dirs/<config name>')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
+                        help='override config entries, e.g. train_cfg.max_epochs=2')  # fmt: skip
+    parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'), default='none',
+                        help='job launcher')  # fmt: skip
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what search and training take on top."""
+    parser.add_argument('--resume', action='store_true', help='go on from the last finished epoch')
+    parser.add_argument('--seed', type=int, help='random seed; default: the one of the config, or 0')
+    parser.add_argument('--amp', action='store_true', help='mixed precision (needs a GPU)')
+
+
+def load_run(args: argparse.Namespace) -> Any:
+    """Load the config of a run and apply the arguments; no run starts here."""
+    from pathlib import Path
+
+    from mmengine.utils import import_modules_from_strings
+
+    from .compat import guard_torchvision, require
+    from .config import ConfigError, load_config
+
+    guard_torchvision()
+    config = load_config(args.config, args.cfg_options)
+    if config.get('default_scope') not in (None, 'mmengine', 'ppnas_mm'):
+        require(config.default_scope)
+    import_modules_from_strings(['ppnas_mm'])
+    config.launcher = args.launcher
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    default = Path('work_dirs') / Path(args.config).stem
+    config.work_dir = args.work_dir or config.get('work_dir') or str(default)
+    randomness = dict(config.get('randomness') or {})
+    seed = getattr(args, 'seed', None)
+    randomness['seed'] = randomness.get('seed') or 0 if seed is None else seed
+    config.randomness = randomness
+    if getattr(args, 'amp', False):
+        import torch
+
+        if not torch.cuda.is_available():
+            raise ConfigError('--amp needs a GPU; run without it')
+        wrapper = config.optim_wrapper
+        part = wrapper['weights'] if 'weights' in wrapper else wrapper
+        part['type'] = 'AmpOptimWrapper'
+        part.setdefault('loss_scale', 'dynamic')
+    return config
+
+
+def resume_run(config: Any) -> None:
+    """Let the run go on from the newest checkpoint of its work dir that can be read."""
+    from .engine.checkpoint import latest_checkpoint
+
+    path = latest_checkpoint(config.work_dir, warn=lambda text: print(f'warning: {text}'))
+    if path is None:
+        print(f'warning: {config.work_dir} has no checkpoint yet; starting from the beginning')
+        return
+    config.resume = True
+    config.load_from = str(path)
+
+
+def run_tool(main: Callable[[], int | None]) -> NoReturn:
+    """Run a tool: an expected error is one line on stderr and exit code 2, an interrupt 130."""
+    try:
+        code = main() or 0
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print('interrupted; --resume goes on from the last finished epoch', file=sys.stderr)
+        code = 130
+    except BrokenPipeError:
+        code = 141
+    except (Exception, SystemExit) as error:
+        if isinstance(error, SystemExit):
+            raise
+        if os.environ.get('PPNAS_DEBUG'):
+            traceback.print_exc()
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        print(f'error: {type(error).__name__}: {" ".join(lines)[:600]}', file=sys.stderr)
+        code = 2
+    sys.exit(code)

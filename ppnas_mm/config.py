@@ -1,0 +1,72 @@
+"""Configs of the tools: loaded with their overrides, and checked before anything long starts."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+
+class ConfigError(ValueError):
+    """A config that cannot be right; the message names the key and the likely right one."""
+
+
+RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'}
+OTHER_KEYS = frozenset({'custom_imports', 'tta_model', 'tta_pipeline', 'compile', 'activation_checkpointing'})
+HOOK_KEYS = frozenset({'runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint', 'visualization'})
+
+
+def _check_keys(given: Any, known: frozenset[str], where: str, closed: bool) -> None:
+    for key in given:
+        close = difflib.get_close_matches(str(key), sorted(known), n=1, cutoff=0.8)
+        if key not in known and (closed or close):
+            hint = f'; did you mean {close[0]!r}?' if close else f'; known: {sorted(known)}'
+            raise ConfigError(f'{where}: unknown key {key!r}{hint}')
+
+
+def _overrides(config: Config, options: Mapping[str, Any]) -> None:
+    for dotted in options:
+        node: Any = config
+        *parents, last = dotted.split('.')
+        for i, part in enumerate(parents):
+            try:
+                node = node[int(part)] if isinstance(node, (list, tuple)) else node[part]
+            except (KeyError, IndexError, ValueError, TypeError):
+                known = sorted(node) if isinstance(node, Mapping) or node is config else []
+                close = difflib.get_close_matches(part, known, n=1)
+                hint = f'; did you mean {close[0]!r}?' if close else ''
+                spot = '.'.join(parents[: i + 1])
+                raise ConfigError(f'--cfg-options {dotted}: the config has no {spot!r}{hint}') from None
+        if not parents and last not in config and last not in RUNNER_KEYS | OTHER_KEYS:
+            close = difflib.get_close_matches(last, [*RUNNER_KEYS, *config.keys()], n=1)
+            hint = f'; did you mean {close[0]!r}?' if close else ''
+            raise ConfigError(f'--cfg-options {dotted}: the config has no {last!r}{hint}')
+    config.merge_from_dict(dict(options))
+
+
+def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
+    """Load a config file and merge ``options`` (dotted key -> value) into it.
+
+    A top-level name that is almost, but not quite, one that mmengine's runner knows is an error,
+    as is a hook slot or an override that does not exist: mmengine would ignore them silently.
+
+    Raises:
+        ConfigError: Naming the key and the likely right one.
+    """
+    if not Path(path).is_file():
+        raise ConfigError(f'config {path}: no such file')
+    try:
+        config = Config.fromfile(str(path))
+    except (SyntaxError, KeyError, TypeError, ValueError, OSError) as error:
+        raise ConfigError(f'config {path}: {str(error).splitlines()[0]}') from error
+    _overrides(config, options or {})
+    _check_keys(config.keys(), RUNNER_KEYS | OTHER_KEYS, f'config {path}', closed=False)
+    _check_keys(config.get('default_hooks') or {}, HOOK_KEYS, f'config {path}: default_hooks', True)
+    if 'model' not in config:
+        raise ConfigError(f"config {path}: missing key 'model'")
+    return config

@@ -1,0 +1,5 @@
+"""Datasets: those that ship with a dependency."""
+
+from .digits import Digits
+
+__all__ = ['Digits']

@@ -1,0 +1,84 @@
+"""From a searched super-net to the derived network with inherited weights."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
+
+import torch
+from mmengine.evaluator import Evaluator
+from safetensors.torch import save
+from torch import nn
+from torch.optim.swa_utils import update_bn
+
+from .algorithms.base import SearchAlgorithm
+from .fileio import write_atomic
+from .genotype import Genotype
+from .registry import MODELS
+
+
+def derive_model(algorithm: SearchAlgorithm, genotype: Genotype) -> nn.Module:
+    """Build the derived network and give it the super-net's weights.
+
+    Args:
+        algorithm: A trained search algorithm.
+        genotype: What to derive; of the algorithm's space.
+
+    Returns:
+        A model like the wrapped one, with the derived backbone, in evaluation mode; its outputs
+        equal those of the super-net's one-hot forward.
+    """
+    backbone, weights = algorithm.super_net.export(genotype)
+    config = {**copy.deepcopy(algorithm.model_config), 'backbone': backbone}
+    model = MODELS.build(config)
+    state = {f'backbone.{key}': value for key, value in weights.items()}
+    for key, value in algorithm.model.state_dict().items():
+        if not key.startswith('backbone.'):
+            state[key] = value.detach().clone()
+    model.load_state_dict(state)
+    device = next(algorithm.parameters()).device
+    return model.to(device).eval()
+
+
+class _LossForward(nn.Module):
+    """Adapts an mm-model to ``update_bn``: one call, one training forward."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, data: Any) -> None:
+        processed: Any = self.model.data_preprocessor(data, True)
+        if isinstance(processed, dict):
+            self.model(**processed, mode='loss')
+        else:
+            self.model(*processed, mode='loss')
+
+
+def recalibrate(model: nn.Module, loader: Iterable, batches: int) -> None:
+    """Recompute the running statistics of all batch norms on ``batches`` training batches.
+
+    The super-net's statistics are those of mixed features; the derived network's differ a little.
+    """
+    if batches:
+        update_bn(islice(iter(loader), batches), _LossForward(model))
+    model.eval()
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, loader: Any, evaluator: Evaluator) -> dict[str, float]:
+    """Return the metrics of a model on a data loader."""
+    model.eval()
+    for batch in loader:
+        evaluator.process(data_samples=model.val_step(batch), data_batch=batch)
+    return evaluator.evaluate(len(loader.dataset))
+
+
+def save_derived(model: nn.Module, genotype: Genotype, path: str | os.PathLike) -> None:
+    """Write the weights as safetensors, with the genotype in the metadata, atomically."""
+    state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    metadata = {'format': 'pt', 'genotype': genotype.to_json()}
+    write_atomic(path, save(state, metadata))

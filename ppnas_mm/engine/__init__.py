@@ -1,0 +1,14 @@
+"""The little that mmengine's runner lacks for searches."""
+
+from .checkpoint import SafeCheckpointHook
+from .optim import SearchOptimConstructor, SearchOptimWrapper
+from .search_hook import SearchHook
+from .seed import EpochSeedHook
+
+__all__ = [
+    'EpochSeedHook',
+    'SafeCheckpointHook',
+    'SearchHook',
+    'SearchOptimConstructor',
+    'SearchOptimWrapper',
+]

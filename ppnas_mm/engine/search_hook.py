@@ -1,0 +1,158 @@
+"""What a search leaves in its work dir, epoch by epoch and at the end."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import mmengine
+import torch
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+
+from ..algorithms.base import SearchAlgorithm
+from ..derive import derive_model, evaluate, recalibrate, save_derived
+from ..fileio import write_atomic
+from ..genotype import DegenerateArchitectureError, Genotype
+from ..registry import HOOKS
+from ..version import __version__
+from ..visualize import draw_genotype, draw_search
+from .seed import mix_seed, seed_everything, set_epoch
+
+
+class NonFiniteLossError(FloatingPointError):
+    """The loss became NaN or infinite."""
+
+
+def summarise(algorithm: SearchAlgorithm) -> tuple[float, str]:
+    """Return the share of decided connections (> 0.9 or < 0.1) and the architecture in words."""
+    choices = algorithm.super_net.choices
+    path = algorithm.decide(strict=False)
+    values = [v for n, w in algorithm.distribution().items() if choices[n].gates for v in w]
+    on, off = sum(v > 0.9 for v in values), sum(v < 0.1 for v in values)
+    share = (on + off) / max(1, len(values))
+    ops: dict[str, list[str]] = {}
+    for name, choice in choices.items():
+        if not choice.gates:
+            ops.setdefault(choice.cell, []).append(choice.candidates[path[name][0]])
+    words = ' | '.join(f'{cell}: {" ".join(names)}' for cell, names in ops.items())
+    return share, f'{share:.0%} of {len(values)} connections decided ({on} on, {off} off); {words}'
+
+
+@HOOKS.register_module()
+class SearchHook(Hook):
+    """Runs ``after_epoch`` and writes genotype, picture, weights and record of a search.
+
+    Args:
+        recalibrate_batches: Training batches on which the derived network's batch-norm statistics
+            are recomputed; 0 keeps the super-net's.
+    """
+
+    priority = 'NORMAL'
+
+    def __init__(self, recalibrate_batches: int = 0) -> None:
+        self.recalibrate_batches = recalibrate_batches
+        self.losses: dict[str, list[float]] = {}
+
+    def before_train(self, runner: Any) -> None:
+        """Start the record, or continue that of the epochs before."""
+        self.folder = Path(runner.work_dir)
+        self.algorithm = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        choices = self.algorithm.super_net.choices
+        self.record: dict[str, Any] = dict(
+            config=Path(runner.cfg.filename or '').name,
+            algorithm=type(self.algorithm).__name__,
+            space=self.algorithm.super_net.space,
+            seed=runner.seed,
+            versions=dict(ppnas_mm=__version__, torch=torch.__version__, mmengine=mmengine.__version__),
+            choices={
+                n: dict(candidates=list(c.candidates), gates=c.gates) for n, c in choices.items()
+            },
+            epochs=[],
+        )
+        file = self.folder / 'search.json'
+        if runner.epoch and file.is_file():
+            self.record['epochs'] = json.loads(file.read_text())['epochs'][: runner.epoch]
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """Forget the losses of the epoch before."""
+        self.losses = {}
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
+        """Collect the losses; stop at once where one is not finite."""
+        for name, value in (outputs or {}).items():
+            if 'loss' not in name:
+                continue
+            number = float(value.detach()) if isinstance(value, torch.Tensor) else float(value)
+            if not math.isfinite(number):
+                raise NonFiniteLossError(
+                    f'{name} is {number} at epoch {runner.epoch + 1}, iteration {batch_idx + 1}; '
+                    f'what epoch {runner.epoch} left in {self.folder} is intact; '
+                    'lower the learning rate or clip gradients'
+                )
+            self.losses.setdefault(name, []).append(number)
+
+    def after_train_epoch(self, runner: Any) -> None:
+        """Let the algorithm act; then write genotype and record of this epoch."""
+        epoch = runner.epoch + 1
+        self.algorithm.after_epoch(epoch)
+        if not is_main_process():
+            return
+        share, words = summarise(self.algorithm)
+        runner.logger.info(f'Architecture after epoch {epoch}: {words}')
+        runner.visualizer.add_scalars({'arch/decided': share}, step=epoch)
+        entry = dict(
+            epoch=epoch,
+            losses={name: sum(values) / len(values) for name, values in self.losses.items()},
+            architecture={
+                name: [round(v, 6) for v in values]
+                for name, values in self.algorithm.distribution().items()
+            },
+        )
+        self.record['epochs'].append(entry)
+        self._write_record()
+        self._genotype(runner, epoch, strict=False).save(self.folder / 'genotype.json')
+
+    def after_train(self, runner: Any) -> None:
+        """Derive the network, evaluate it beside its super-net, write everything."""
+        if not is_main_process():
+            return
+        draw_search(self.record, self.folder / 'search.svg')
+        genotype = self._genotype(runner, runner.epoch, strict=True)
+        model = derive_model(self.algorithm, genotype)
+        loader = runner.train_dataloader
+        set_epoch(loader, runner.seed, runner.epoch, runner.rank)
+        seed_everything(mix_seed(runner.seed, runner.epoch, runner.rank))
+        recalibrate(model, loader, self.recalibrate_batches)
+        result: dict[str, Any] = dict(
+            genotype=genotype.hash, bn_recalibrated_on_batches=self.recalibrate_batches
+        )
+        if runner.val_loop is not None:
+            for name, network in (('super_net', self.algorithm), ('derived', model)):
+                loop = runner.val_loop
+                result[name] = evaluate(network, loop.dataloader, loop.evaluator)
+        self.record['result'] = result
+        save_derived(model, genotype, self.folder / 'derived.safetensors')
+        draw_genotype(genotype, self.folder / 'genotype.svg')
+        genotype.save(self.folder / 'genotype.json')
+        self._write_record()
+
+    def _genotype(self, runner: Any, epoch: int, strict: bool) -> Genotype:
+        about = {key: self.record[key] for key in ('algorithm', 'config', 'seed')}
+        about.update(epoch=epoch, epochs=runner.max_epochs)
+        try:
+            return self.algorithm.derive(True, dict(search=about, status='derived'))
+        except DegenerateArchitectureError as error:
+            if strict:
+                raise
+            status = f'provisional, repaired to be whole: {error}'
+            return self.algorithm.derive(False, dict(search=about, status=status))
+
+    def _write_record(self) -> None:
+        text = json.dumps(self.record, indent=1, allow_nan=False)
+        write_atomic(self.folder / 'search.json', text.encode())

@@ -1,0 +1,68 @@
+"""Deterministic epochs: each starts from a seed of its own, so a resumed run repeats it exactly."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.hooks import Hook
+
+from ..registry import HOOKS
+
+
+def mix_seed(*parts: int) -> int:
+    """Return 32 well-mixed bits that depend on all of ``parts`` and their order."""
+    return int(np.random.SeedSequence(parts).generate_state(1)[0])
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and torch (all devices)."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+class WorkerSeed:
+    """Seeds a loader's worker from (seed, epoch, rank, worker); picklable for spawned workers."""
+
+    def __init__(self, *parts: int) -> None:
+        self.parts = parts
+
+    def __call__(self, worker: int) -> None:
+        """Run in the worker, before it loads anything."""
+        seed_everything(mix_seed(*self.parts, worker))
+
+
+def set_epoch(loader: Any, seed: int, epoch: int, rank: int) -> None:
+    """Tie the samplers and the workers of a data loader to an epoch.
+
+    Raises:
+        ValueError: If the workers persist: they could not be seeded anew.
+    """
+    if getattr(loader, 'persistent_workers', False):
+        raise ValueError(
+            'persistent_workers=True: workers that outlive an epoch repeat its augmentations and '
+            'cannot be resumed; set persistent_workers=False'
+        )
+    for sampler in (loader.sampler, getattr(loader.batch_sampler, 'sampler', None)):
+        if hasattr(sampler, 'set_epoch'):
+            sampler.set_epoch(epoch)
+    loader.worker_init_fn = WorkerSeed(seed, epoch, rank)
+
+
+@HOOKS.register_module()
+class EpochSeedHook(Hook):
+    """Starts every training epoch by seeding all generators from (seed, epoch, rank).
+
+    A run that was killed resumes at the last finished epoch and repeats the broken one bit by bit;
+    no random state is saved.  (mmengine's worker seeds do not depend on the epoch.)
+    """
+
+    priority = 'VERY_HIGH'
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """Seed; runs before the epoch's first batch is drawn."""
+        set_epoch(runner.train_loop.dataloader, runner.seed, runner.epoch, runner.rank)
+        seed_everything(mix_seed(runner.seed, runner.epoch, runner.rank))

@@ -1,0 +1,295 @@
+"""Genotype: an architecture as data, read from and written to versioned JSON.
+
+One grammar serves every search space.  An architecture is a list of *cells*.  A cell has
+``inputs`` input nodes, numbered from 0, and then computed nodes, numbered on.  A computed node
+combines one or more *edges*; an edge applies one candidate operation to the mean of the nodes
+it reads.  So PP-NAS' node (several inputs, one op) is one edge with several sources, and a
+DARTS node (two ops, each on one input) is two edges with one source each.
+
+Only the standard library is imported here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .fileio import write_atomic
+
+SCHEMA = 1
+GENOTYPE_DIR = Path(__file__).parent / 'genotypes'
+MAX_NODES = 256
+
+
+class GenotypeError(ValueError):
+    """An architecture file or dict that breaks the schema; the message names the field."""
+
+
+class DegenerateArchitectureError(GenotypeError):
+    """A search ended in an architecture with empty nodes or dropped input groups."""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """``op`` applied to the mean of the nodes ``sources`` (numbers of nodes in the cell)."""
+
+    op: str
+    sources: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A directed acyclic graph: ``inputs`` input nodes, then one tuple of edges a node."""
+
+    name: str
+    inputs: int
+    nodes: tuple[tuple[Edge, ...], ...]
+
+
+@dataclass(frozen=True)
+class SpaceRule:
+    """What the cells of a space may hold; ``None`` means no upper bound.
+
+    Args:
+        ops: Names of the candidate operations.
+        edges: Least and most edges a node.
+        sources: Least and most sources an edge.
+        inputs: Least and most input nodes a cell.
+        square: Whether a cell has as many computed nodes as input nodes.
+    """
+
+    ops: set[str]
+    edges: tuple[int, int | None] = (1, None)
+    sources: tuple[int, int | None] = (1, None)
+    inputs: tuple[int, int | None] = (1, None)
+    square: bool = False
+
+
+SPACE_RULES: dict[str, SpaceRule] = {
+    'ppconv': SpaceRule(
+        ops={
+            'identity',
+            'conv_1x1',
+            'conv_3x3',
+            'conv_5x5',
+            'dw_conv_3x3',
+            'dw_conv_5x5',
+            'dilated_conv_3x3',
+        },
+        edges=(1, 1),
+        square=True,
+    ),
+}
+
+
+def _fail(where: str, problem: str) -> GenotypeError:
+    return GenotypeError(f'genotype: {where}: {problem}')
+
+
+def _keys(value: Any, where: str, required: set[str], optional: set[str] = frozenset()) -> dict:  # type: ignore[assignment]
+    if not isinstance(value, Mapping):
+        raise _fail(where, f'expected an object, got {type(value).__name__}')
+    for key in sorted(required - value.keys()):
+        raise _fail(where, f'missing field {key!r}')
+    for key in sorted(map(str, value.keys() - required - optional)):
+        raise _fail(where, f'unknown field {key!r}; allowed: {sorted(required | optional)}')
+    return dict(value)
+
+
+def _integer(value: Any, where: str, low: int, high: int | None) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _fail(where, f'expected an integer, got {value!r:.60}')
+    if value < low or (high is not None and value > high):
+        raise _fail(where, f'{value} is outside {low}..{"" if high is None else high}')
+    return value
+
+
+def _sequence(value: Any, where: str, low: int, high: int | None) -> list:
+    if not isinstance(value, (list, tuple)):
+        raise _fail(where, f'expected a list, got {type(value).__name__}')
+    _integer(len(value), f'{where} (length)', low, high)
+    return list(value)
+
+
+def _edge(value: Any, where: str, rule: SpaceRule, node: int) -> Edge:
+    data = _keys(value, where, {'op', 'from'})
+    if not isinstance(data['op'], str) or data['op'] not in rule.ops:
+        raise _fail(f'{where}.op', f'unknown op {data["op"]!r:.60}; known: {sorted(rule.ops)}')
+    sources = _sequence(data['from'], f'{where}.from', *rule.sources)
+    for i in sources:
+        _integer(i, f'{where}.from', 0, MAX_NODES)
+        if i >= node:
+            raise _fail(f'{where}.from', f'node {node} cannot read node {i}: this makes a cycle')
+    if len(set(sources)) != len(sources):
+        raise _fail(f'{where}.from', f'a source is listed twice in {sources}')
+    return Edge(data['op'], tuple(sources))
+
+
+def _cell(value: Any, where: str, rule: SpaceRule) -> Cell:
+    data = _keys(value, where, {'name', 'inputs', 'nodes'})
+    if not isinstance(data['name'], str) or not data['name']:
+        raise _fail(f'{where}.name', f'expected a name, got {data["name"]!r:.60}')
+    inputs = _integer(data['inputs'], f'{where}.inputs', rule.inputs[0], rule.inputs[1] or 64)
+    bounds = (inputs, inputs) if rule.square else (1, MAX_NODES - inputs)
+    nodes = []
+    for n, edges in enumerate(_sequence(data['nodes'], f'{where}.nodes', *bounds), inputs):
+        spot = f'{where}.nodes[{n}]'
+        if edges == []:
+            raise _fail(spot, 'a node without input')
+        edges = _sequence(edges, spot, *rule.edges)
+        nodes.append(tuple(_edge(e, f'{spot}[{i}]', rule, n) for i, e in enumerate(edges)))
+    return Cell(data['name'], inputs, tuple(nodes))
+
+
+@dataclass(frozen=True)
+class Genotype:
+    """An architecture of a search space.
+
+    Args:
+        space: Name of the search space, a key of :data:`SPACE_RULES`.
+        cells: The cells, in the order of the network (PP-NAS: one a stage).
+        provenance: Where it comes from (paper, figure, source, seed, ...); plain JSON, not part
+            of equality or of the hash.
+
+    Raises:
+        GenotypeError: If a cell breaks the rules of the space.
+    """
+
+    space: str
+    cells: tuple[Cell, ...]
+    provenance: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        _parse(self.to_dict())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form as plain dicts and lists."""
+        cells = [
+            {
+                'name': cell.name,
+                'inputs': cell.inputs,
+                'nodes': [
+                    [{'op': e.op, 'from': list(e.sources)} for e in edges] for edges in cell.nodes
+                ],
+            }
+            for cell in self.cells
+        ]
+        return {
+            'schema': SCHEMA,
+            'space': self.space,
+            'cells': cells,
+            'provenance': dict(self.provenance),
+        }
+
+    def to_json(self) -> str:
+        """Return readable JSON, one computed node a line."""
+        data = self.to_dict()
+        cells = []
+        for cell in data['cells']:
+            nodes = ',\n'.join(f'      {json.dumps(edges)}' for edges in cell['nodes'])
+            name = json.dumps(cell['name'])
+            cells.append(
+                f'    {{"name": {name}, "inputs": {cell["inputs"]}, "nodes": [\n{nodes}\n    ]}}'
+            )
+        provenance = json.dumps(data['provenance'], indent=2, allow_nan=False)
+        return (
+            f'{{\n  "schema": {SCHEMA},\n  "space": {json.dumps(self.space)},\n  "cells": [\n'
+            + ',\n'.join(cells)
+            + '\n  ],\n  "provenance": '
+            + provenance.replace('\n', '\n  ')
+            + '\n}\n'
+        )
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 (64 hex digits) of space and cells; provenance does not count."""
+        data = {k: v for k, v in self.to_dict().items() if k != 'provenance'}
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the JSON file atomically."""
+        write_atomic(path, self.to_json().encode())
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Genotype:
+        """Build from the JSON form; raises :class:`GenotypeError` naming the wrong field."""
+        return cls(*_parse(data))
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Genotype:
+        """Build from JSON text; raises nothing but :class:`GenotypeError`."""
+        try:
+            data = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+        except GenotypeError:
+            raise
+        except (ValueError, RecursionError) as error:
+            raise GenotypeError(f'genotype: not valid JSON: {error}') from None
+        return cls.from_dict(data)
+
+    @classmethod
+    def load(cls, source: Genotype | str | os.PathLike | Mapping) -> Genotype:
+        """Load from a published name, a path of a JSON file, or a dict.
+
+        Raises:
+            GenotypeError: If the name or file does not exist or the content is not valid.
+        """
+        if isinstance(source, Genotype):
+            return source
+        if isinstance(source, Mapping):
+            return cls.from_dict(source)
+        if not isinstance(source, (str, os.PathLike)):
+            raise GenotypeError(f'genotype: expected a name, path or dict, got {source!r:.60}')
+        path = GENOTYPE_DIR / f'{source}.json' if str(source) in published() else Path(source)
+        try:
+            return cls.from_json(path.read_bytes())
+        except GenotypeError as error:
+            raise GenotypeError(f'{path}: {error}') from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, 'strerror', None) or str(error)
+            raise GenotypeError(
+                f'genotype {str(source)!r:.200}: {reason}; give a JSON file or one of: '
+                + ', '.join(published())
+            ) from None
+
+
+def published() -> tuple[str, ...]:
+    """Names of the architectures that ship with the package."""
+    return tuple(sorted(p.stem for p in GENOTYPE_DIR.glob('*.json')))
+
+
+def _no_constant(name: str) -> None:
+    raise GenotypeError(f'genotype: {name} is not allowed')
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) != len(pairs):
+        raise GenotypeError(f'genotype: a field is given twice among {[k for k, _ in pairs]}')
+    return data
+
+
+def _parse(data: Any) -> tuple[str, tuple[Cell, ...], dict[str, Any]]:
+    data = _keys(data, 'file', {'schema', 'space', 'cells'}, {'provenance'})
+    if type(data['schema']) is not int or data['schema'] != SCHEMA:
+        raise _fail('schema', f'unknown version {data["schema"]!r:.60}; this release reads {SCHEMA}')
+    space = data['space']
+    if not isinstance(space, str) or space not in SPACE_RULES:
+        raise _fail('space', f'unknown space {space!r:.60}; known: {sorted(SPACE_RULES)}')
+    values = _sequence(data['cells'], 'cells', 1, MAX_NODES)
+    cells = tuple(_cell(c, f'cells[{i}]', SPACE_RULES[space]) for i, c in enumerate(values))
+    names = [cell.name for cell in cells]
+    if len(set(names)) != len(names):
+        raise _fail('cells', f'two cells share a name: {names}')
+    provenance = data.get('provenance', {})
+    if not isinstance(provenance, Mapping):
+        raise _fail('provenance', f'expected an object, got {type(provenance).__name__}')
+    try:
+        json.dumps(provenance, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _fail('provenance', f'not plain JSON: {error}') from None
+    return space, cells, dict(provenance)

@@ -1,0 +1,47 @@
+"""Registries of this package: children of mmengine's, filled on first use.
+
+``type='ppnas_mm.PPResNet'`` works in mmpretrain, mmdet and mmseg configs with no import line:
+mmengine imports ``<scope>.registry`` and then the ``locations``.  Bare names (``PPResNet``) work
+after ``custom_imports = dict(imports=['ppnas_mm'])``: the backbones are also registered in
+mmengine's root, as factories that import the class when a config asks for it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from mmengine import registry as _root
+from mmengine.registry import Registry
+
+
+def _child(kind: str, parent: Registry, *modules: str) -> Registry:
+    locations = [f'ppnas_mm.{module}' for module in modules]
+    return Registry(kind, parent=parent, scope='ppnas_mm', locations=locations)
+
+
+MODELS = _child('model', _root.MODELS, 'backbones', 'spaces', 'algorithms')
+DATASETS = _child('dataset', _root.DATASETS, 'datasets')
+HOOKS = _child('hook', _root.HOOKS, 'engine')
+OPTIM_WRAPPER_CONSTRUCTORS = _child(
+    'optimizer wrapper constructor', _root.OPTIM_WRAPPER_CONSTRUCTORS, 'engine'
+)
+
+ROOT_BACKBONES = {
+    'PPResNet': 'ppnas_mm.backbones.pp_resnet',
+    'PPResNetCIFAR': 'ppnas_mm.backbones.pp_resnet',
+}
+
+
+def _factory(name: str, module: str) -> Callable[..., Any]:
+    def build(**kwargs: Any) -> Any:
+        return getattr(importlib.import_module(module), name)(**kwargs)
+
+    build.__name__ = build.__qualname__ = name
+    build.__doc__ = f'Build :class:`{module}.{name}`.'
+    return build
+
+
+for _name, _module in ROOT_BACKBONES.items():
+    _root.MODELS.register_module(name=_name, module=_factory(_name, _module), force=True)

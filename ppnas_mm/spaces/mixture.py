@@ -1,0 +1,70 @@
+"""How a super-net combines candidates: from architecture parameters to mixing weights.
+
+A mixture runs once per forward, for each choice, at the top of the super-net; the blocks get its
+weights as arguments and hold no state of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from .base import Choice, Path
+
+
+class Weights(NamedTuple):
+    """The candidates that run and their scales; ``value`` ``None`` means the plain mean."""
+
+    index: tuple[int, ...]
+    value: Tensor | None = None
+
+
+class Mixture(Protocol):
+    """Maps one choice, its parameter and the candidates still alive to :class:`Weights`."""
+
+    def __call__(self, choice: Choice, parameter: Tensor, alive: tuple[int, ...]) -> Weights:
+        """Return the weights of this forward."""
+
+
+class Relaxed:
+    """The continuous relaxation: normalised sigmoids for gates, softmax for operations.
+
+    PP-NAS eq. 1 (gates: sigma(alpha) over the sum of the node's sigmas) and eq. 2 (operations).
+    """
+
+    def __call__(self, choice: Choice, parameter: Tensor, alive: tuple[int, ...]) -> Weights:
+        """Return a weight for each candidate alive; they sum to one."""
+        logits = parameter if len(alive) == len(parameter) else parameter[list(alive)]
+        if choice.gates:
+            gates = logits.sigmoid()
+            return Weights(alive, gates / gates.sum())
+        return Weights(alive, logits.softmax(0))
+
+
+class Fixed:
+    """One architecture: the operation it names, the plain mean of the inputs it keeps."""
+
+    def __init__(self, path: Path) -> None:
+        self.path: Mapping[str, tuple[int, ...]] = dict(path)
+
+    def __call__(self, choice: Choice, parameter: Tensor, alive: tuple[int, ...]) -> Weights:
+        """Return the candidates that the path names."""
+        return Weights(self.path[choice.name])
+
+
+def mixed_sum(weights: Weights, candidate: Callable[[int], Tensor]) -> Tensor:
+    """Combine candidates: ``sum_k value[k] * candidate(index[k])``, or their plain mean.
+
+    Args:
+        weights: What the mixture said.
+        candidate: Computes candidate i; called only for the indices that run.
+    """
+    outputs = [candidate(i) for i in weights.index]
+    if weights.value is not None:
+        outputs = [v * x for v, x in zip(torch.unbind(weights.value), outputs, strict=True)]
+        return sum(outputs[1:], start=outputs[0])
+    total = sum(outputs[1:], start=outputs[0])
+    return total / len(outputs) if len(outputs) > 1 else total
