@@ -7,7 +7,19 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
+
+RESULTS = (
+    'epoch_*.pth',
+    'best_*.pth',
+    'last_checkpoint',
+    'genotype.*',
+    'search.*',
+    'derived.safetensors',
+    'result.json',
+    'retrain',
+)
 
 
 def new_parser(description: str, example: str) -> argparse.ArgumentParser:
@@ -19,11 +31,11 @@ def new_parser(description: str, example: str) -> argparse.ArgumentParser:
     )
 
 
-def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what every tool that starts a run takes."""
+def add_run_arguments(parser: argparse.ArgumentParser, source: str = 'config file') -> None:
+    """Add what every tool that starts a run takes; ``source`` says what the first argument is."""
     from mmengine.config import DictAction
 
-    parser.add_argument('config', help='config file')
+    parser.add_argument('config', metavar=source.upper().replace(' ', '_'), help=source)
     parser.add_argument('--work-dir', help='folder of the results; default work_dirs/<config name>')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
                         help='override config entries, e.g. train_cfg.max_epochs=2')  # fmt: skip
@@ -41,8 +53,6 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 
 def load_run(args: argparse.Namespace) -> Any:
     """Load the config of a run and apply the arguments; no run starts here."""
-    from pathlib import Path
-
     from mmengine.utils import import_modules_from_strings
 
     from .compat import guard_torchvision, require
@@ -71,6 +81,41 @@ def load_run(args: argparse.Namespace) -> Any:
         part['type'] = 'AmpOptimWrapper'
         part.setdefault('loss_scale', 'dynamic')
     return config
+
+
+def set_genotype(config: Any, path: str) -> None:
+    """Put a genotype in place of the config's ``model.backbone.arch``.
+
+    Raises:
+        ConfigError: If the config has no searched backbone.
+        GenotypeError: If the genotype is not valid.
+    """
+    from .config import ConfigError
+    from .genotype import Genotype
+
+    genotype = Genotype.load(path)
+    status = str(genotype.provenance.get('status', ''))
+    if status.startswith('provisional'):
+        print(f'warning: {path} is {status[:200]}')
+    if 'arch' not in config.model.get('backbone', {}):
+        raise ConfigError('--genotype: the config has no model.backbone.arch to replace')
+    config.model.backbone.arch = genotype.to_dict()
+
+
+def start_run(config: Any, resume: bool) -> None:
+    """Resume the work dir, or put what an earlier run left there out of the way."""
+    if resume:
+        resume_run(config)
+        return
+    folder = Path(config.work_dir)
+    left = [p for pattern in RESULTS for p in folder.glob(pattern)]
+    if left and int(os.environ.get('RANK', 0)) == 0:
+        number = 1 + len(list(folder.glob('earlier_*')))
+        earlier = folder / f'earlier_{number}'
+        earlier.mkdir()
+        for path in left:
+            path.rename(earlier / path.name)
+        print(f'{folder} holds an earlier run; its results are now in {earlier}')
 
 
 def resume_run(config: Any) -> None:

@@ -80,5 +80,5 @@ def evaluate(model: nn.Module, loader: Any, evaluator: Evaluator) -> dict[str, f
 def save_derived(model: nn.Module, genotype: Genotype, path: str | os.PathLike) -> None:
     """Write the weights as safetensors, with the genotype in the metadata, atomically."""
     state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-    metadata = {'format': 'pt', 'genotype': genotype.to_json()}
-    write_atomic(path, save(state, metadata))
+    # one entry only: safetensors orders several at random, and equal networks are equal files
+    write_atomic(path, save(state, {'genotype': genotype.to_json()}))

@@ -117,16 +117,16 @@ def _sequence(value: Any, where: str, low: int, high: int | None) -> list:
 
 
 def _edge(value: Any, where: str, rule: SpaceRule, node: int) -> Edge:
-    data = _keys(value, where, {'op', 'from'})
+    data = _keys(value, where, {'op', 'sources'})
     if not isinstance(data['op'], str) or data['op'] not in rule.ops:
         raise _fail(f'{where}.op', f'unknown op {data["op"]!r:.60}; known: {sorted(rule.ops)}')
-    sources = _sequence(data['from'], f'{where}.from', *rule.sources)
+    sources = _sequence(data['sources'], f'{where}.sources', *rule.sources)
     for i in sources:
-        _integer(i, f'{where}.from', 0, MAX_NODES)
+        _integer(i, f'{where}.sources', 0, MAX_NODES)
         if i >= node:
-            raise _fail(f'{where}.from', f'node {node} cannot read node {i}: this makes a cycle')
+            raise _fail(f'{where}.sources', f'node {node} cannot read node {i}: this makes a cycle')
     if len(set(sources)) != len(sources):
-        raise _fail(f'{where}.from', f'a source is listed twice in {sources}')
+        raise _fail(f'{where}.sources', f'a source is listed twice in {sources}')
     return Edge(data['op'], tuple(sources))
 
 
@@ -174,7 +174,7 @@ class Genotype:
                 'name': cell.name,
                 'inputs': cell.inputs,
                 'nodes': [
-                    [{'op': e.op, 'from': list(e.sources)} for e in edges] for edges in cell.nodes
+                    [{'op': e.op, 'sources': list(e.sources)} for e in edges] for edges in cell.nodes
                 ],
             }
             for cell in self.cells

@@ -23,6 +23,7 @@ def _child(kind: str, parent: Registry, *modules: str) -> Registry:
 
 MODELS = _child('model', _root.MODELS, 'backbones', 'spaces', 'algorithms')
 DATASETS = _child('dataset', _root.DATASETS, 'datasets')
+TRANSFORMS = _child('transform', _root.TRANSFORMS, 'datasets')
 HOOKS = _child('hook', _root.HOOKS, 'engine')
 OPTIM_WRAPPER_CONSTRUCTORS = _child(
     'optimizer wrapper constructor', _root.OPTIM_WRAPPER_CONSTRUCTORS, 'engine'

@@ -1,12 +1,43 @@
-"""The table that ends a search."""
+"""Tables for people: the end of a search, the comparison of networks."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 
-def print_result(work_dir: str | Path) -> None:
-    """Print what ``search.json`` of a work dir says of super-net and derived network."""
-    record = json.loads((Path(work_dir) / 'search.json').read_text())
-    print(record['result'])
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Return an aligned Markdown table; numbers to the right."""
+    cells = [[f'{c:.2f}' if isinstance(c, float) else str(c) for c in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
+
+    def line(row: Sequence[str]) -> str:
+        padded = [row[0].ljust(widths[0])]
+        padded += [c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)]
+        return '| ' + ' | '.join(padded) + ' |'
+
+    rule = ['-' * widths[0], *('-' * (w - 1) + ':' for w in widths[1:])]
+    return '\n'.join([line(list(header)), line(rule), *map(line, cells)])
+
+
+def search_table(work_dir: str | Path) -> str:
+    """Return the table of a finished search: super-net, derived and, if there, retrained.
+
+    Raises:
+        OSError: If the work dir has no finished search.
+    """
+    folder = Path(work_dir)
+    result = json.loads((folder / 'search.json').read_text()).get('result', {})
+    names = {'super_net': 'super-net', 'derived': 'derived, not retrained'}
+    found = {label: result[key] for key, label in names.items() if key in result}
+    retrained = folder / 'retrain' / 'result.json'
+    if retrained.is_file():
+        found['derived, retrained'] = json.loads(retrained.read_text())
+    metrics = list(dict.fromkeys(m for entry in found.values() for m in entry['metrics']))
+    rows = [
+        [label, *(entry['metrics'].get(m, '-') for m in metrics), f'{entry["parameters"]:,}']
+        for label, entry in found.items()
+    ]
+    return table(['network', *metrics, 'parameters'], rows)

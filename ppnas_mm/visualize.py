@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,8 +31,8 @@ STYLE = {
 }
 PALETTE = ('#3b78b4', '#e8833a', '#4a9d5b', '#c8504f', '#8466b0', '#2aa5a0', '#9a9a9a', '#c9a227')
 DARK, ARROW, FAINT, LIGHT = '#24303f', '#5b6b7f', '#a8afb8', '4d'  # LIGHT: the alpha of a fill
-LEVELS = {'ends ≤ 0.1': PALETTE[6], 'ends between': PALETTE[1], 'ends ≥ 0.9': PALETTE[2]}
-SUPERSCRIPT = str.maketrans('0123456789()', '⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾')
+LEVELS = {'ends < 0.1': PALETTE[6], 'ends between': PALETTE[1], 'ends > 0.9': PALETTE[2]}
+RAISED = str.maketrans('0123456789()', '⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾')
 INPUT_WIDTH, LABEL_WIDTH, OP_HEIGHT, PAD, ROW_GAP = 0.46, 0.46, 0.3, 0.06, 0.34  # inches
 
 
@@ -49,8 +50,7 @@ def _picture(path: str | os.PathLike) -> Iterator[Figure]:
         yield figure
         buffer = BytesIO()
         dpi = min(160.0, 2**14 / max(figure.get_size_inches()))
-        metadata = {'Date': None} if suffix == '.svg' else None
-        figure.savefig(buffer, format=suffix[1:], dpi=dpi, metadata=metadata)
+        figure.savefig(buffer, format=suffix[1:], dpi=dpi, metadata={'Date': None})
     write_atomic(path, buffer.getvalue())
 
 
@@ -109,33 +109,28 @@ def _draw_panel(axes: Axes, panel: _Panel, colours: Mapping[str, str]) -> None:
     from matplotlib.path import Path as Curve
 
     cell, index = panel.cell, panel.index
-    shape, head = 'round,pad=0,rounding_size=0.07', '-|>,head_width=2.2,head_length=5'
-    centred: dict[str, Any] = {'ha': 'center', 'va': 'center'}
-
-    def box(x: float, y: float, width: float, height: float, **look: Any) -> None:
-        axes.add_patch(FancyBboxPatch((x, y), width, height, boxstyle=shape, **look))
-
-    for ids in panel.arrows:
-        points = panel.points(*ids)
+    box = partial(FancyBboxPatch, boxstyle='round,pad=0,rounding_size=0.07', fc='white')
+    arrow = partial(FancyArrowPatch, arrowstyle='-|>,head_width=2.2,head_length=5', color=ARROW)
+    write = partial(axes.text, ha='center', va='center', color=DARK)
+    for i, n, k in panel.arrows:
+        points = panel.points(i, n, k)
         step = Curve.LINETO if len(points) == 2 else Curve.CURVE4
         curve = Curve(points, [Curve.MOVETO] + [step] * (len(points) - 1))
-        gid = '-'.join(map(str, ['edge', index, *ids]))
-        axes.add_patch(FancyArrowPatch(path=curve, arrowstyle=head, color=ARROW, gid=gid))
+        axes.add_patch(arrow(path=curve, gid=f'edge-{index}-{i}-{n}-{k}'))
     for i, y in enumerate(panel.input_y):
         colour, line = (FAINT, '--') if i in panel.unread else (DARK, '-')
-        look = {'edgecolor': colour, 'linestyle': line, 'gid': f'input-{index}-{i}'}
-        box(0, y - 0.17, INPUT_WIDTH, 0.34, facecolor='white', **look)
-        axes.text(INPUT_WIDTH / 2, y, f'x({i + 1})'.translate(SUPERSCRIPT), color=colour, fontsize=12, **centred)
+        look: dict[str, Any] = {'ec': colour, 'ls': line, 'gid': f'input-{index}-{i}'}
+        axes.add_patch(box((0, y - 0.17), INPUT_WIDTH, 0.34, **look))
+        write(INPUT_WIDTH / 2, y, f'x({i + 1})'.translate(RAISED), color=colour, fontsize=12)
     x, width = panel.left + LABEL_WIDTH, panel.right - panel.left
     for n, (top, height) in panel.boxes.items():
-        box(panel.left, top, width, height, edgecolor=DARK, facecolor='white')
-        y = top + height / 2
-        axes.text(x - LABEL_WIDTH / 2, y, f'x({n + 1})'.translate(SUPERSCRIPT), color=DARK, fontsize=12, **centred)
+        axes.add_patch(box((panel.left, top), width, height, ec=DARK, gid=f'node-{index}-{n}'))
+        write(x - LABEL_WIDTH / 2, top + height / 2, f'x({n + 1})'.translate(RAISED), fontsize=12)
         for k, edge in enumerate(cell.nodes[n - cell.inputs]):
-            y, colour, gid = panel.op_y[n, k], colours[edge.op], f'op-{index}-{n}-{k}'
-            look = {'edgecolor': colour, 'facecolor': colour + LIGHT}
-            box(x, y - OP_HEIGHT / 2, panel.op_width, OP_HEIGHT, **look)
-            axes.text(x + panel.op_width / 2, y, edge.op, color=DARK, gid=gid, **centred)
+            y, colour = panel.op_y[n, k], colours[edge.op]
+            look = {'ec': colour, 'fc': colour + LIGHT, 'gid': f'box-{index}-{n}-{k}'}
+            axes.add_patch(box((x, y - OP_HEIGHT / 2), panel.op_width, OP_HEIGHT, **look))
+            write(x + panel.op_width / 2, y, edge.op, gid=f'op-{index}-{n}-{k}')
 
 
 def draw_genotype(genotype: Genotype, path: str | os.PathLike, title: str | None = None) -> None:
@@ -159,28 +154,29 @@ def draw_genotype(genotype: Genotype, path: str | os.PathLike, title: str | None
     op_width = 0.2 + 0.08 * max(map(len, used))
     panels = [_Panel(cell, i, op_width) for i, cell in enumerate(genotype.cells)]
     looks: list[tuple[str, str, str, Any]] = [(op, colours[op], LIGHT, '-') for op in sorted(used)]
-    if any(p.unread for p in panels):
-        looks.append(('input that nothing reads', FAINT, '00', '--'))
+    looks += [('input that nothing reads', FAINT, '00', '--')] * any(p.unread for p in panels)
     rows = math.ceil(len(panels) / 3)
     columns = math.ceil(len(panels) / rows)
     title, margin, head = title or '', 0.2, 0.45  # head: the height of a heading
     width = max(columns * (max(p.width for p in panels) + 2 * margin), 0.13 * len(title), 5)
     high = max(p.height for p in panels) + head
-    height = head + rows * high + head * bool(title)
+    legend_columns = int(width / 1.8)
+    foot = 0.25 + 0.22 * math.ceil(len(looks) / legend_columns)
+    height = foot + rows * high + head * bool(title)
     with _picture(path) as figure:
         figure.set_size_inches(width, height)
         figure.text(0.5, 1 - 0.3 / height, title, ha='center', fontsize=13, color=DARK)
         for p in panels:
             row, column = divmod(p.index, columns)
-            bottom = (head + (rows - row - 1) * high) / height
+            bottom = (foot + (rows - row - 1) * high) / height
             axes = figure.add_axes((column / columns, bottom, 1 / columns, high / height))
-            axes.set(gid=f'cell-{p.index}', xlim=(-margin, width / columns - margin), ylim=(high - head, -head))
-            axes.axis('off')
+            axes.axis((-margin, width / columns - margin, high - head, -head))
+            axes.set(gid=f'cell-{p.index}', frame_on=False, xticks=[], yticks=[])
             name = p.cell.name if p.cell.name.isprintable() else ascii(p.cell.name)
             axes.text(0, -0.12, name, color=DARK, fontsize=11, fontweight='bold')
             _draw_panel(axes, p, colours)
         handles = [Patch(label=t, ec=c, fc=c + light, ls=line) for t, c, light, line in looks]
-        figure.legend(handles=handles, loc='lower center', ncols=int(width / 1.8), frameon=False)
+        figure.legend(handles=handles, loc='lower center', ncols=legend_columns, frameon=False)
 
 
 def _search_lines(record: Mapping[str, Any]) -> dict[str, list[tuple[str, str, str, list]]]:
@@ -199,7 +195,7 @@ def _search_lines(record: Mapping[str, Any]) -> dict[str, list[tuple[str, str, s
             panel, row = 'op weights', [values and values[i] for values in rows]
             if choice['gates']:
                 last = [0.5, *(v for v in row if v is not None and math.isfinite(v))][-1]
-                panel, label = 'connection gates', tuple(LEVELS)[(last > 0.1) + (last >= 0.9)]
+                panel, label = 'connection gates', tuple(LEVELS)[(last >= 0.1) + (last > 0.9)]
             lines[panel].append((f'{name}[{i}]', label, colours[label], row))
     return lines
 
@@ -237,18 +233,17 @@ def draw_search(record: Mapping[str, Any], path: str | os.PathLike) -> None:
         figure.set_layout_engine('constrained')
         figure.suptitle(title)
         for i, name in enumerate(panels, 1):
-            axes = figure.add_subplot(len(panels), 1, i, xlabel='epoch', ylabel=name, gid=name)
+            axes = figure.add_subplot(len(panels), 1, i, xlabel='epoch', ylabel=name)
             axes.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
             axes.locator_params(axis='x', integer=True, min_n_ticks=1)
-            thick, legend_x = 1.5 if name == 'losses' else 0.7, 1.02
+            thick, spot = 1.5 if name == 'losses' else 0.7, (1.02, 0.5)
             handles = _draw_lines(axes, epochs, lines[name], linewidth=thick)
             if name != 'losses':
                 axes.set_ylim(-0.03, 1.03)
             elif lines['metrics']:
-                twin, legend_x = axes.twinx(), 1.1
+                twin, spot = axes.twinx(), (1.1, 0.5)
                 twin.set_ylabel('metrics (dashed)')
                 handles |= _draw_lines(twin, epochs, lines['metrics'], linestyle='--')
             for mark in (0.1, 0.9) if name == 'connection gates' else ():
                 axes.axhline(mark, color=DARK, linewidth=0.9, linestyle=':', gid=f'mark-{mark}')
-            spot = {'loc': 'center left', 'bbox_to_anchor': (legend_x, 0.5)}
-            axes.legend(handles=list(handles.values()), **spot)
+            axes.legend(handles=list(handles.values()), loc='center left', bbox_to_anchor=spot)

@@ -1,28 +1,40 @@
-"""Search an architecture: genotype, picture, inherited weights and record end in the work dir."""
+"""Search an architecture; see --help."""
 
-from ppnas_mm.cli import add_run_arguments, add_train_arguments, load_run, new_parser, resume_run, run_tool
+from argparse import Namespace
+from pathlib import Path
+
+from ppnas_mm import cli
 
 
 def main() -> None:
-    """Parse the arguments and run the search."""
-    parser = new_parser(
-        'Search an architecture.',
+    """Parse the arguments, run the search, retrain if asked to, print the table."""
+    parser = cli.new_parser(
+        'Search an architecture. The work dir gets genotype.json, genotype.svg, '
+        'derived.safetensors, search.json and search.svg.',
         'python tools/search.py configs/search/ppnas_digits.py --work-dir work_dirs/digits --seed 1',
     )
-    add_run_arguments(parser)
-    add_train_arguments(parser)
+    cli.add_run_arguments(parser)
+    cli.add_train_arguments(parser)
+    parser.add_argument('--retrain', metavar='CONFIG', help='then train the result from scratch')
     args = parser.parse_args()
-    config = load_run(args)
-    if args.resume:
-        resume_run(config)
+    config = cli.load_run(args)
+    cli.start_run(config, args.resume)
 
     from mmengine.runner import Runner
 
-    from ppnas_mm.report import print_result
+    from ppnas_mm.report import search_table
 
     Runner.from_cfg(config).train()
-    print_result(config.work_dir)
+    if args.retrain:
+        from ppnas_mm.train import train
+
+        folder = Path(config.work_dir)
+        again = {'config': args.retrain, 'work_dir': str(folder / 'retrain'), 'cfg_options': {}}
+        retrain = cli.load_run(Namespace(**{**vars(args), **again}))
+        cli.set_genotype(retrain, folder / 'genotype.json')
+        train(retrain)
+    print(search_table(config.work_dir))
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    cli.run_tool(main)

@@ -221,8 +221,7 @@ class MacroResNet(Backbone):
         return tuple(outputs)
 
 
-def _ppconv_blocks(arch: Any, stages: int) -> dict[str, Any]:
-    genotype = Genotype.load(arch)
+def _ppconv_blocks(genotype: Genotype, stages: int) -> dict[str, Any]:
     if genotype.space != 'ppconv':
         raise GenotypeError(f'arch: PP-ResNet needs a ppconv genotype, got {genotype.space!r}')
     cells = genotype.cells
@@ -253,12 +252,13 @@ BASELINE_BLOCKS: Mapping[str, dict[str, Any]] = {
 """The paper's baselines: ResNet, ResNeXt (4c x 24w) and Res2Net (26w x 4s)."""
 
 
-def _blocks(block: str, arch: Any, stages: int) -> dict[str, Any]:
+def _blocks(block: str, arch: Any, stages: int) -> tuple[dict[str, Any], Genotype | None]:
     if block == 'ppconv':
-        return _ppconv_blocks(arch, stages)
+        genotype = Genotype.load(arch)
+        return _ppconv_blocks(genotype, stages), genotype
     if block not in BASELINE_BLOCKS:
         raise ValueError(f"block={block!r}: expected 'ppconv' or one of {list(BASELINE_BLOCKS)}")
-    return BASELINE_BLOCKS[block]
+    return BASELINE_BLOCKS[block], None
 
 
 def imagenet_macro(depth: int) -> dict[str, Any]:
@@ -301,7 +301,9 @@ class PPResNet(MacroResNet):
         self, depth: int = 50, arch: Any = 'pp_resnet_imagenet', block: str = 'ppconv', **kwargs: Any
     ) -> None:
         macro = imagenet_macro(depth)
-        super().__init__(**{**macro, **_blocks(block, arch, len(macro['depths'])), **kwargs})
+        blocks, genotype = _blocks(block, arch, len(macro['depths']))
+        super().__init__(**{**macro, **blocks, **kwargs})
+        self.genotype = genotype
 
 
 @MODELS.register_module()
@@ -323,4 +325,6 @@ class PPResNetCIFAR(MacroResNet):
         self, depth: int = 110, arch: Any = 'pp_resnet_cifar10', block: str = 'ppconv', **kwargs: Any
     ) -> None:
         macro = cifar_macro(depth)
-        super().__init__(**{**macro, **_blocks(block, arch, len(macro['depths'])), **kwargs})
+        blocks, genotype = _blocks(block, arch, len(macro['depths']))
+        super().__init__(**{**macro, **blocks, **kwargs})
+        self.genotype = genotype

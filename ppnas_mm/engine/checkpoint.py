@@ -14,6 +14,7 @@ from mmengine.model import is_model_wrapper
 from torch import nn
 
 from ..fileio import write_atomic
+from ..genotype import Genotype
 from ..registry import HOOKS
 
 
@@ -92,7 +93,18 @@ def describe(model: nn.Module) -> dict[str, Any]:
     if super_net is not None:
         info['space'] = super_net.space
         info['choices'] = {name: list(c.candidates) for name, c in super_net.choices.items()}
+    genotype = getattr(getattr(model, 'backbone', None), 'genotype', None)
+    if genotype is not None:
+        info['genotype'] = genotype.hash
     return info
+
+
+def signature(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """Return what :func:`describe` said of the model that a checkpoint was saved from."""
+    meta = checkpoint.get('meta', {})
+    if isinstance(meta.get('genotype'), str):  # safetensors: all metadata is text
+        return {'genotype': Genotype.from_json(meta['genotype']).hash}
+    return meta.get('ppnas_mm', {})
 
 
 def check_same_model(saved: dict[str, Any], model: nn.Module, where: str) -> None:
@@ -110,7 +122,7 @@ def load_weights(model: nn.Module, path: str | Path) -> int:
         CheckpointError: If any tensor is missing, left over or of another shape.
     """
     data = load_checkpoint(path)
-    check_same_model(data.get('meta', {}).get('ppnas_mm', {}), model, f'checkpoint {path}')
+    check_same_model(signature(data), model, f'checkpoint {path}')
     own, given = model.state_dict(), data['state_dict']
     problems = [f'{key} is missing' for key in own if key not in given]
     problems += [f'{key} is not in the model' for key in given if key not in own]
@@ -148,11 +160,10 @@ class SafeCheckpointHook(CheckpointHook):
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Keep plain data only and sign the checkpoint."""
         info = checkpoint['message_hub']['runtime_info']
-        plain = {k: v for k, v in info.items() if isinstance(v, (int, float, str, bool, list))}
+        plain = {k: v for k, v in info.items() if type(v) in (int, float, str, bool, list)}
         checkpoint['message_hub'] = dict(log_scalars={}, runtime_info=plain, resumed_keys={})
         checkpoint['meta']['ppnas_mm'] = describe(runner.model)
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Refuse the checkpoint of another space before anything is loaded."""
-        saved = checkpoint.get('meta', {}).get('ppnas_mm', {})
-        check_same_model(saved, runner.model, 'the checkpoint')
+        check_same_model(signature(checkpoint), runner.model, 'the checkpoint')

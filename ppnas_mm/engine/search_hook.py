@@ -49,16 +49,27 @@ class SearchHook(Hook):
     Args:
         recalibrate_batches: Training batches on which the derived network's batch-norm statistics
             are recomputed; 0 keeps the super-net's.
+        channels_last: Whether to keep convolution weights channels-last: the same numbers up to
+            rounding, in about three quarters of the time on a CPU.
     """
 
     priority = 'NORMAL'
 
-    def __init__(self, recalibrate_batches: int = 0) -> None:
+    def __init__(self, recalibrate_batches: int = 0, channels_last: bool = True) -> None:
         self.recalibrate_batches = recalibrate_batches
+        self.channels_last = channels_last
         self.losses: dict[str, list[float]] = {}
 
     def before_train(self, runner: Any) -> None:
         """Start the record, or continue that of the epochs before."""
+        self._start(runner)
+        if self.channels_last:
+            runner.model.to(memory_format=torch.channels_last)
+        file = self.folder / 'search.json'
+        if runner.epoch and file.is_file():
+            self.record['epochs'] = json.loads(file.read_text())['epochs'][: runner.epoch]
+
+    def _start(self, runner: Any) -> None:
         self.folder = Path(runner.work_dir)
         self.algorithm = runner.model.module if is_model_wrapper(runner.model) else runner.model
         choices = self.algorithm.super_net.choices
@@ -73,9 +84,6 @@ class SearchHook(Hook):
             },
             epochs=[],
         )
-        file = self.folder / 'search.json'
-        if runner.epoch and file.is_file():
-            self.record['epochs'] = json.loads(file.read_text())['epochs'][: runner.epoch]
 
     def before_train_epoch(self, runner: Any) -> None:
         """Forget the losses of the epoch before."""
@@ -119,23 +127,40 @@ class SearchHook(Hook):
         self._genotype(runner, epoch, strict=False).save(self.folder / 'genotype.json')
 
     def after_train(self, runner: Any) -> None:
-        """Derive the network, evaluate it beside its super-net, write everything."""
-        if not is_main_process():
-            return
+        """Derive the network and write everything."""
+        if is_main_process():
+            self._finish(runner)
+
+    def finish(self, runner: Any, epochs: list[dict[str, Any]]) -> None:
+        """Do what ends a search for a model that was loaded from its checkpoint.
+
+        Args:
+            runner: A runner whose model has the weights of the search.
+            epochs: The entries of the search's record.
+        """
+        self._start(runner)
+        self.record['epochs'] = epochs
+        self._finish(runner)
+
+    def _finish(self, runner: Any) -> None:
         draw_search(self.record, self.folder / 'search.svg')
-        genotype = self._genotype(runner, runner.epoch, strict=True)
+        epoch = len(self.record['epochs'])
+        genotype = self._genotype(runner, epoch, strict=True)
         model = derive_model(self.algorithm, genotype)
         loader = runner.train_dataloader
-        set_epoch(loader, runner.seed, runner.epoch, runner.rank)
-        seed_everything(mix_seed(runner.seed, runner.epoch, runner.rank))
+        set_epoch(loader, runner.seed, epoch, runner.rank)
+        seed_everything(mix_seed(runner.seed, epoch, runner.rank))
         recalibrate(model, loader, self.recalibrate_batches)
         result: dict[str, Any] = dict(
             genotype=genotype.hash, bn_recalibrated_on_batches=self.recalibrate_batches
         )
         if runner.val_loop is not None:
+            loop = runner.val_loop
             for name, network in (('super_net', self.algorithm), ('derived', model)):
-                loop = runner.val_loop
-                result[name] = evaluate(network, loop.dataloader, loop.evaluator)
+                result[name] = dict(
+                    metrics=evaluate(network, loop.dataloader, loop.evaluator),
+                    parameters=sum(p.numel() for p in network.parameters()),
+                )
         self.record['result'] = result
         save_derived(model, genotype, self.folder / 'derived.safetensors')
         draw_genotype(genotype, self.folder / 'genotype.svg')

@@ -1,0 +1,48 @@
+"""CIFAR: what mmpretrain's dataset and transforms lack for the paper's settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from PIL import Image
+
+from ..compat import guard_torchvision, require
+from ..registry import DATASETS, TRANSFORMS
+
+guard_torchvision()
+CIFAR10 = require('mmpretrain.datasets').CIFAR10
+
+
+@DATASETS.register_module()
+class PartialCIFAR10(CIFAR10):
+    """CIFAR-10 with the first training batches only, 10,000 images each, MD5-checked.
+
+    Args:
+        batches: Number of training batches, 1 to 5.
+        **kwargs: As in mmpretrain's ``CIFAR10``.
+
+    Raises:
+        ValueError: If ``batches`` is out of range.
+    """
+
+    def __init__(self, batches: int = 5, **kwargs: Any) -> None:
+        if not 1 <= batches <= 5:
+            raise ValueError(f'PartialCIFAR10: batches={batches}: expected 1 to 5')
+        self.train_list = CIFAR10.train_list[:batches]
+        super().__init__(**kwargs)
+
+
+@TRANSFORMS.register_module()
+class CIFARAutoAugment(BaseTransform):
+    """torchvision's AutoAugment with the CIFAR-10 policy (mmpretrain ships ImageNet's only)."""
+
+    def __init__(self) -> None:
+        transforms = require('torchvision.transforms')
+        self.augment = transforms.AutoAugment(transforms.AutoAugmentPolicy.CIFAR10)
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Augment ``results['img']``, an RGB uint8 array (H, W, 3)."""
+        results['img'] = np.asarray(self.augment(Image.fromarray(results['img'])))
+        return results

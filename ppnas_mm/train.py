@@ -1,0 +1,49 @@
+"""One training run from a checked config: what ``tools/train.py`` and retraining share."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from .derive import evaluate
+from .engine.checkpoint import load_weights
+from .fileio import write_atomic
+
+
+def train(config: Any, init_from: str | None = None) -> dict[str, Any]:
+    """Train, evaluate at the end, and write ``result.json`` into the work dir.
+
+    Args:
+        config: A loaded config with ``work_dir``.
+        init_from: Weights to start from; every tensor of the model must be in the file.
+
+    Returns:
+        ``metrics``, ``parameters`` (of the whole model), ``genotype`` (hash or ``None``), ``seed``.
+    """
+    runner = Runner.from_cfg(config)
+    if init_from is not None:
+        runner.model.init_weights()
+        count = load_weights(runner.model, init_from)
+        runner.logger.info(f'{init_from}: {count}/{count} tensors loaded')
+    runner.train()
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    genotype = getattr(getattr(model, 'backbone', None), 'genotype', None)
+    result: dict[str, Any] = dict(
+        metrics={},
+        parameters=sum(p.numel() for p in model.parameters()),
+        genotype=genotype.hash if genotype else None,
+        seed=runner.seed,
+        epochs=runner.epoch,
+    )
+    if runner.val_loop is not None:
+        loop: Any = runner.val_loop
+        result['metrics'] = evaluate(model, loop.dataloader, loop.evaluator)
+    if is_main_process():
+        text = json.dumps(result, indent=1)
+        write_atomic(Path(config.work_dir) / 'result.json', text.encode())
+    return result

@@ -1,0 +1,111 @@
+"""What the tests are driven by.
+
+A new search space needs one line in :data:`SPACES`, a new backbone one in :data:`BACKBONES`; new
+architectures, operations and algorithms are found in the package's own tables.
+"""
+
+import inspect
+from typing import Any
+
+import torch
+from mmengine.config import ConfigDict
+from torch import Tensor, nn
+
+from ppnas_mm.algorithms import SearchAlgorithm
+from ppnas_mm.backbones.base import Backbone
+from ppnas_mm.genotype import SPACE_RULES
+from ppnas_mm.registry import MODELS
+from ppnas_mm.spaces import SuperNet
+
+SPACES: dict[str, dict[str, Any]] = {
+    'ppconv': {
+        'type': 'ppnas_mm.PPConvSuperNet',
+        'macro': 'cifar',
+        'depth': 20,
+        'stem_channels': 8,
+        'base_channels': 8,
+        'ops': tuple(sorted(SPACE_RULES['ppconv'].ops)),
+    },
+}
+"""A super-net of each space, as small as it can be, with every candidate operation."""
+
+BACKBONES: dict[str, dict[str, Any]] = {
+    'PPResNet': {'depth': 50, 'stem_channels': 8, 'base_channels': 8},
+    'PPResNetCIFAR': {'depth': 20, 'stem_channels': 8, 'base_channels': 8},
+}
+"""Small arguments of each derived backbone."""
+
+
+def registered(parent: type) -> dict[str, type]:
+    """Classes of the package's registry that derive from ``parent``, by name."""
+    MODELS.import_from_location()
+    classes = {n: c for n, c in MODELS.module_dict.items() if inspect.isclass(c)}
+    return {n: c for n, c in classes.items() if issubclass(c, parent) and c is not parent}
+
+
+def derived_backbones() -> list[str]:
+    """Names of the registered backbones that are no super-nets."""
+    return sorted(n for n, c in registered(Backbone).items() if not issubclass(c, SuperNet))
+
+
+def algorithms() -> list[str]:
+    """Names of the registered search algorithms."""
+    return sorted(registered(SearchAlgorithm))
+
+
+NETWORKS: dict[str, dict[str, Any]] = {
+    **{f'ppnas_mm.{name}': config for name, config in BACKBONES.items()},
+    **{
+        config['type']: {k: v for k, v in config.items() if k != 'type'}
+        for config in SPACES.values()
+    },
+}
+"""Everything that stands where a backbone stands."""
+
+
+def build_network(name: str, seed: int = 0, **overrides: Any) -> Any:
+    """Build a network of :data:`NETWORKS`."""
+    torch.manual_seed(seed)
+    return MODELS.build(ConfigDict(type=name, **{**NETWORKS[name], **overrides}))
+
+
+def build_super_net(space: str, seed: int = 0, **overrides: Any) -> Any:
+    """Build the tiny super-net of a space: scrambled, in evaluation mode."""
+    torch.manual_seed(seed)
+    net = MODELS.build({**SPACES[space], **overrides})
+    return scramble(net, seed).eval()
+
+
+def scramble(net: nn.Module, seed: int = 0) -> nn.Module:
+    """Give norms random affine parameters and statistics, so that none is close to the identity."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(like: Tensor, low: float, high: float) -> Tensor:
+        return low + (high - low) * torch.rand(like.shape, generator=generator, dtype=torch.float64)
+
+    with torch.no_grad():
+        for module in net.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.weight.copy_(draw(module.weight, 0.5, 1.5))
+                module.bias.copy_(draw(module.bias, -0.5, 0.5))
+                module.running_mean.copy_(draw(module.running_mean, -0.5, 0.5))
+                module.running_var.copy_(draw(module.running_var, 0.5, 1.5))
+    return net
+
+
+def images(*shape: int, seed: int = 1, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Random images ``(N, 3, H, W)``."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator, dtype=dtype)
+
+
+def count_convolutions(net: nn.Module, x: Tensor) -> int:
+    """Number of convolutions that a forward pass computes."""
+    calls: list[int] = []
+    convolutions = [m for m in net.modules() if isinstance(m, nn.Conv2d)]
+    handles = [m.register_forward_hook(lambda *_: calls.append(1)) for m in convolutions]
+    with torch.no_grad():
+        net(x)
+    for handle in handles:
+        handle.remove()
+    return len(calls)

@@ -1,0 +1,44 @@
+"""Derive the network of a search once more; see --help."""
+
+import json
+from pathlib import Path
+
+from ppnas_mm import cli
+from ppnas_mm.config import ConfigError
+
+
+def main() -> None:
+    """Parse the arguments, load the last checkpoint of the search, write what it stands for."""
+    parser = cli.new_parser(
+        'Derive genotype, picture and inherited weights from the last checkpoint of a search.',
+        'python tools/derive.py work_dirs/digits --out work_dirs/derived '
+        '--cfg-options model.threshold=0.8',
+    )
+    cli.add_run_arguments(parser, 'work dir')
+    parser.add_argument('--out', required=True, help='folder of the results')
+    args = parser.parse_args()
+    folder = Path(args.config)
+    if not (folder / 'search.json').is_file():
+        raise ConfigError(f'{folder} is not the work dir of a search: it has no search.json')
+    record = json.loads((folder / 'search.json').read_text())
+    args.config, args.work_dir, args.seed = folder / record['config'], args.out, record['seed']
+    config = cli.load_run(args)
+
+    from mmengine.runner import Runner
+
+    from ppnas_mm.engine.checkpoint import CheckpointError, latest_checkpoint, load_weights
+    from ppnas_mm.engine.search_hook import SearchHook
+    from ppnas_mm.report import search_table
+
+    checkpoint = latest_checkpoint(folder)
+    if checkpoint is None:
+        raise CheckpointError(f'{folder} has no checkpoint')
+    runner = Runner.from_cfg(config)
+    load_weights(runner.model, checkpoint)
+    hook = next(hook for hook in runner.hooks if isinstance(hook, SearchHook))
+    hook.finish(runner, record['epochs'])
+    print(search_table(args.out))
+
+
+if __name__ == '__main__':
+    cli.run_tool(main)

@@ -1,0 +1,32 @@
+"""Train a classifier, detector or segmentor; see --help."""
+
+from ppnas_mm import cli
+
+
+def main() -> None:
+    """Parse the arguments and train."""
+    parser = cli.new_parser(
+        'Train a config of mmpretrain, mmdet or mmseg (by its default_scope); '
+        'the work dir also gets result.json.',
+        'python tools/train.py configs/classification/pp-resnet20_digits.py '
+        '--genotype work_dirs/digits/genotype.json',
+    )
+    cli.add_run_arguments(parser)
+    cli.add_train_arguments(parser)
+    parser.add_argument('--genotype', help='published name or JSON file for model.backbone.arch')
+    parser.add_argument('--init-from', metavar='FILE', help='.safetensors or .pth to start from')
+    args = parser.parse_args()
+    config = cli.load_run(args)
+    if args.genotype:
+        cli.set_genotype(config, args.genotype)
+    cli.start_run(config, args.resume)
+
+    from ppnas_mm.train import train
+
+    result = train(config, None if args.resume else args.init_from)
+    for name, value in result['metrics'].items():
+        print(f'{name}: {value:.2f}')
+
+
+if __name__ == '__main__':
+    cli.run_tool(main)

@@ -1,0 +1,44 @@
+"""Draw an architecture, or the course of a search, as SVG or PNG."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from ppnas_mm.cli import new_parser, run_tool
+from ppnas_mm.genotype import Genotype
+from ppnas_mm.visualize import draw_genotype, draw_search
+
+
+def search_record(source: str) -> dict | None:
+    """Return the content of ``source`` if it is the record of a search."""
+    try:
+        content = json.loads(Path(source).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None  # a published name, or a file whose fault Genotype.load tells
+    return content if isinstance(content, dict) and 'epochs' in content else None
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Parse the arguments and draw."""
+    parser = new_parser(
+        'Draw an architecture, or the course of a search from its search.json.',
+        'python tools/visualize.py pp_resnet_imagenet --out pp_resnet_imagenet.svg\n'
+        '  python tools/visualize.py work_dirs/digits/search.json --out search.png',
+    )
+    parser.add_argument('genotype', help='published name, genotype JSON file or search.json')
+    parser.add_argument('--out', required=True, help='picture to write: .svg or .png')
+    parser.add_argument('--title', help='title of an architecture; default: its name')
+    args = parser.parse_args(argv)
+    record = search_record(args.genotype)
+    if record is not None:
+        draw_search(record, args.out)
+    else:
+        title = args.title or Path(args.genotype).stem
+        draw_genotype(Genotype.load(args.genotype), args.out, title)
+    print(args.out)
+
+
+if __name__ == '__main__':
+    run_tool(main)
