@@ -30,7 +30,6 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.search: $(BIN)/python $(REQUIREMENTS)
-	$(BIN)/python -m pip install --upgrade "pip<26.2" "setuptools<81" wheel
 	$(BIN)/python -m pip install torch==2.13.0
 	$(BIN)/python -m pip install -r requirements/runtime.txt
 	$(BIN)/python -m pip install --no-deps -e .

@@ -64,10 +64,13 @@ def test_baselines_of_depth_110(block: str, expected: int) -> None:
     assert count(on_meta(PPResNetCIFAR, depth=110, block=block), 10) == expected
 
 
+def test_pp_resnet101_has_45_226_million_parameters() -> None:
+    assert count(on_meta(PPResNet, depth=101), 1000) == 45_225_920
+
+
 @pytest.mark.parametrize(
     ('kwargs', 'millions'),
     [
-        ({'depth': 101}, 45.226),
         ({'depth': 50, 'block': 'resnet'}, 25.576),
         ({'depth': 50, 'block': 'res2net'}, 25.718),
     ],
@@ -173,8 +176,6 @@ def test_pools_ignore_padding_as_tensorflow_does(size: int) -> None:
 
 
 # -- arguments that cannot be right ----------------------------------------------------------------
-
-TINY = BACKBONES['PPResNetCIFAR']
 
 
 def three_cells(inputs: list[int]) -> dict:

@@ -1,0 +1,324 @@
+"""What mmpretrain, mmdet and mmseg expect of a backbone, for derived networks and super-nets."""
+
+import copy
+import math
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmengine.model.weight_init import PretrainedInit
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from zoo import BACKBONES, NETWORKS, build_network, images, scramble
+
+from ppnas_mm.backbones.pp_resnet import PPResNet, PPResNetCIFAR
+
+network = pytest.mark.parametrize('name', NETWORKS)
+
+
+def stages_of(net: Any) -> list[nn.Module]:
+    """The stem, then the stages."""
+    return [net.stem, *(getattr(net, info['module']) for info in net.feature_info)]
+
+
+def batch_norms(net: nn.Module) -> list[nn.Module]:
+    return [m for m in net.modules() if isinstance(m, _BatchNorm)]
+
+
+# -- feature maps ----------------------------------------------------------------------------------
+
+
+@network
+def test_feature_info_tells_the_shapes(name: str) -> None:
+    net = build_network(name).eval()
+    maps = net(images(1, 3, 64, 96))
+    assert isinstance(maps, tuple)
+    assert len(maps) == len(net.feature_info) == len(net.out_channels)
+    for info, channels, out in zip(net.feature_info, net.out_channels, maps, strict=True):
+        assert info['num_chs'] == channels
+        assert out.shape == (1, channels, 64 // info['reduction'], 96 // info['reduction'])
+
+
+@network
+@pytest.mark.parametrize('indices', [(0,), (2,), (0, 2), [1, 2], (2, 0)])
+def test_out_indices_choose_stages_in_their_order(name: str, indices: Any) -> None:
+    net = build_network(name, out_indices=indices).eval()
+    every = build_network(name).eval()
+    x = images(1, 3, 32, 32)
+    maps, all_maps = net(x), every(x)
+    assert net.out_channels == [m.shape[1] for m in maps]
+    assert len(maps) == len(indices)
+    for i, out in zip(indices, maps, strict=True):
+        torch.testing.assert_close(out, all_maps[i])
+
+
+# -- freezing --------------------------------------------------------------------------------------
+
+
+@network
+@pytest.mark.parametrize('frozen', [-1, 0, 1, 3])
+def test_frozen_stages_neither_learn_nor_move(name: str, frozen: int) -> None:
+    net = build_network(name, frozen_stages=frozen)
+    for _ in range(2):
+        net.train()
+        for i, stage in enumerate(stages_of(net)):
+            assert all(p.requires_grad == (i > frozen) for p in stage.parameters())
+            assert all(m.training == (i > frozen) for m in stage.modules())
+    before = copy.deepcopy(net.state_dict())
+    sum(out.sum() for out in net(images(2, 3, 32, 32))).backward()
+    for i, (stage, prefix) in enumerate(
+        zip(stages_of(net), ['stem', 'layer1', 'layer2', 'layer3'], strict=False)
+    ):
+        moved = any(
+            not torch.equal(value, before[f'{prefix}.{key}'])
+            for key, value in stage.state_dict().items()
+        )
+        assert moved == (i > frozen)
+        assert all((p.grad is None) == (i <= frozen) for p in stage.parameters())
+    net.eval()
+    assert not any(m.training for m in net.modules())
+
+
+@network
+@pytest.mark.parametrize('norm_eval', [False, True])
+def test_norm_eval_keeps_statistics(name: str, norm_eval: bool) -> None:
+    net = build_network(name, norm_eval=norm_eval).train()
+    assert net.training and batch_norms(net)
+    assert all(m.training != norm_eval for m in batch_norms(net))
+    assert all(p.requires_grad for p in net.parameters())
+
+
+# -- memory, building blocks -----------------------------------------------------------------------
+
+
+@network
+def test_with_cp_changes_no_output_and_no_gradient(name: str) -> None:
+    results = []
+    for with_cp in (False, True):
+        net = scramble(build_network(name, with_cp=with_cp)).double().train()
+        x = images(2, 3, 32, 32, dtype=torch.float64).requires_grad_()
+        maps = net(x)
+        sum((m * m).mean() for m in maps).backward()
+        gradients = {n: p.grad for n, p in net.named_parameters()}
+        results.append((maps, x.grad, gradients))
+    (maps, dx, gradients), (maps_cp, dx_cp, gradients_cp) = results
+    torch.testing.assert_close(maps_cp, maps)
+    torch.testing.assert_close(dx_cp, dx)
+    assert gradients.keys() == gradients_cp.keys()
+    for key, gradient in gradients.items():
+        torch.testing.assert_close(gradients_cp[key], gradient)
+
+
+@network
+def test_with_cp_recomputes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    real = torch.utils.checkpoint.checkpoint
+    monkeypatch.setattr(
+        'torch.utils.checkpoint.checkpoint', lambda *a, **k: calls.append(k) or real(*a, **k)
+    )
+    net = build_network(name, with_cp=True)
+    net(images(2, 3, 32, 32))
+    blocks = sum(len(stage) for stage in stages_of(net)[1:])
+    assert len(calls) == blocks
+    assert all(k['use_reentrant'] is False for k in calls)
+
+
+@network
+def test_conv_cfg_reaches_every_convolution(name: str) -> None:
+    net = build_network(name, conv_cfg={'type': 'ConvWS'})
+    kinds = {type(m).__name__ for m in net.modules() if isinstance(m, nn.Conv2d)}
+    assert kinds == {'ConvWS2d'}
+
+
+@network
+@pytest.mark.parametrize(
+    ('norm_cfg', 'kind'),
+    [
+        ({'type': 'GN', 'num_groups': 1}, nn.GroupNorm),
+        ({'type': 'SyncBN', 'requires_grad': True}, nn.SyncBatchNorm),
+        ({'type': 'BN', 'momentum': 0.03, 'eps': 1e-3}, nn.BatchNorm2d),
+    ],
+)
+def test_norm_cfg_reaches_every_norm(name: str, norm_cfg: dict, kind: type) -> None:
+    net = build_network(name, norm_cfg=norm_cfg)
+    norms = [m for m in net.modules() if isinstance(m, (_BatchNorm, nn.GroupNorm))]
+    assert norms and all(type(m) is kind for m in norms)
+    if norm_cfg['type'] == 'BN':
+        assert all((m.momentum, m.eps) == (0.03, 1e-3) for m in norms)
+    if norm_cfg['type'] == 'GN':
+        assert all(torch.isfinite(m).all() for m in net(images(2, 3, 32, 32)))
+
+
+@network
+@pytest.mark.parametrize(
+    ('kind', 'cls'), [('LeakyReLU', nn.LeakyReLU), ('SiLU', nn.SiLU), ('GELU', nn.GELU)]
+)
+def test_act_cfg_reaches_every_activation(name: str, kind: str, cls: type) -> None:
+    net = build_network(name, act_cfg={'type': kind})
+    modules = list(net.modules())
+    relus = [m for m in build_network(name).modules() if isinstance(m, nn.ReLU)]
+    assert not any(isinstance(m, nn.ReLU) for m in modules)
+    assert sum(isinstance(m, cls) for m in modules) == len(relus) > 0
+    sum(m.sum() for m in net(images(2, 3, 32, 32))).backward()
+
+
+# -- initialisation --------------------------------------------------------------------------------
+
+
+def last_norms(net: Any) -> list[nn.Module]:
+    return [block.conv3.norm for stage in stages_of(net)[1:] for block in stage]
+
+
+@network
+@pytest.mark.parametrize('zero', [False, True])
+def test_initialisation_is_he_normal_over_the_fan_out(name: str, zero: bool) -> None:
+    net = build_network(name, stem_channels=32, base_channels=32, zero_init_residual=zero)
+    net.init_weights()
+    checked = 0
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d) and module.weight.numel() >= 4096:
+            kernel = module.weight[0, 0].numel()
+            expected = math.sqrt(2 / (kernel * module.out_channels))
+            assert float(module.weight.std()) == pytest.approx(expected, rel=0.07)
+            assert abs(float(module.weight.mean())) < 5 * expected / module.weight.numel() ** 0.5
+            assert module.bias is None
+            checked += 1
+    assert checked > 10
+    last = {id(m) for m in last_norms(net)}
+    for norm in batch_norms(net):
+        value = 0.0 if zero and id(norm) in last else 1.0
+        assert (norm.weight == value).all() and (norm.bias == 0).all()
+
+
+@pytest.mark.parametrize('kind', ['a dict', 'a class', 'a list'])
+def test_zero_init_residual_spares_pretrained_weights(kind: str, tmp_path: Path) -> None:
+    source = scramble(PPResNetCIFAR(**BACKBONES['PPResNetCIFAR']))
+    path = str(tmp_path / 'weights.pth')
+    torch.save({'state_dict': {f'backbone.{k}': v for k, v in source.state_dict().items()}}, path)
+    config: Any = {
+        'type': PretrainedInit if kind == 'a class' else 'Pretrained',
+        'checkpoint': path,
+        'prefix': 'backbone',
+    }
+    net = PPResNetCIFAR(
+        **BACKBONES['PPResNetCIFAR'],
+        zero_init_residual=True,
+        init_cfg=[config] if kind == 'a list' else config,
+    )
+    net.init_weights()
+    for key, value in source.state_dict().items():
+        torch.testing.assert_close(net.state_dict()[key], value, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(('cls', 'zero'), [(PPResNet, False), (PPResNetCIFAR, True)])
+def test_zero_init_is_on_for_cifar_only(cls: type, zero: bool) -> None:
+    net = cls(**BACKBONES[cls.__name__])
+    net.init_weights()
+    assert all((norm.weight == (0 if zero else 1)).all() for norm in last_norms(net))
+
+
+# -- strides, dilations (reference table) ----------------------------------------------------------
+
+OS8 = {'strides': (1, 2, 1, 1), 'dilations': (1, 1, 2, 4)}
+OS16 = {'strides': (1, 2, 2, 1), 'dilations': (1, 1, 1, 2)}
+GRID = {'multi_grid': (1, 2, 4)}
+KEEP = {'contract_dilation': False}
+DILATIONS = {
+    'os32': ({}, [[1] * 6, [1] * 3], [4, 8, 16, 32]),
+    'os8': (OS8, [[1, 2, 2, 2, 2, 2], [2, 4, 4]], [4, 8, 8, 8]),
+    'os8 multi-grid': ({**OS8, **GRID}, [[1, 2, 2, 2, 2, 2], [2, 8, 16]], [4, 8, 8, 8]),
+    'os16': (OS16, [[1] * 6, [1, 2, 2]], [4, 8, 16, 16]),
+    'os16 multi-grid': ({**OS16, **GRID}, [[1] * 6, [1, 4, 8]], [4, 8, 16, 16]),
+    'os8 not contracted': ({**OS8, **KEEP}, [[2] * 6, [4] * 3], [4, 8, 8, 8]),
+    'os8 DeepLabv3': ({**OS8, **KEEP, **GRID}, [[2] * 6, [4, 8, 16]], [4, 8, 8, 8]),
+}
+
+
+@pytest.mark.parametrize('block', ['ppconv', 'res2net', 'resnet'])
+@pytest.mark.parametrize('case', DILATIONS)
+def test_dilations_and_strides_follow_the_table(case: str, block: str) -> None:
+    kwargs, rates, reductions = DILATIONS[case]
+    net = PPResNet(block=block, **BACKBONES['PPResNet'], **kwargs).eval()
+    assert [info['reduction'] for info in net.feature_info] == reductions
+    maps = net(images(1, 3, 64, 64))
+    assert [64 // m.shape[-1] for m in maps] == reductions
+    expected = [[1] * 3, [1] * 4, *rates]
+    for stage, blocks in zip(stages_of(net)[1:], expected, strict=True):
+        found = []
+        for bottleneck in stage:
+            wide = [
+                m
+                for m in bottleneck.modules()
+                if isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3)
+            ]
+            assert wide and all(m.padding == m.dilation for m in wide)
+            (dilation,) = {m.dilation for m in wide}
+            found.append(dilation[0])
+        assert found == blocks
+    for s, stage in enumerate(stages_of(net)[1:]):
+        pools = [m for m in stage.modules() if isinstance(m, nn.AvgPool2d)]
+        strides = kwargs.get('strides', (1, 2, 2, 2))
+        assert len(pools) == (2 if strides[s] == 2 else 0)
+
+
+# -- other tools -----------------------------------------------------------------------------------
+
+
+@network
+def test_layer_depth_grows_along_the_network(name: str) -> None:
+    net = build_network(name)
+    stages = len(net.feature_info)
+    depths = {}
+    for key, _ in net.named_parameters():
+        depth, layers = net.get_layer_depth(f'backbone.{key}', 'backbone.')
+        assert layers == stages + 2
+        depths.setdefault(key.split('.')[0], set()).add(depth)
+    assert depths['stem'] == {0}
+    for i, info in enumerate(net.feature_info, 1):
+        assert depths[info['module']] == {i}
+    assert net.get_layer_depth('head.fc.weight', 'backbone.') == (stages + 1, stages + 2)
+    assert net.get_layer_depth('stem.0.conv.weight') == (0, stages + 2)
+    assert net.get_layer_depth('backbone.stem.0.conv.weight', 'neck.') == (stages + 1, stages + 2)
+
+
+@network
+def test_drop_path_grows_linearly_and_rests_in_evaluation(name: str) -> None:
+    net, plain = build_network(name, drop_path_rate=0.4), build_network(name)
+    blocks = [block for stage in stages_of(net)[1:] for block in stage]
+    for i, block in enumerate(blocks):
+        rate = getattr(block.drop_path, 'drop_prob', 0.0)
+        assert rate == pytest.approx(0.4 * i / (len(blocks) - 1))
+    x = images(2, 3, 32, 32)
+    torch.testing.assert_close(net.eval()(x), plain.eval()(x), rtol=0, atol=0)
+
+
+@network
+def test_copies_and_pickles_compute_the_same(name: str) -> None:
+    net = scramble(build_network(name)).eval()
+    x = images(1, 3, 32, 32)
+    for twin in (pickle.loads(pickle.dumps(net)), copy.deepcopy(net)):
+        assert twin.state_dict().keys() == net.state_dict().keys()
+        torch.testing.assert_close(twin(x), net(x), rtol=0, atol=0)
+
+
+@network
+@pytest.mark.parametrize(('dtype', 'tolerance'), [(torch.float16, 0.02), (torch.bfloat16, 0.15)])
+def test_mixed_precision_stays_close(name: str, dtype: torch.dtype, tolerance: float) -> None:
+    net = build_network(name).eval()
+    x = images(1, 3, 32, 32)
+    with torch.no_grad():
+        expected = net(x)
+        with torch.autocast('cpu', dtype=dtype):
+            maps = net(x)
+    for out, full in zip(maps, expected, strict=True):
+        assert float((out.float() - full).norm() / full.norm()) < tolerance
+
+
+@network
+def test_tracing_computes_the_same_on_other_images(name: str) -> None:
+    net = scramble(build_network(name)).eval()
+    traced = torch.jit.trace(net, images(1, 3, 32, 32))
+    x = images(2, 3, 32, 32, seed=9)
+    torch.testing.assert_close(traced(x), net(x))
