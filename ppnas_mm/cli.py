@@ -53,8 +53,6 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 
 def load_run(args: argparse.Namespace) -> Any:
     """Load the config of a run and apply the arguments; no run starts here."""
-    from mmengine.utils import import_modules_from_strings
-
     from .compat import guard_torchvision, require
     from .config import ConfigError, load_config
 
@@ -62,7 +60,6 @@ def load_run(args: argparse.Namespace) -> Any:
     config = load_config(args.config, args.cfg_options)
     if config.get('default_scope') not in (None, 'mmengine', 'ppnas_mm'):
         require(config.default_scope)
-    import_modules_from_strings(['ppnas_mm'])
     config.launcher = args.launcher
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     default = Path('work_dirs') / Path(args.config).stem

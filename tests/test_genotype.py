@@ -1,9 +1,7 @@
 """Genotypes: JSON and back, the hash, published files, and every way a file can be wrong."""
 
-import ast
 import copy
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,6 @@ from strategies import (
     genotypes,
 )
 
-import ppnas_mm.genotype as module
 from ppnas_mm.genotype import (
     GENOTYPE_DIR,
     SPACE_RULES,
@@ -264,16 +261,3 @@ def test_a_genotype_cannot_be_built_wrong() -> None:
         Genotype('ppconv', (Cell('a', 2, ((Edge('identity', (0,)),),)),))
     with pytest.raises(AttributeError):
         good.space = 'other'  # type: ignore[misc]
-
-
-@pytest.mark.parametrize('name', ['genotype.py', 'fileio.py'])
-def test_genotypes_need_only_the_standard_library(name: str) -> None:
-    tree = ast.parse((Path(module.__file__).parent / name).read_text())
-    outside = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            outside |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            outside.add('.' * node.level + (node.module or ''))
-    outside = {n for n in outside if n.split('.')[0] not in sys.stdlib_module_names}
-    assert outside <= {'.fileio', '.genotype'}

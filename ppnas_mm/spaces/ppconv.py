@@ -99,6 +99,9 @@ class PPConvSuperNet(SuperNet, MacroResNet):
             return MixedPPConv(groups, ops, width, dilation, style)
 
         super().__init__(**{**settings(depth), **kwargs}, conv2=build, groups=groups)
+        for name in self.stage_names:
+            if not any(isinstance(m, MixedPPConv) for m in getattr(self, name).modules()):
+                raise ValueError(f'depth={depth}: {name} has no block to search; take a deeper network')
         self.derived_config = dict(type=derived, depth=depth, **kwargs)
         self.cell_inputs = groups
         choices = []

@@ -1,0 +1,7 @@
+_base_ = [
+    '../_base_/models/pp-resnet110_cifar10.py', '../_base_/datasets/cifar10_augmented.py',
+    '../_base_/schedules/cifar_600e.py', '../_base_/runtime.py'
+]
+model = dict(
+    head=dict(loss=dict(use_soft=True)),
+    train_cfg=dict(augments=dict(type='Mixup', alpha=0.2)))

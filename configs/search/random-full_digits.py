@@ -1,0 +1,3 @@
+# Random search, "full": the drawn architecture may drop input groups (Section IV-B).
+_base_ = './random_digits.py'
+model = dict(constrained=False)

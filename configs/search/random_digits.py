@@ -1,0 +1,5 @@
+# Random search on handwritten digits, trained as long as ppnas_digits.py: a drawn architecture that
+# uses all input groups (Section IV-B, "constrained"). The derived network is the trained one.
+_base_ = './ppnas_digits.py'
+model = dict(type='ppnas_mm.RandomSearch', constrained=True)
+custom_hooks = [dict(type='ppnas_mm.EpochSeedHook'), dict(type='ppnas_mm.SearchHook')]

@@ -1,0 +1,104 @@
+"""Who may import whom: spaces and algorithms do not know each other; light modules stay light."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import ppnas_mm
+
+ROOT = Path(ppnas_mm.__file__).parent
+FILES = {
+    '.'.join(['ppnas_mm', *path.relative_to(ROOT).with_suffix('').parts]): path
+    for path in sorted(ROOT.rglob('*.py'))
+    if '.mim' not in path.parts
+}
+MODULES = {name.removesuffix('.__init__') for name in FILES}
+
+
+def imported(module: str) -> Iterator[str]:
+    """Modules that a module imports anywhere in its text, by absolute name."""
+    package = module.split('.')[:-1]
+    for node in ast.walk(ast.parse(FILES[module].read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            source = '.'.join([*base, *(node.module or '').split('.')]).strip('.')
+            for alias in node.names:
+                inner = f'{source}.{alias.name}'
+                yield inner if inner in MODULES else source
+
+
+def below(name: str, package: str) -> bool:
+    return name == package or name.startswith(package + '.')
+
+
+# package or module: the modules of this project that it may import
+ALLOWED = {
+    'ppnas_mm.__init__': ('ppnas_mm.registry', 'ppnas_mm.genotype', 'ppnas_mm.version'),
+    'ppnas_mm.fileio': (),
+    'ppnas_mm.version': (),
+    'ppnas_mm.genotype': ('ppnas_mm.fileio',),
+    'ppnas_mm.registry': (),
+    'ppnas_mm.compat': (),
+    'ppnas_mm.ops': ('ppnas_mm.genotype',),
+    'ppnas_mm.backbones': (
+        'ppnas_mm.backbones',
+        'ppnas_mm.genotype',
+        'ppnas_mm.ops',
+        'ppnas_mm.registry',
+    ),
+    'ppnas_mm.spaces': (
+        'ppnas_mm.spaces',
+        'ppnas_mm.backbones',
+        'ppnas_mm.genotype',
+        'ppnas_mm.ops',
+        'ppnas_mm.registry',
+    ),
+    'ppnas_mm.algorithms': (
+        'ppnas_mm.algorithms',
+        'ppnas_mm.spaces.base',
+        'ppnas_mm.spaces.mixture',
+        'ppnas_mm.genotype',
+        'ppnas_mm.registry',
+    ),
+}
+STANDARD_LIBRARY_ONLY = ('ppnas_mm.genotype', 'ppnas_mm.fileio', 'ppnas_mm.version')
+LIBRARIES = ('mmdet', 'mmseg', 'mmpretrain')
+
+
+def members(package: str) -> list[str]:
+    found = [name for name in FILES if below(name, package)]
+    assert found, f'{package} is gone'
+    return found
+
+
+@pytest.mark.parametrize('package', ALLOWED)
+def test_dependencies_point_downwards(package: str) -> None:
+    for module in members(package):
+        own = [name for name in imported(module) if below(name, 'ppnas_mm')]
+        wrong = [n for n in own if not any(below(n, allowed) for allowed in ALLOWED[package])]
+        assert not wrong, f'{module} imports {wrong}'
+
+
+@pytest.mark.parametrize('module', STANDARD_LIBRARY_ONLY)
+def test_light_modules_need_only_the_standard_library(module: str) -> None:
+    for name in imported(module):
+        assert below(name, 'ppnas_mm') or name.split('.')[0] in sys.stdlib_module_names, name
+
+
+@pytest.mark.parametrize(
+    'package', ['ppnas_mm.backbones', 'ppnas_mm.spaces', 'ppnas_mm.algorithms']
+)
+def test_no_library_is_needed_for_networks_and_searches(package: str) -> None:
+    for module in members(package):
+        assert not [n for n in imported(module) if any(below(n, lib) for lib in LIBRARIES)]
+
+
+def test_the_scan_sees_imports() -> None:
+    assert 'ppnas_mm.fileio' in set(imported('ppnas_mm.genotype'))
+    assert 'ppnas_mm.spaces.base' in set(imported('ppnas_mm.algorithms.base'))
+    assert 'torch' in set(imported('ppnas_mm.spaces.ppconv'))

@@ -1,0 +1,104 @@
+"""Compare found, random and hand-made networks over several seeds; see --help."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from ppnas_mm import cli
+
+TOOLS = Path(__file__).parent
+CLASSIFICATION = 'configs/classification'
+
+
+def run(tool: str, *arguments: object) -> None:
+    """Run another tool in a process of its own, so that runs cannot touch each other."""
+    command = [sys.executable, str(TOOLS / tool), *map(str, arguments)]
+    print('+', *command[1:], flush=True)
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f'{" ".join(command)} failed: {done.stderr.strip()[-600:]}')
+
+
+def draw(search: str, seed: int, path: Path) -> None:
+    """Draw a constrained-random genotype of the search's space, all of the found network's size."""
+    from ppnas_mm.config import load_config
+    from ppnas_mm.registry import MODELS
+
+    backbone = load_config(search).model.model.backbone
+    # the published networks keep one identity and 3x3 convolutions: so do these, for equal size
+    backbone.ops = ('identity', 'conv_3x3')
+    super_net = MODELS.build(backbone)
+    super_net.random_genotype(np.random.default_rng(seed)).save(path)
+
+
+def train_all(args: object, folder: Path) -> dict[str, list[dict]]:
+    """Search and train every network with every seed; finished runs are not repeated."""
+    results: dict[str, list[dict]] = {}
+    for seed in range(args.seeds):
+        search = folder / f'search-{seed}'
+        if not (search / 'derived.safetensors').is_file():
+            run('search.py', args.search, '--work-dir', search, '--seed', seed, '--resume')
+        drawn = folder / f'random-{seed}.json'
+        if not drawn.is_file():
+            draw(args.search, seed, drawn)
+        networks = {
+            'found (PP-NAS)': (args.retrain, ['--genotype', search / 'genotype.json']),
+            'constrained random': (args.retrain, ['--genotype', drawn]),
+            **{name: (f'{CLASSIFICATION}/{name}20_digits.py', []) for name in args.baselines},
+        }
+        for name, (config, extra) in networks.items():
+            work = folder / f'{name.split()[0]}-{seed}'
+            if not (work / 'result.json').is_file():
+                run('train.py', config, '--work-dir', work, '--seed', seed, '--resume', *extra)
+            results.setdefault(name, []).append(json.loads((work / 'result.json').read_text()))
+    return results
+
+
+def summary(results: dict[str, list[dict]], metric: str) -> str:
+    """Return mean, spread and a paired t-test of each network against the first."""
+    from scipy.stats import ttest_rel
+
+    from ppnas_mm.report import table
+
+    scores = {name: np.array([r['metrics'][metric] for r in rs]) for name, rs in results.items()}
+    first = next(iter(scores.values()))
+    rows = []
+    for name, values in scores.items():
+        difference = first - values
+        p = ttest_rel(first, values).pvalue if np.ptp(difference) else float('nan')
+        against = '-' if values is first else f'{difference.mean():+.2f} (p = {p:.2f})'
+        parameters = sorted({r['parameters'] for r in results[name]})
+        size = f'{parameters[0]:,}' if len(parameters) == 1 else f'{parameters[0]:,}..{parameters[-1]:,}'
+        each = ' '.join(f'{v:.2f}' for v in values)
+        spread = values.std(ddof=1) if len(values) > 1 else float('nan')
+        rows.append([name, f'{values.mean():.2f} ± {spread:.2f}', each, against, size])
+    header = ['network', f'{metric}, mean ± sd', 'each seed', 'found minus it (paired t)', 'parameters']
+    return table(header, rows)
+
+
+def main() -> None:
+    """Parse the arguments, run what is missing, print and save the table."""
+    parser = cli.new_parser(
+        'Train found, constrained-random, Res2Net and ResNet networks of equal size and schedule '
+        'on digits; finished runs are kept, so the command can be repeated after a stop.',
+        'python tools/compare.py --seeds 5 --work-dir work_dirs/compare_digits',
+    )
+    parser.add_argument('--seeds', type=int, default=5, help='number of seeds, from 0')
+    parser.add_argument('--work-dir', default='work_dirs/compare_digits')
+    parser.add_argument('--search', default='configs/search/ppnas_digits.py')
+    parser.add_argument('--retrain', default=f'{CLASSIFICATION}/pp-resnet20_digits.py')
+    parser.add_argument('--baselines', nargs='*', default=['res2net', 'resnet'])
+    parser.add_argument('--metric', default='accuracy/top1')
+    args = parser.parse_args()
+    folder = Path(args.work_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    text = summary(train_all(args, folder), args.metric)
+    (folder / 'table.md').write_text(text + '\n')
+    print(text)
+
+
+if __name__ == '__main__':
+    cli.run_tool(main)
