@@ -37,17 +37,25 @@ def add_run_arguments(parser: argparse.ArgumentParser, source: str = 'config fil
 
     parser.add_argument('config', metavar=source.upper().replace(' ', '_'), help=source)
     parser.add_argument('--work-dir', help='folder of the results; default work_dirs/<config name>')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
-                        help='override config entries, e.g. train_cfg.max_epochs=2')  # fmt: skip
-    parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'), default='none',
-                        help='job launcher')  # fmt: skip
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='override config entries, e.g. train_cfg.max_epochs=2',
+    )
+    launchers = ('none', 'pytorch', 'slurm', 'mpi')
+    parser.add_argument('--launcher', choices=launchers, default='none', help='job launcher')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what search and training take on top."""
     parser.add_argument('--resume', action='store_true', help='go on from the last finished epoch')
-    parser.add_argument('--seed', type=int, help='random seed; default: the one of the config, or 0')
+    parser.add_argument(
+        '--seed', type=int, help='random seed; default: the one of the config, or 0'
+    )
     parser.add_argument('--amp', action='store_true', help='mixed precision (needs a GPU)')
 
 
@@ -74,7 +82,7 @@ def load_run(args: argparse.Namespace) -> Any:
         if not torch.cuda.is_available():
             raise ConfigError('--amp needs a GPU; run without it')
         wrapper = config.optim_wrapper
-        part = wrapper['weights'] if 'weights' in wrapper else wrapper
+        part = wrapper.get('weights', wrapper)
         part['type'] = 'AmpOptimWrapper'
         part.setdefault('loss_scale', 'dynamic')
     return config

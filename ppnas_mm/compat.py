@@ -1,4 +1,4 @@
-"""Guards around other packages: missing ones are named, a half-usable torchvision is made usable."""
+"""Guards around other packages: missing ones are named, a half-usable torchvision is mended."""
 
 from __future__ import annotations
 

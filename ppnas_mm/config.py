@@ -17,8 +17,20 @@ class ConfigError(ValueError):
 
 
 RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'}
-OTHER_KEYS = frozenset({'custom_imports', 'tta_model', 'tta_pipeline', 'compile', 'activation_checkpointing'})
-HOOK_KEYS = frozenset({'runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint', 'visualization'})
+OTHER_KEYS = frozenset(
+    {'custom_imports', 'tta_model', 'tta_pipeline', 'compile', 'activation_checkpointing'}
+)
+HOOK_KEYS = frozenset(
+    {
+        'runtime_info',
+        'timer',
+        'sampler_seed',
+        'logger',
+        'param_scheduler',
+        'checkpoint',
+        'visualization',
+    }
+)
 
 
 def _check_keys(given: Any, known: frozenset[str], where: str, closed: bool) -> None:
@@ -41,7 +53,9 @@ def _overrides(config: Config, options: Mapping[str, Any]) -> None:
                 close = difflib.get_close_matches(part, known, n=1)
                 hint = f'; did you mean {close[0]!r}?' if close else ''
                 spot = '.'.join(parents[: i + 1])
-                raise ConfigError(f'--cfg-options {dotted}: the config has no {spot!r}{hint}') from None
+                raise ConfigError(
+                    f'--cfg-options {dotted}: the config has no {spot!r}{hint}'
+                ) from None
         if not parents and last not in config and last not in RUNNER_KEYS | OTHER_KEYS:
             close = difflib.get_close_matches(last, [*RUNNER_KEYS, *config.keys()], n=1)
             hint = f'; did you mean {close[0]!r}?' if close else ''

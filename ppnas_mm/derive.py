@@ -46,16 +46,17 @@ def derive_model(algorithm: SearchAlgorithm, genotype: Genotype) -> nn.Module:
 class _LossForward(nn.Module):
     """Adapts an mm-model to ``update_bn``: one call, one training forward."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, data: Any) -> None:
-        processed: Any = self.model.data_preprocessor(data, True)
+        model: Any = self.model
+        processed = model.model.data_preprocessor(data, True)
         if isinstance(processed, dict):
-            self.model(**processed, mode='loss')
+            model(**processed, mode='loss')
         else:
-            self.model(*processed, mode='loss')
+            model(*processed, mode='loss')
 
 
 def recalibrate(model: nn.Module, loader: Iterable, batches: int) -> None:
@@ -69,7 +70,7 @@ def recalibrate(model: nn.Module, loader: Iterable, batches: int) -> None:
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, loader: Any, evaluator: Evaluator) -> dict[str, float]:
+def evaluate(model: Any, loader: Any, evaluator: Evaluator) -> dict[str, float]:
     """Return the metrics of a model on a data loader."""
     model.eval()
     for batch in loader:

@@ -174,7 +174,8 @@ class Genotype:
                 'name': cell.name,
                 'inputs': cell.inputs,
                 'nodes': [
-                    [{'op': e.op, 'sources': list(e.sources)} for e in edges] for edges in cell.nodes
+                    [{'op': e.op, 'sources': list(e.sources)} for e in edges]
+                    for edges in cell.nodes
                 ],
             }
             for cell in self.cells
@@ -276,7 +277,9 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _parse(data: Any) -> tuple[str, tuple[Cell, ...], dict[str, Any]]:
     data = _keys(data, 'file', {'schema', 'space', 'cells'}, {'provenance'})
     if type(data['schema']) is not int or data['schema'] != SCHEMA:
-        raise _fail('schema', f'unknown version {data["schema"]!r:.60}; this release reads {SCHEMA}')
+        raise _fail(
+            'schema', f'unknown version {data["schema"]!r:.60}; this release reads {SCHEMA}'
+        )
     space = data['space']
     if not isinstance(space, str) or space not in SPACE_RULES:
         raise _fail('space', f'unknown space {space!r:.60}; known: {sorted(SPACE_RULES)}')

@@ -31,7 +31,9 @@ def fails(capsys, *command):
 
 
 def search(capsys, folder, *options):
-    return fails(capsys, 'search.py', DIGITS, '--work-dir', folder, '--cfg-options', *TINY, *options)
+    return fails(
+        capsys, 'search.py', DIGITS, '--work-dir', folder, '--cfg-options', *TINY, *options
+    )
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,10 @@ def test_missing_files(capsys, tmp_path):
 def test_truncated_genotype(capsys, tmp_path):
     path = tmp_path / 'genotype.json'
     path.write_text((ROOT / 'ppnas_mm/genotypes/pp_resnet_cifar10.json').read_text()[:200])
-    for tool in (['train.py', RETRAIN, '--genotype', path], ['visualize.py', path, '--out', 'x.svg']):
+    for tool in (
+        ['train.py', RETRAIN, '--genotype', path],
+        ['visualize.py', path, '--out', 'x.svg'],
+    ):
         line = fails(capsys, *tool)
         assert 'GenotypeError' in line and str(path) in line
 

@@ -92,7 +92,10 @@ def test_train_from_a_genotype_and_from_weights(search, tmp_path):
     weights = ['--init-from', search / 'derived.safetensors']
     lr = 'optim_wrapper.optimizer.lr=0.0'
     assert call('train.py', RETRAIN, *genotype, '--work-dir', tmp_path / 'a', *options) == 0
-    assert call('train.py', RETRAIN, *genotype, *weights, '--work-dir', tmp_path / 'b', *options, lr) == 0
+    assert (
+        call('train.py', RETRAIN, *genotype, *weights, '--work-dir', tmp_path / 'b', *options, lr)
+        == 0
+    )
     result = json.loads((tmp_path / 'a/result.json').read_text())
     assert result['genotype'] == Genotype.load(search / 'genotype.json').hash
     trained = load_checkpoint(tmp_path / 'b/epoch_1.pth')['state_dict']

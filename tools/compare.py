@@ -71,11 +71,21 @@ def summary(results: dict[str, list[dict]], metric: str) -> str:
         p = ttest_rel(first, values).pvalue if np.ptp(difference) else float('nan')
         against = '-' if values is first else f'{difference.mean():+.2f} (p = {p:.2f})'
         parameters = sorted({r['parameters'] for r in results[name]})
-        size = f'{parameters[0]:,}' if len(parameters) == 1 else f'{parameters[0]:,}..{parameters[-1]:,}'
+        size = (
+            f'{parameters[0]:,}'
+            if len(parameters) == 1
+            else f'{parameters[0]:,}..{parameters[-1]:,}'
+        )
         each = ' '.join(f'{v:.2f}' for v in values)
         spread = values.std(ddof=1) if len(values) > 1 else float('nan')
         rows.append([name, f'{values.mean():.2f} ± {spread:.2f}', each, against, size])
-    header = ['network', f'{metric}, mean ± sd', 'each seed', 'found minus it (paired t)', 'parameters']
+    header = [
+        'network',
+        f'{metric}, mean ± sd',
+        'each seed',
+        'found minus it (paired t)',
+        'parameters',
+    ]
     return table(header, rows)
 
 

@@ -11,7 +11,7 @@ def main() -> None:
     parser = cli.new_parser(
         'Search an architecture. The work dir gets genotype.json, genotype.svg, '
         'derived.safetensors, search.json and search.svg.',
-        'python tools/search.py configs/search/ppnas_digits.py --work-dir work_dirs/digits --seed 1',
+        'python tools/search.py configs/search/ppnas_digits.py --work-dir work_dirs/digits',
     )
     cli.add_run_arguments(parser)
     cli.add_train_arguments(parser)

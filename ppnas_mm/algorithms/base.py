@@ -1,4 +1,4 @@
-"""The contract of a search algorithm: it wraps a complete mm-model whose backbone is a super-net."""
+"""The contract of a search algorithm: it wraps a whole mm-model whose backbone is a super-net."""
 
 from __future__ import annotations
 

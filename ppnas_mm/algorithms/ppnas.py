@@ -131,7 +131,9 @@ class PPNAS(SearchAlgorithm):
         for cell in dict.fromkeys(c.cell for c in choices):
             members = [c for c in choices if c.cell == cell and 'identity' in c.candidates]
             weight = {
-                c.name: float(self.super_net.arch[c.name].softmax(0)[c.candidates.index('identity')])
+                c.name: float(
+                    self.super_net.arch[c.name].softmax(0)[c.candidates.index('identity')]
+                )
                 for c in members
             }
             keepers = sorted(weight, key=lambda name: -weight[name])[:count]

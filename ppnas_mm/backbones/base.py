@@ -37,7 +37,9 @@ class Backbone(BaseModule):
         self.norm_eval = norm_eval
         self.feature_info: list[dict] = []
 
-    def set_stages(self, names: Sequence[str], channels: Sequence[int], strides: Sequence[int]) -> None:
+    def set_stages(
+        self, names: Sequence[str], channels: Sequence[int], strides: Sequence[int]
+    ) -> None:
         """Declare the stages and freeze what ``frozen_stages`` names.
 
         Args:

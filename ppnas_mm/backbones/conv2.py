@@ -40,7 +40,9 @@ class SplitConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, width, H, W)`` to the same shape."""
         first, *rest = x.chunk(self.groups, dim=1)
-        return torch.cat([first, *(conv(r) for conv, r in zip(self.convs, rest, strict=True))], dim=1)
+        return torch.cat(
+            [first, *(conv(r) for conv, r in zip(self.convs, rest, strict=True))], dim=1
+        )
 
 
 class Res2Conv(SplitConv):

@@ -298,7 +298,11 @@ class PPResNet(MacroResNet):
     """
 
     def __init__(
-        self, depth: int = 50, arch: Any = 'pp_resnet_imagenet', block: str = 'ppconv', **kwargs: Any
+        self,
+        depth: int = 50,
+        arch: Any = 'pp_resnet_imagenet',
+        block: str = 'ppconv',
+        **kwargs: Any,
     ) -> None:
         macro = imagenet_macro(depth)
         blocks, genotype = _blocks(block, arch, len(macro['depths']))
@@ -322,7 +326,11 @@ class PPResNetCIFAR(MacroResNet):
     """
 
     def __init__(
-        self, depth: int = 110, arch: Any = 'pp_resnet_cifar10', block: str = 'ppconv', **kwargs: Any
+        self,
+        depth: int = 110,
+        arch: Any = 'pp_resnet_cifar10',
+        block: str = 'ppconv',
+        **kwargs: Any,
     ) -> None:
         macro = cifar_macro(depth)
         blocks, genotype = _blocks(block, arch, len(macro['depths']))

@@ -16,7 +16,7 @@ CIFAR10 = require('mmpretrain.datasets').CIFAR10
 
 
 @DATASETS.register_module()
-class PartialCIFAR10(CIFAR10):
+class PartialCIFAR10(CIFAR10):  # type: ignore[misc, valid-type]
     """CIFAR-10 with the first training batches only, 10,000 images each, MD5-checked.
 
     Args:

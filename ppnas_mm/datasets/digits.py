@@ -16,7 +16,7 @@ BaseDataset = require('mmpretrain.datasets').BaseDataset
 
 
 @DATASETS.register_module()
-class Digits(BaseDataset):
+class Digits(BaseDataset):  # type: ignore[misc, valid-type]
     """Optical recognition of handwritten digits, UCI; 8x8 grey images of ten classes.
 
     Args:

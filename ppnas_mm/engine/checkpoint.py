@@ -87,13 +87,13 @@ def latest_checkpoint(work_dir: str | Path, warn: Any = print) -> Path | None:
 
 def describe(model: nn.Module) -> dict[str, Any]:
     """Return what a checkpoint must share with a model: its algorithm, space and choices."""
-    model = model.module if is_model_wrapper(model) else model
-    info: dict[str, Any] = {'model': type(model).__name__}
-    super_net = getattr(model, 'super_net', None)
+    inner: Any = model.module if is_model_wrapper(model) else model
+    info: dict[str, Any] = {'model': type(inner).__name__}
+    super_net = getattr(inner, 'super_net', None)
     if super_net is not None:
         info['space'] = super_net.space
         info['choices'] = {name: list(c.candidates) for name, c in super_net.choices.items()}
-    genotype = getattr(getattr(model, 'backbone', None), 'genotype', None)
+    genotype = getattr(getattr(inner, 'backbone', None), 'genotype', None)
     if genotype is not None:
         info['genotype'] = genotype.hash
     return info

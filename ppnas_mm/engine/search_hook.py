@@ -78,7 +78,9 @@ class SearchHook(Hook):
             algorithm=type(self.algorithm).__name__,
             space=self.algorithm.super_net.space,
             seed=runner.seed,
-            versions=dict(ppnas_mm=__version__, torch=torch.__version__, mmengine=mmengine.__version__),
+            versions=dict(
+                ppnas_mm=__version__, torch=torch.__version__, mmengine=mmengine.__version__
+            ),
             choices={
                 n: dict(candidates=list(c.candidates), gates=c.gates) for n, c in choices.items()
             },

@@ -47,7 +47,7 @@ def set_epoch(loader: Any, seed: int, epoch: int, rank: int) -> None:
             'cannot be resumed; set persistent_workers=False'
         )
     for sampler in (loader.sampler, getattr(loader.batch_sampler, 'sampler', None)):
-        if hasattr(sampler, 'set_epoch'):
+        if sampler is not None and hasattr(sampler, 'set_epoch'):
             sampler.set_epoch(epoch)
     loader.worker_init_fn = WorkerSeed(seed, epoch, rank)
 

@@ -81,7 +81,9 @@ class SuperNet(nn.Module):
         )
         self._alive = {c.name: tuple(range(len(c.candidates))) for c in choices}
         # the same as a tensor, choice after choice, so that a checkpoint knows what was pruned
-        self.register_buffer('alive', torch.ones(sum(map(len, self._alive.values())), dtype=bool))
+        self.register_buffer(
+            'alive', torch.ones(sum(map(len, self._alive.values())), dtype=torch.bool)
+        )
 
     def arch_parameters(self) -> dict[str, nn.Parameter]:
         """Return the architecture parameters by name of their choice."""
@@ -147,7 +149,7 @@ class SuperNet(nn.Module):
 
     def random_path(self, rng: np.random.Generator) -> Path:
         """Draw a path: operations uniformly, each connection with probability 1/2."""
-        path = {}
+        path: dict[str, tuple[int, ...]] = {}
         for name, choice in self.choices.items():
             alive = self._alive[name]
             if not choice.gates:
@@ -173,7 +175,8 @@ class SuperNet(nn.Module):
 
     def degeneracies(self, path: Path) -> list[str]:
         """List, in words, the nodes without input and the input groups that nothing reads."""
-        found, read = [], {}
+        found: list[str] = []
+        read: dict[str, set[int]] = {}
         for name, choice in self.choices.items():
             if choice.gates:
                 used = read.setdefault(choice.cell, set())
@@ -181,7 +184,9 @@ class SuperNet(nn.Module):
                 if not path[name]:
                     found.append(f'{choice.cell} node {choice.node} has no input')
         for cell, used in read.items():
-            found += [f'{cell} input {i} is dropped' for i in range(self.cell_inputs) if i not in used]
+            found += [
+                f'{cell} input {i} is dropped' for i in range(self.cell_inputs) if i not in used
+            ]
         return found
 
     def check(self, path: Path) -> None:

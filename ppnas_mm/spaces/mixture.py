@@ -6,7 +6,7 @@ weights as arguments and hold no state of their own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import torch
@@ -18,7 +18,7 @@ from .base import Choice, Path
 class Weights(NamedTuple):
     """The candidates that run and their scales; ``value`` ``None`` means the plain mean."""
 
-    index: tuple[int, ...]
+    kept: tuple[int, ...]
     value: Tensor | None = None
 
 
@@ -55,16 +55,17 @@ class Fixed:
         return Weights(self.path[choice.name])
 
 
-def mixed_sum(weights: Weights, candidate: Callable[[int], Tensor]) -> Tensor:
-    """Combine candidates: ``sum_k value[k] * candidate(index[k])``, or their plain mean.
+def mixed_sum(weights: Weights, outputs: Sequence[Tensor]) -> Tensor:
+    """Combine the outputs of the candidates kept: by their scales, or as a plain mean.
 
     Args:
         weights: What the mixture said.
-        candidate: Computes candidate i; called only for the indices that run.
+        outputs: One tensor for each of ``weights.kept``, all of one shape.
     """
-    outputs = [candidate(i) for i in weights.index]
     if weights.value is not None:
-        outputs = [v * x for v, x in zip(torch.unbind(weights.value), outputs, strict=True)]
-        return sum(outputs[1:], start=outputs[0])
-    total = sum(outputs[1:], start=outputs[0])
-    return total / len(outputs) if len(outputs) > 1 else total
+        scales = torch.unbind(weights.value)
+        outputs = [scale * output for scale, output in zip(scales, outputs, strict=True)]
+    total = outputs[0]
+    for output in outputs[1:]:
+        total = total + output
+    return total / len(outputs) if weights.value is None and len(outputs) > 1 else total

@@ -58,9 +58,10 @@ class MixedPPConv(nn.Module):
         ``weights`` holds, for each output node, those of its inputs (eq. 1) and of its ops (eq. 2).
         """
         states = list(x.chunk(self.groups, dim=1))
+        node: Any
         for node, (inputs, ops) in zip(self.nodes, weights, strict=True):
-            y = mixed_sum(inputs, states.__getitem__)
-            states.append(mixed_sum(ops, lambda i, node=node, y=y: node[self.ops[i]](y)))
+            y = mixed_sum(inputs, [states[i] for i in inputs.kept])
+            states.append(mixed_sum(ops, [node[self.ops[i]](y) for i in ops.kept]))
         return torch.cat(states[self.groups :], dim=1)
 
 
@@ -101,7 +102,9 @@ class PPConvSuperNet(SuperNet, MacroResNet):
         super().__init__(**{**settings(depth), **kwargs}, conv2=build, groups=groups)
         for name in self.stage_names:
             if not any(isinstance(m, MixedPPConv) for m in getattr(self, name).modules()):
-                raise ValueError(f'depth={depth}: {name} has no block to search; take a deeper network')
+                raise ValueError(
+                    f'depth={depth}: {name} has no block to search; take a deeper network'
+                )
         self.derived_config = dict(type=derived, depth=depth, **kwargs)
         self.cell_inputs = groups
         choices = []
@@ -124,7 +127,8 @@ class PPConvSuperNet(SuperNet, MacroResNet):
         """Delete ``op`` from its node in every block of the stage."""
         for module in getattr(self, choice.cell.replace('stage', 'layer')).modules():
             if isinstance(module, MixedPPConv):
-                del module.nodes[choice.node - self.cell_inputs][op]
+                node: Any = module.nodes[choice.node - self.cell_inputs]
+                del node[op]
 
     def to_genotype(self, path: Path, provenance: Mapping[str, Any] | None = None) -> Genotype:
         """Translate a path to a genotype: one cell a stage, one edge a node."""

@@ -1,0 +1,206 @@
+"""Every search algorithm: it trains, decides and derives with every space; random search."""
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from tasks import PPCONV, TASKS, classifier, classifier_batch, search_optimizers
+from zoo import SPACES, algorithms, count_convolutions, images, scramble
+
+from ppnas_mm.algorithms import RandomSearch, SearchAlgorithm
+from ppnas_mm.backbones import PPResNet
+from ppnas_mm.derive import derive_model
+from ppnas_mm.genotype import Genotype
+from ppnas_mm.registry import MODELS
+from ppnas_mm.spaces import Fixed
+
+REFUSAL = 'connection gates'  # what PPNAS says of a space that it cannot search
+
+
+def build(name: str, space: str, seed: int = 0, **kwargs: Any) -> SearchAlgorithm:
+    """Build a registered algorithm around a tiny classifier."""
+    torch.manual_seed(seed)
+    config = {'type': f'ppnas_mm.{name}', 'model': classifier(SPACES[space]), **kwargs}
+    try:
+        return MODELS.build(config)
+    except ValueError as error:
+        if REFUSAL not in str(error):
+            raise
+        pytest.skip(str(error))
+
+
+every_algorithm = pytest.mark.parametrize('name', algorithms())
+
+
+def test_the_registry_holds_the_algorithms() -> None:
+    assert set(algorithms()) >= {'PPNAS', 'RandomSearch'}
+
+
+@every_algorithm
+def test_every_algorithm_trains_and_derives_in_every_space(name: str, space: str) -> None:
+    algorithm = build(name, space)
+    algorithm.init_weights()
+    algorithm.train()
+    optimizers = search_optimizers(algorithm)
+    before = copy.deepcopy(algorithm.model.state_dict())
+    for step in range(2):
+        logs = algorithm.train_step(classifier_batch(seed=step), optimizers)
+        losses = {k: v for k, v in logs.items() if 'loss' in k}
+        assert 'loss' in losses and 'loss_task' in losses
+        assert all(torch.isfinite(torch.as_tensor(v)).all() for v in losses.values())
+    algorithm.after_epoch(1)
+    after = algorithm.model.state_dict()
+    assert any(not torch.equal(before[k], v) for k, v in after.items() if k.startswith('head.'))
+    genotype = algorithm.derive(strict=False, provenance={'note': 'x'})
+    assert genotype.space == space and genotype.provenance == {'note': 'x'}
+    assert algorithm.super_net.to_path(genotype) == dict(algorithm.decide(strict=False))
+    distribution = algorithm.distribution()
+    for choice, values in distribution.items():
+        assert len(values) == len(algorithm.super_net.choices[choice].candidates)
+        assert all(0 <= v <= 1 for v in values)
+
+
+@every_algorithm
+def test_derived_models_predict_as_the_one_hot_super_net(name: str, space: str) -> None:
+    algorithm = scramble(build(name, space)).eval()
+    genotype = algorithm.derive(strict=False)
+    derived = derive_model(algorithm, genotype)
+    assert not derived.training and type(derived) is type(algorithm.model)
+    algorithm.super_net.mixture = Fixed(algorithm.super_net.to_path(genotype))
+    x = images(2, 3, 16, 16)
+    with torch.no_grad():
+        expected, logits = algorithm.model(x, mode='tensor'), derived(x, mode='tensor')
+    torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5)
+    assert float(logits.std()) > 0
+    ours = algorithm.val_step(classifier_batch(size=16))
+    theirs = derived.test_step(classifier_batch(size=16))
+    for one, two in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one.pred_score, two.pred_score, rtol=1e-4, atol=1e-4)
+    assert [s.pred_label for s in algorithm.test_step(classifier_batch(size=16))]
+
+
+@every_algorithm
+def test_a_state_continues_the_search(name: str, space: str) -> None:
+    kwargs: dict[str, Any] = {'seed': 3} if name == 'RandomSearch' else {}
+    runs = []
+    for _ in range(2):
+        algorithm = build(name, space, seed=1, **kwargs).train()
+        runs.append((algorithm, search_optimizers(algorithm)))
+    (one, one_optimizers), (two, two_optimizers) = runs
+    for step in range(2):
+        torch.manual_seed(step)
+        one.train_step(classifier_batch(seed=step), one_optimizers)
+    two.load_state_dict(copy.deepcopy(one.state_dict()))
+    two_optimizers.load_state_dict(copy.deepcopy(one_optimizers.state_dict()))
+    for algorithm, optimizers in runs:
+        torch.manual_seed(7)
+        algorithm.train_step(classifier_batch(seed=7), optimizers)
+    for (key, ours), theirs in zip(
+        one.state_dict().items(), two.state_dict().values(), strict=True
+    ):
+        assert torch.equal(ours, theirs), key
+
+
+@every_algorithm
+@pytest.mark.parametrize('library', TASKS)
+def test_the_same_algorithm_searches_in_three_libraries(name: str, library: str) -> None:
+    model, batch = TASKS[library]
+    torch.manual_seed(0)
+    algorithm = MODELS.build({'type': f'ppnas_mm.{name}', 'model': model(PPCONV)})
+    algorithm.init_weights()
+    algorithm.train()
+    optimizers = search_optimizers(algorithm, weights={'clip_grad': {'max_norm': 5}})
+    arch = {n: p.clone() for n, p in algorithm.arch_parameters().items()}
+    for step in range(2):
+        logs = algorithm.train_step(batch(size=64, seed=step), optimizers)
+        losses = {k: v for k, v in logs.items() if 'loss' in k}
+        assert len(losses) >= 2
+        assert all(torch.isfinite(torch.as_tensor(v)).all() for v in losses.values())
+    if any(p.requires_grad for p in algorithm.arch_parameters().values()):
+        moved = [n for n, p in algorithm.arch_parameters().items() if not torch.equal(arch[n], p)]
+        assert moved == list(arch)
+    genotype = algorithm.derive(strict=False)
+    derived = derive_model(algorithm, genotype)
+    assert type(derived) is type(algorithm.model)
+    assert isinstance(derived.backbone, PPResNet)
+
+
+@every_algorithm
+def test_a_model_without_a_super_net_is_refused(name: str) -> None:
+    config = classifier({'type': 'ppnas_mm.PPResNetCIFAR', 'depth': 11, 'base_channels': 8})
+    with pytest.raises(TypeError, match=r'super-net.*PPResNetCIFAR'):
+        MODELS.build({'type': f'ppnas_mm.{name}', 'model': config})
+
+
+@every_algorithm
+def test_configs_are_left_alone(name: str, space: str) -> None:
+    config = classifier(SPACES[space])
+    before = copy.deepcopy(config)
+    algorithm = MODELS.build({'type': f'ppnas_mm.{name}', 'model': config})
+    derive_model(algorithm, algorithm.derive(strict=False))
+    assert config == before
+    algorithm.model_config['backbone']['depth'] = -1
+    assert config == before
+
+
+@every_algorithm
+def test_the_preprocessor_of_the_whole_is_passed_on(name: str, space: str) -> None:
+    config = classifier(SPACES[space])
+    preprocessor = {**config.pop('data_preprocessor'), 'mean': [100.0] * 3}
+    model = {'type': f'ppnas_mm.{name}', 'model': config, 'data_preprocessor': preprocessor}
+    algorithm = MODELS.build(model)
+    assert algorithm.data_preprocessor is algorithm.model.data_preprocessor
+    assert algorithm.data_preprocessor.mean.flatten().tolist() == [100.0] * 3
+    derived = derive_model(algorithm, algorithm.derive(strict=False))
+    assert derived.data_preprocessor.mean.flatten().tolist() == [100.0] * 3
+
+
+# -- random search ---------------------------------------------------------------------------------
+
+
+def test_random_search_trains_one_architecture(space: str) -> None:
+    algorithm = build('RandomSearch', space, seed=5)
+    genotype = algorithm.derive()
+    arch = {n: p.clone() for n, p in algorithm.arch_parameters().items()}
+    optimizers = search_optimizers(algorithm.train())
+    for step in range(2):
+        algorithm.train_step(classifier_batch(seed=step), optimizers)
+        algorithm.after_epoch(step + 1)
+    assert algorithm.derive() == algorithm.derive(strict=False) == genotype
+    for name, parameter in algorithm.arch_parameters().items():
+        assert torch.equal(parameter, arch[name]) and parameter.grad is None
+    trained = [p for p in algorithm.parameters() if p.requires_grad]
+    assert trained and all(p.grad is not None for p in trained)
+
+
+def test_random_search_computes_only_what_it_drew(space: str) -> None:
+    algorithm = build('RandomSearch', space).eval()
+    derived = derive_model(algorithm, algorithm.derive())
+    x = images(1, 3, 16, 16)
+    calls = count_convolutions(algorithm.super_net, x)
+    assert calls == count_convolutions(derived.backbone, x)
+    # and holds nothing else
+    own = sum(p.numel() for p in algorithm.model.parameters())
+    architecture = sum(p.numel() for p in algorithm.arch_parameters().values())
+    assert own - architecture == sum(p.numel() for p in derived.parameters())
+
+
+def test_random_search_follows_its_seed(space: str) -> None:
+    def draw(process_seed: int, **kwargs: Any) -> Genotype:
+        return build('RandomSearch', space, seed=process_seed, **kwargs).derive(strict=False)
+
+    assert draw(0, seed=4) == draw(1, seed=4)
+    assert draw(0, seed=4) != draw(0, seed=5)
+    assert draw(2) == draw(2) != draw(3)
+
+
+def test_constrained_random_search_drops_no_input(space: str) -> None:
+    dropped = {True: 0, False: 0}
+    for constrained in dropped:
+        for seed in range(25):
+            algorithm = RandomSearch(classifier(SPACES[space]), seed=seed, constrained=constrained)
+            for cell in algorithm.derive(strict=False).cells:
+                read = {i for edges in cell.nodes for edge in edges for i in edge.sources}
+                dropped[constrained] += len(set(range(cell.inputs)) - read)
+    assert dropped[True] == 0 < dropped[False]
