@@ -52,7 +52,7 @@ class _LossForward(nn.Module):
 
     def forward(self, data: Any) -> None:
         model: Any = self.model
-        processed = model.model.data_preprocessor(data, True)
+        processed = model.data_preprocessor(data, True)
         if isinstance(processed, dict):
             model(**processed, mode='loss')
         else:

@@ -103,7 +103,10 @@ def register_op(name: str, factory: OpFactory, space: str) -> None:
 
     Raises:
         KeyError: If the name is taken or the space is unknown.
+        ValueError: If the name is not a Python identifier (it becomes a module's name).
     """
+    if not name.isidentifier():
+        raise ValueError(f'operation {name!r}: expected letters, digits and underscores')
     if name in OPS:
         raise KeyError(f'operation {name!r} exists already')
     if space not in SPACE_RULES:

@@ -18,9 +18,10 @@ STAGES = ('stage1', 'stage2', 'stage3')
 Values = dict[str, list[float]]
 
 
-def ppnas(
-    groups: int = 4, ops: tuple = ('identity', 'conv_1x1', 'conv_3x3'), **kwargs: Any
-) -> PPNAS:
+PAPER_OPS = ('identity', 'conv_1x1', 'conv_3x3')
+
+
+def ppnas(groups: int = 4, ops: tuple = PAPER_OPS, **kwargs: Any) -> PPNAS:
     backbone = {**SPACES['ppconv'], 'groups': groups, 'ops': ops}
     return PPNAS(classifier(backbone), **kwargs)
 
@@ -226,7 +227,7 @@ def chosen(values: Values, count: int | None, ops: tuple) -> dict[str, int]:
 
 
 @pytest.mark.parametrize('count', [1, 0, 2, 4, None])
-@pytest.mark.parametrize('ops', [('identity', 'conv_1x1', 'conv_3x3'), ('conv_5x5', 'identity')])
+@pytest.mark.parametrize('ops', [PAPER_OPS, ('conv_5x5', 'identity')])
 def test_exactly_one_identity_stays_where_it_weighs_most(count: int | None, ops: tuple) -> None:
     algorithm = ppnas(ops=ops, identities=count)
     several = set()

@@ -24,7 +24,7 @@ for name, depth in (('PPResNet', 50), ('PPResNetCIFAR', 11)):
     config = dict(type='ppnas_mm.' + name, depth=depth, base_channels=8, out_indices=(1, 2))
     net = MODELS.build(config)
     assert type(net).__name__ == name and net.out_channels == [64, 128], net.out_channels
-net = MODELS.build(dict(type='ppnas_mm.PPConvSuperNet', depth=11, base_channels=8))
+net = MODELS.build(dict(type='ppnas_mm.PPConvSuperNet', depth=20, base_channels=8))
 assert type(net).__name__ == 'PPConvSuperNet'
 print('done')
 """

@@ -57,8 +57,8 @@ def assert_moved(algorithm: SearchAlgorithm, before: dict, expected: dict) -> No
 @pytest.mark.parametrize('paramwise', [None, {'norm_decay_mult': 0.0}])
 def test_the_two_sets_are_disjoint_and_complete(paramwise: dict | None) -> None:
     algorithm = ppnas()
-    part = {'paramwise_cfg': paramwise} if paramwise else {}
-    wrapper = search_optimizers(algorithm, weights=part)
+    part = {'optimizer': {'type': 'SGD', 'lr': 0.1, 'weight_decay': 0.1}}
+    wrapper = search_optimizers(algorithm, weights={**part, 'paramwise_cfg': paramwise})
     weights, arch = owned(wrapper['weights']), owned(wrapper['arch'])
     assert len({id(p) for p in weights + arch}) == len(weights) + len(arch)
     assert {id(p) for p in weights + arch} == {id(p) for p in algorithm.parameters()}

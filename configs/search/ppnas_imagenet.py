@@ -1,6 +1,7 @@
 # PP-NAS on ImageNet-1k as in the paper, Section IV-C: PP-ResNet-50, 120 epochs on all training
 # images. The batch of 1024 is 8 GPUs x 128 images:
-#     torchrun --nproc-per-node 8 tools/search.py configs/search/ppnas_imagenet.py --launcher pytorch
+#     torchrun --nproc-per-node 8 tools/search.py configs/search/ppnas_imagenet.py \
+#         --launcher pytorch
 _base_ = ['../_base_/runtime.py', '../_base_/datasets/imagenet.py']
 model = dict(
     type='ppnas_mm.PPNAS',

@@ -161,6 +161,8 @@ class MacroResNet(Backbone):
                 f'{len(depths)} stages need as many strides and dilations; got '
                 f'strides={tuple(strides)}, dilations={tuple(dilations)}'
             )
+        if base_width is not None and base_channels * base_width < 64:
+            raise ValueError(f'base_channels={base_channels}, base_width={base_width}: no channels')
         if multi_grid is not None and len(multi_grid) != depths[-1]:
             raise ValueError(f'multi_grid={multi_grid}: the last stage has {depths[-1]} blocks')
         self.zero_init_residual = zero_init_residual

@@ -123,6 +123,8 @@ class SuperNet(nn.Module):
         # candidates that were pruned before the checkpoint have no weights in it
         saved = state_dict.get(prefix + 'alive')
         if saved is not None and saved.shape == self.alive.shape:
+            if bool((saved.to(self.alive.device) & ~self.alive).any()):
+                raise RuntimeError('the checkpoint holds candidates that this super-net has pruned')
             for name in self.choices:
                 for i in self._alive[name]:
                     if not saved[self._offset(name) + i]:

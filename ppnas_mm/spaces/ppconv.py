@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from ..backbones.pp_resnet import MacroResNet, cifar_macro, imagenet_macro
-from ..genotype import Cell, Edge, Genotype, GenotypeError
-from ..ops import ConvStyle, build_op
+from ..genotype import SPACE_RULES, Cell, Edge, Genotype, GenotypeError
+from ..ops import OPS, ConvStyle, build_op
 from ..registry import MODELS
 from .base import Choice, Path, SuperNet
 from .mixture import Relaxed, Weights, mixed_sum
@@ -92,8 +92,11 @@ class PPConvSuperNet(SuperNet, MacroResNet):
     ) -> None:
         if macro not in MACROS:
             raise ValueError(f'macro={macro!r}: expected one of {list(MACROS)}')
-        if len(set(ops)) != len(ops) or not ops:
-            raise ValueError(f'ops={ops}: expected one or more different operations')
+        known = SPACE_RULES[self.space].ops & set(OPS)
+        if not ops or len(set(ops)) != len(ops) or not set(ops) <= known:
+            raise ValueError(f'ops={ops}: expected different operations of {sorted(known)}')
+        if groups < 1:
+            raise ValueError(f'groups={groups}: expected 1 or more')
         settings, derived = MACROS[macro]
 
         def build(stage: int, width: int, dilation: int, style: ConvStyle) -> nn.Module:
@@ -182,15 +185,14 @@ class PPConvSuperNet(SuperNet, MacroResNet):
         return rename
 
     def random_path(self, rng: np.random.Generator) -> Path:
-        """Draw a path with one identity a stage, as many as the derivation keeps, if it can."""
+        """Draw a path with one identity a stage, as the paper keeps, where the candidates allow it."""
         path = dict(super().random_path(rng))
         for cell in {choice.cell: None for choice in self.choices.values()}:
             names = [n for n, c in self.choices.items() if c.cell == cell and not c.gates]
             keeper = names[int(rng.integers(len(names)))]
             for name in names:
-                ops = self.choices[name].candidates
-                free = [i for i in self._alive[name] if ops[i] != 'identity']
-                if 'identity' not in ops or not free:
-                    continue
-                path[name] = (ops.index('identity') if name == keeper else int(rng.choice(free)),)
+                ops, alive = self.choices[name].candidates, self._alive[name]
+                wanted = [i for i in alive if (ops[i] == 'identity') == (name == keeper)]
+                if wanted:
+                    path[name] = (int(rng.choice(wanted)),)
         return path
