@@ -161,6 +161,8 @@ def test_trains_a_step_and_predicts(name: str) -> None:
         wrapper = build_optim_wrapper(model, config.optim_wrapper)
         head = getattr(model, 'model', model).head
         before = head.fc.weight.detach().clone()
+        mixes = 'augments' in classifier(config).get('train_cfg', {})
+        assert (model.data_preprocessor.batch_augments is not None) == mixes
         losses = model.train().train_step(make_batch(config.train_dataloader, 4), wrapper)
         assert all(torch.isfinite(v).all() for v in losses.values()), losses
         assert not torch.equal(before, head.fc.weight)

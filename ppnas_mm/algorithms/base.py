@@ -11,7 +11,8 @@ from torch import nn
 
 from ..genotype import Genotype
 from ..registry import MODELS
-from ..spaces.base import Path, SuperNet
+from ..spaces.base import SuperNet
+from ..spaces.mixture import Path
 
 
 class SearchAlgorithm(BaseModel):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..registry import MODELS
-from ..spaces.base import Path
+from ..spaces.mixture import Path
 from .base import SearchAlgorithm
 
 REDUCTIONS = ('sum', 'mean')

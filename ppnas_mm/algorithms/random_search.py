@@ -8,8 +8,7 @@ import numpy as np
 import torch
 
 from ..registry import MODELS
-from ..spaces.base import Path
-from ..spaces.mixture import Fixed
+from ..spaces.mixture import Fixed, Path
 from .base import SearchAlgorithm
 
 

@@ -1,7 +1,7 @@
 """Search spaces: super-nets that stand wherever a backbone stands."""
 
-from .base import Choice, Path, SuperNet
-from .mixture import Fixed, Mixture, Relaxed, Weights, mixed_sum
+from .base import SuperNet
+from .mixture import Choice, Fixed, Mixture, Path, Relaxed, Weights, mixed_sum
 from .ppconv import PPConvSuperNet
 
 __all__ = [

@@ -9,38 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..genotype import DegenerateArchitectureError, Genotype
-
-if TYPE_CHECKING:
-    from .mixture import Mixture, Weights
-
-Path = Mapping[str, tuple[int, ...]]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One decision of the search.
-
-    Args:
-        name: Name of the choice and of its architecture parameter.
-        candidates: Names of the candidates: operations, or for gates the numbers of the nodes.
-        gates: Whether any subset may be kept (connections) or exactly one (an operation).
-        cell: Cell it belongs to.
-        node: Node of the cell that it decides about.
-    """
-
-    name: str
-    candidates: tuple[str, ...]
-    gates: bool
-    cell: str
-    node: int
+from .mixture import Choice, Mixture, Path, Weights
 
 
 class SuperNet(nn.Module):

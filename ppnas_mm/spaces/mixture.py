@@ -7,12 +7,32 @@ weights as arguments and hold no state of their own.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from .base import Choice, Path
+Path = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One decision of the search.
+
+    Args:
+        name: Name of the choice and of its architecture parameter.
+        candidates: Names of the candidates: operations, or for gates the numbers of the nodes.
+        gates: Whether any subset may be kept (connections) or exactly one (an operation).
+        cell: Cell it belongs to.
+        node: Node of the cell that it decides about.
+    """
+
+    name: str
+    candidates: tuple[str, ...]
+    gates: bool
+    cell: str
+    node: int
 
 
 class Weights(NamedTuple):

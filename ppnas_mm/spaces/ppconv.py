@@ -19,8 +19,8 @@ from ..backbones.pp_resnet import MacroResNet, cifar_macro, imagenet_macro
 from ..genotype import SPACE_RULES, Cell, Edge, Genotype, GenotypeError
 from ..ops import OPS, ConvStyle, build_op
 from ..registry import MODELS
-from .base import Choice, Path, SuperNet
-from .mixture import Relaxed, Weights, mixed_sum
+from .base import SuperNet
+from .mixture import Choice, Path, Relaxed, Weights, mixed_sum
 
 MACROS: dict[str, tuple[Callable[[int], dict[str, Any]], str]] = {
     'imagenet': (imagenet_macro, 'ppnas_mm.PPResNet'),
