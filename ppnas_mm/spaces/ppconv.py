@@ -185,7 +185,7 @@ class PPConvSuperNet(SuperNet, MacroResNet):
         return rename
 
     def random_path(self, rng: np.random.Generator) -> Path:
-        """Draw a path with one identity a stage, as the paper keeps, where the candidates allow it."""
+        """Draw a path with one identity a stage, as the paper keeps, where candidates allow it."""
         path = dict(super().random_path(rng))
         for cell in {choice.cell: None for choice in self.choices.values()}:
             names = [n for n, c in self.choices.items() if c.cell == cell and not c.gates]
