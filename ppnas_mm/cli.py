@@ -151,6 +151,9 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
         if os.environ.get('PPNAS_DEBUG'):
             traceback.print_exc()
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        if not lines:
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            lines = [f'{frame.filename}:{frame.lineno}: {frame.line}']
         print(f'error: {type(error).__name__}: {" ".join(lines)[:600]}', file=sys.stderr)
         code = 2
     sys.exit(code)

@@ -75,7 +75,7 @@ def evaluate(model: Any, loader: Any, evaluator: Evaluator) -> dict[str, float]:
     model.eval()
     for batch in loader:
         evaluator.process(data_samples=model.val_step(batch), data_batch=batch)
-    return evaluator.evaluate(len(loader.dataset))
+    return {k: float(v) for k, v in evaluator.evaluate(len(loader.dataset)).items()}
 
 
 def save_derived(model: nn.Module, genotype: Genotype, path: str | os.PathLike) -> None:

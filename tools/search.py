@@ -32,6 +32,7 @@ def main() -> None:
         again = {'config': args.retrain, 'work_dir': str(folder / 'retrain'), 'cfg_options': {}}
         retrain = cli.load_run(Namespace(**{**vars(args), **again}))
         cli.set_genotype(retrain, folder / 'genotype.json')
+        cli.start_run(retrain, args.resume)
         train(retrain)
     print(search_table(config.work_dir))
 
