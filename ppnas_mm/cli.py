@@ -61,6 +61,8 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 
 def load_run(args: argparse.Namespace) -> Any:
     """Load the config of a run and apply the arguments; no run starts here."""
+    import torch
+
     from .compat import guard_torchvision, require
     from .config import ConfigError, load_config
 
@@ -69,6 +71,16 @@ def load_run(args: argparse.Namespace) -> Any:
     if config.get('default_scope') not in (None, 'mmengine', 'ppnas_mm'):
         require(config.default_scope)
     config.launcher = args.launcher
+    if args.launcher == 'pytorch' and not torch.cuda.is_available():
+        # mmengine's launcher and default wrapper ask for a GPU; without one: gloo, no device ids
+        torch.distributed.init_process_group('gloo')
+        wrapper = dict(
+            type='MMDistributedDataParallel',
+            device_ids=None,
+            broadcast_buffers=False,
+            find_unused_parameters=config.get('find_unused_parameters', False),
+        )
+        config.setdefault('model_wrapper_cfg', wrapper)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     default = Path('work_dirs') / Path(args.config).stem
     config.work_dir = args.work_dir or config.get('work_dir') or str(default)
@@ -77,8 +89,6 @@ def load_run(args: argparse.Namespace) -> Any:
     randomness['seed'] = randomness.get('seed') or 0 if seed is None else seed
     config.randomness = randomness
     if getattr(args, 'amp', False):
-        import torch
-
         if not torch.cuda.is_available():
             raise ConfigError('--amp needs a GPU; run without it')
         wrapper = config.optim_wrapper

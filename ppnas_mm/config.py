@@ -18,7 +18,15 @@ class ConfigError(ValueError):
 
 RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'}
 OTHER_KEYS = frozenset(
-    {'custom_imports', 'tta_model', 'tta_pipeline', 'compile', 'activation_checkpointing'}
+    {
+        'activation_checkpointing',
+        'compile',
+        'custom_imports',
+        'find_unused_parameters',
+        'model_wrapper_cfg',
+        'tta_model',
+        'tta_pipeline',
+    }
 )
 HOOK_KEYS = frozenset(
     {

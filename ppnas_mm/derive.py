@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 import torch
+from mmengine.dist import broadcast
 from mmengine.evaluator import Evaluator
 from safetensors.torch import save
 from torch import nn
@@ -66,6 +67,8 @@ def recalibrate(model: nn.Module, loader: Iterable, batches: int) -> None:
     """
     if batches:
         update_bn(islice(iter(loader), batches), _LossForward(model))
+        for buffer in model.buffers():  # each process saw its own part of the data
+            broadcast(buffer)
     model.eval()
 
 

@@ -20,6 +20,7 @@ def main() -> None:
     config = cli.load_run(args)
     cli.start_run(config, args.resume)
 
+    from mmengine.dist import is_main_process
     from mmengine.runner import Runner
 
     from ppnas_mm.report import search_table
@@ -34,7 +35,8 @@ def main() -> None:
         cli.set_genotype(retrain, folder / 'genotype.json')
         cli.start_run(retrain, args.resume)
         train(retrain)
-    print(search_table(config.work_dir))
+    if is_main_process():
+        print(search_table(config.work_dir))
 
 
 if __name__ == '__main__':

@@ -130,8 +130,7 @@ class SearchHook(Hook):
 
     def after_train(self, runner: Any) -> None:
         """Derive the network and write everything."""
-        if is_main_process():
-            self._finish(runner)
+        self._finish(runner)
 
     def finish(self, runner: Any, epochs: list[dict[str, Any]]) -> None:
         """Do what ends a search for a model that was loaded from its checkpoint.
@@ -145,8 +144,9 @@ class SearchHook(Hook):
         self._finish(runner)
 
     def _finish(self, runner: Any) -> None:
-        draw_search(self.record, self.folder / 'search.svg')
-        epoch = len(self.record['epochs'])
+        epoch = runner.epoch or len(self.record['epochs'])
+        if is_main_process():
+            draw_search(self.record, self.folder / 'search.svg')
         genotype = self._genotype(runner, epoch, strict=True)
         model = derive_model(self.algorithm, genotype)
         loader = runner.train_dataloader
@@ -164,6 +164,8 @@ class SearchHook(Hook):
                     parameters=sum(p.numel() for p in network.parameters()),
                 )
         self.record['result'] = result
+        if not is_main_process():
+            return
         save_derived(model, genotype, self.folder / 'derived.safetensors')
         draw_genotype(genotype, self.folder / 'genotype.svg')
         genotype.save(self.folder / 'genotype.json')
