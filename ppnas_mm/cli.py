@@ -59,6 +59,21 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--amp', action='store_true', help='mixed precision (needs a GPU)')
 
 
+def _launch_on_cpu(config: Any) -> None:
+    """Start the group of processes; mmengine's launcher and default wrapper ask for a GPU."""
+    from torch import distributed
+
+    if not distributed.is_initialized():
+        distributed.init_process_group('gloo')
+    wrapper = dict(
+        type='MMDistributedDataParallel',
+        device_ids=None,
+        broadcast_buffers=False,
+        find_unused_parameters=config.get('find_unused_parameters', False),
+    )
+    config.setdefault('model_wrapper_cfg', wrapper)
+
+
 def load_run(args: argparse.Namespace) -> Any:
     """Load the config of a run and apply the arguments; no run starts here."""
     import torch
@@ -72,15 +87,7 @@ def load_run(args: argparse.Namespace) -> Any:
         require(config.default_scope)
     config.launcher = args.launcher
     if args.launcher == 'pytorch' and not torch.cuda.is_available():
-        # mmengine's launcher and default wrapper ask for a GPU; without one: gloo, no device ids
-        torch.distributed.init_process_group('gloo')
-        wrapper = dict(
-            type='MMDistributedDataParallel',
-            device_ids=None,
-            broadcast_buffers=False,
-            find_unused_parameters=config.get('find_unused_parameters', False),
-        )
-        config.setdefault('model_wrapper_cfg', wrapper)
+        _launch_on_cpu(config)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     default = Path('work_dirs') / Path(args.config).stem
     config.work_dir = args.work_dir or config.get('work_dir') or str(default)

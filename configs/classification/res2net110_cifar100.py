@@ -1,2 +1,2 @@
 _base_ = './pp-resnet110_cifar100.py'
-model = dict(backbone=dict(block='res2net'))
+model = dict(backbone=dict(block='res2net', arch=None))

@@ -1,2 +1,2 @@
 _base_ = './pp-resnet50_8xb128_in1k.py'
-model = dict(backbone=dict(block='res2net'))
+model = dict(backbone=dict(block='res2net', arch=None))

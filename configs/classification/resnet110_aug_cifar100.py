@@ -1,2 +1,2 @@
 _base_ = './pp-resnet110_aug_cifar100.py'
-model = dict(backbone=dict(block='resnet'))
+model = dict(backbone=dict(block='resnet', arch=None))

@@ -1,2 +1,2 @@
 _base_ = './pp-resnet110_cifar10.py'
-model = dict(backbone=dict(block='resnet'))
+model = dict(backbone=dict(block='resnet', arch=None))

@@ -1,2 +1,2 @@
 _base_ = './pp-resnet20_digits.py'
-model = dict(backbone=dict(block='resnet'))
+model = dict(backbone=dict(block='resnet', arch=None))

@@ -254,12 +254,16 @@ BASELINE_BLOCKS: Mapping[str, dict[str, Any]] = {
 """The paper's baselines: ResNet, ResNeXt (4c x 24w) and Res2Net (26w x 4s)."""
 
 
-def _blocks(block: str, arch: Any, stages: int) -> tuple[dict[str, Any], Genotype | None]:
+def _blocks(
+    block: str, arch: Any, published: str, stages: int
+) -> tuple[dict[str, Any], Genotype | None]:
     if block == 'ppconv':
-        genotype = Genotype.load(arch)
+        genotype = Genotype.load(published if arch is None else arch)
         return _ppconv_blocks(genotype, stages), genotype
     if block not in BASELINE_BLOCKS:
         raise ValueError(f"block={block!r}: expected 'ppconv' or one of {list(BASELINE_BLOCKS)}")
+    if arch is not None:
+        raise ValueError(f'block={block!r} has no architecture to choose: set arch=None')
     return BASELINE_BLOCKS[block], None
 
 
@@ -290,9 +294,9 @@ class PPResNet(MacroResNet):
 
     Args:
         depth: 50, 101 or 152.
-        arch: A published name, a path of a genotype, or a dict.
-        block: ``'ppconv'``, or a baseline: ``'resnet'`` (ResNet-vd), ``'resnext'``, ``'res2net'``;
-            a baseline ignores ``arch``.
+        arch: A published name, a path of a genotype, or a dict; ``None`` is 'pp_resnet_imagenet'.
+        block: ``'ppconv'``, or a baseline, which has no ``arch``: ``'resnet'`` (ResNet-vd),
+            ``'resnext'``, ``'res2net'``.
         **kwargs: See :class:`MacroResNet`.
 
     Raises:
@@ -300,14 +304,10 @@ class PPResNet(MacroResNet):
     """
 
     def __init__(
-        self,
-        depth: int = 50,
-        arch: Any = 'pp_resnet_imagenet',
-        block: str = 'ppconv',
-        **kwargs: Any,
+        self, depth: int = 50, arch: Any = None, block: str = 'ppconv', **kwargs: Any
     ) -> None:
         macro = imagenet_macro(depth)
-        blocks, genotype = _blocks(block, arch, len(macro['depths']))
+        blocks, genotype = _blocks(block, arch, 'pp_resnet_imagenet', len(macro['depths']))
         super().__init__(**{**macro, **blocks, **kwargs})
         self.genotype = genotype
 
@@ -318,9 +318,9 @@ class PPResNetCIFAR(MacroResNet):
 
     Args:
         depth: 9n + 2 with n blocks a stage.
-        arch: A published name, a path of a genotype, or a dict.
-        block: ``'ppconv'``, or a baseline: ``'resnet'``, ``'resnext'`` (4c x 24w), ``'res2net'``;
-            a baseline ignores ``arch``.
+        arch: A published name, a path of a genotype, or a dict; ``None`` is 'pp_resnet_cifar10'.
+        block: ``'ppconv'``, or a baseline, which has no ``arch``: ``'resnet'``, ``'resnext'``
+            (4c x 24w), ``'res2net'``.
         **kwargs: See :class:`MacroResNet`.
 
     Raises:
@@ -328,13 +328,9 @@ class PPResNetCIFAR(MacroResNet):
     """
 
     def __init__(
-        self,
-        depth: int = 110,
-        arch: Any = 'pp_resnet_cifar10',
-        block: str = 'ppconv',
-        **kwargs: Any,
+        self, depth: int = 110, arch: Any = None, block: str = 'ppconv', **kwargs: Any
     ) -> None:
         macro = cifar_macro(depth)
-        blocks, genotype = _blocks(block, arch, len(macro['depths']))
+        blocks, genotype = _blocks(block, arch, 'pp_resnet_cifar10', len(macro['depths']))
         super().__init__(**{**macro, **blocks, **kwargs})
         self.genotype = genotype
