@@ -61,6 +61,7 @@ def _separable(kernel: int) -> OpFactory:
             kernel,
             padding=dilation * (kernel // 2),
             dilation=dilation,
+            conv_cfg=style.conv_cfg,
             norm_cfg=style.norm_cfg,
             act_cfg=style.act_cfg,
         )

@@ -213,7 +213,7 @@ WRONG = {
         GenotypeError,
         '4 cells.*3',
     ),
-    'arch of no type': (PPResNet, {'arch': None}, GenotypeError, 'name, path or dict'),
+    'arch of no type': (PPResNet, {'arch': 3.5}, GenotypeError, 'name, path or dict'),
     'arch of mixed groups': (
         PPResNetCIFAR,
         {'arch': three_cells([2, 3, 2])},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmengine.model import BaseModule
+from mmengine.model import BaseModule, PretrainedInit
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -75,7 +75,8 @@ class Backbone(BaseModule):
     @property
     def pretrained_init(self) -> bool:
         """Whether ``init_cfg`` loads a checkpoint."""
-        return isinstance(self.init_cfg, dict) and self.init_cfg.get('type') == 'Pretrained'
+        configs = self.init_cfg if isinstance(self.init_cfg, list) else [self.init_cfg]
+        return any(config['type'] in ('Pretrained', PretrainedInit) for config in configs)
 
     def _freeze(self) -> None:
         if self.frozen_stages < 0:

@@ -104,6 +104,9 @@ def cifar_stem(in_channels: int, channels: int, style: ConvStyle) -> nn.Sequenti
     return nn.Sequential(style.conv(in_channels, channels, 3))
 
 
+STEMS = {'imagenet': imagenet_stem, 'cifar': cifar_stem}
+
+
 class MacroResNet(Backbone):
     """The bottleneck ResNet around the middle convolutions: derived networks and super-nets.
 
@@ -161,15 +164,20 @@ class MacroResNet(Backbone):
                 f'{len(depths)} stages need as many strides and dilations; got '
                 f'strides={tuple(strides)}, dilations={tuple(dilations)}'
             )
+        if stem not in STEMS:
+            raise ValueError(f'stem={stem!r}: expected one of {list(STEMS)}')
+        if not set(strides) <= {1, 2} or min(dilations) < 1:
+            raise ValueError(
+                f'strides={tuple(strides)}, dilations={tuple(dilations)}: expected strides of 1 '
+                'or 2 and dilations from 1'
+            )
         if base_width is not None and base_channels * base_width < 64:
             raise ValueError(f'base_channels={base_channels}, base_width={base_width}: no channels')
         if multi_grid is not None and len(multi_grid) != depths[-1]:
             raise ValueError(f'multi_grid={multi_grid}: the last stage has {depths[-1]} blocks')
         self.zero_init_residual = zero_init_residual
         style = ConvStyle(conv_cfg, norm_cfg or dict(type='BN'), act_cfg or dict(type='ReLU'))
-        self.stem = (imagenet_stem if stem == 'imagenet' else cifar_stem)(
-            in_channels, stem_channels, style
-        )
+        self.stem = STEMS[stem](in_channels, stem_channels, style)
         drops = iter(drop_path_rate * i / max(1, sum(depths) - 1) for i in range(sum(depths)))
         channels, total_stride, previous = stem_channels, 4 if stem == 'imagenet' else 1, 1
         info = []
@@ -213,14 +221,14 @@ class MacroResNet(Backbone):
         ``mix``: what a super-net passes to the searchable blocks, one entry a stage.
         """
         x = self.stem(x)
-        outputs = []
+        outputs = {}
         for s, stage in enumerate(self.stages):
             extra = () if mix is None else (mix[s],)
             for block in stage:  # type: ignore[attr-defined]
                 x = block(x, *extra)
             if s in self.out_indices:
-                outputs.append(x)
-        return tuple(outputs)
+                outputs[s] = x
+        return tuple(outputs[s] for s in self.out_indices)
 
 
 def _ppconv_blocks(genotype: Genotype, stages: int) -> dict[str, Any]:
