@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ OTHER_KEYS = frozenset(
         'custom_imports',
         'find_unused_parameters',
         'model_wrapper_cfg',
+        'sync_bn',
         'tta_model',
         'tta_pipeline',
     }
@@ -41,33 +42,38 @@ HOOK_KEYS = frozenset(
 )
 
 
-def _check_keys(given: Any, known: frozenset[str], where: str, closed: bool) -> None:
+def _hint(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, sorted(map(str, known)), n=1, cutoff=0.8)
+    return f'; did you mean {close[0]!r}?' if close else ''
+
+
+def _check_keys(given: Iterable[str], known: frozenset[str], where: str, closed: bool) -> None:
     for key in given:
-        close = difflib.get_close_matches(str(key), sorted(known), n=1, cutoff=0.8)
-        if key not in known and (closed or close):
-            hint = f'; did you mean {close[0]!r}?' if close else f'; known: {sorted(known)}'
-            raise ConfigError(f'{where}: unknown key {key!r}{hint}')
+        hint = _hint(key, known)
+        if key not in known and (closed or hint):
+            raise ConfigError(f'{where}: unknown key {key!r}{hint or f"; known: {sorted(known)}"}')
 
 
 def _overrides(config: Config, options: Mapping[str, Any]) -> None:
+    readable = RUNNER_KEYS | OTHER_KEYS
     for dotted in options:
+        where = f'--cfg-options {dotted}'
+        first, *_ = parts = dotted.split('.')
+        if first not in readable:
+            hint = _hint(first, readable)
+            raise ConfigError(
+                f'{where}: no run reads {first!r}; override it where it is used{hint}'
+            )
         node: Any = config
-        *parents, last = dotted.split('.')
-        for i, part in enumerate(parents):
+        for i, part in enumerate(parts[:-1]):
             try:
                 node = node[int(part)] if isinstance(node, (list, tuple)) else node[part]
             except (KeyError, IndexError, ValueError, TypeError):
-                known = sorted(node) if isinstance(node, Mapping) or node is config else []
-                close = difflib.get_close_matches(part, known, n=1)
-                hint = f'; did you mean {close[0]!r}?' if close else ''
-                spot = '.'.join(parents[: i + 1])
+                known = node.keys() if isinstance(node, (Mapping, Config)) else ()
+                spot = '.'.join(parts[: i + 1])
                 raise ConfigError(
-                    f'--cfg-options {dotted}: the config has no {spot!r}{hint}'
+                    f'{where}: the config has no {spot!r}{_hint(part, known)}'
                 ) from None
-        if not parents and last not in config and last not in RUNNER_KEYS | OTHER_KEYS:
-            close = difflib.get_close_matches(last, [*RUNNER_KEYS, *config.keys()], n=1)
-            hint = f'; did you mean {close[0]!r}?' if close else ''
-            raise ConfigError(f'--cfg-options {dotted}: the config has no {last!r}{hint}')
     config.merge_from_dict(dict(options))
 
 

@@ -40,7 +40,8 @@ def search(capsys, folder, *options):
     ('option', 'words'),
     [
         ('train_cfg.max_epoch=3', 'max_epoch'),
-        ('optim_wraper.weights=1', "no 'optim_wraper'; did you mean 'optim_wrapper'"),
+        ('optim_wraper.weights=1', "no run reads 'optim_wraper'"),
+        ('optim_wrapper.wights.optimizer.lr=1', "did you mean 'weights'"),
         ('model.zero_one_weigth=1', 'zero_one_weigth'),
         ('model.model.backbone.dept=20', 'dept'),
         ('model.model.backbone.type=ppnas_mm.PPConvSupernet', 'PPConvSupernet'),
