@@ -54,7 +54,7 @@ setup(
     extras_require={
         'onedl': ONEDL,
         'export': ['onnx', 'onnxscript', 'onnxruntime'],
-        'dev': ['pytest', 'hypothesis', 'ruff', 'mypy', 'tensorboard'],
+        'dev': ['pytest', 'pytest-xdist', 'hypothesis', 'ruff', 'mypy', 'tensorboard'],
     },
     cmdclass={'build_py': BuildPyWithMim},
 )

@@ -10,6 +10,7 @@ from types import ModuleType
 import torch
 
 PIP_NAMES = {
+    'mmengine': 'onedl-mmengine',
     'mmpretrain': 'onedl-mmpretrain',
     'mmdet': 'onedl-mmdetection',
     'mmseg': 'onedl-mmsegmentation',
@@ -49,10 +50,12 @@ def require(module: str) -> ModuleType:
     Raises:
         ImportError: If it is missing, with the pip command that brings it.
     """
+    library = module.split('.')[0]
     try:
-        return importlib.import_module(module)
+        importlib.import_module(library)
     except ModuleNotFoundError as error:
-        if error.name != module.split('.')[0]:
+        if error.name != library:
             raise
-        package = PIP_NAMES.get(error.name, error.name)
-        raise ImportError(f'{error.name} is not installed; run: pip install {package}') from None
+        package = PIP_NAMES.get(library, library)
+        raise ImportError(f'{library} is not installed; run: pip install {package}') from None
+    return importlib.import_module(module)

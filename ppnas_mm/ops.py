@@ -11,10 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mmcv.cnn import ConvModule, DepthwiseSeparableConvModule
 from torch import nn
 
+from .compat import require
 from .genotype import SPACE_RULES
+
+require('mmcv')
+from mmcv.cnn import ConvModule, DepthwiseSeparableConvModule  # noqa: E402
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,11 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from mmengine import registry as _root
-from mmengine.registry import Registry
+from .compat import require
+
+require('mmengine')
+from mmengine import registry as _root  # noqa: E402
+from mmengine.registry import Registry  # noqa: E402
 
 
 def _child(kind: str, parent: Registry, *modules: str) -> Registry:

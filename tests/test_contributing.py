@@ -110,7 +110,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope='module')
 def outcomes(copy: Path) -> dict[str, str]:
-    """Outcome of each test that ran in the copy, by ``file::name``."""
+    """What became of each test that ran in the copy, by ``file::name``: ``passed`` or why not."""
     files = sorted(
         {f for recipe in recipes() for f in re.findall(r'tests/\w+\.py', section(recipe))}
     )
@@ -118,15 +118,14 @@ def outcomes(copy: Path) -> dict[str, str]:
     left = '-PPNAS or mmdet or mmseg or contract or preprocessor or left_alone or continues'
     chosen = f'applied_ or layers or (({" or ".join(ADDED.values())}) and not ({left}))'
     chosen += ' or (contract and Halves and (shapes or frozen or copies))'
-    run_only = ['-k', chosen, '-o', 'python_functions=test applied', '--junitxml=result.xml']
+    options = ['-o', 'addopts=', '-o', 'python_functions=test applied', '--junitxml=result.xml']
     files += ['tests/test_contributing.py', 'tests/test_layers.py']
-    done = run(copy, 'pytest', '-q', '--no-header', *run_only, *files)
+    done = run(copy, 'pytest', '-q', '-k', chosen, *options, *files)
     assert (copy / 'result.xml').is_file(), done.stdout[-2000:] + done.stderr[-2000:]
     found = {}
     for case in ElementTree.parse(copy / 'result.xml').iter('testcase'):
-        state = next((child.tag for child in case if child.tag != 'properties'), 'passed')
+        state = next((child.tag + (child.text or '') for child in case), 'passed')
         found[f'{case.get("classname", "").replace(".", "/")}.py::{case.get("name")}'] = state
-    assert done.returncode == 0, done.stdout[-4000:]
     return found
 
 
@@ -204,15 +203,21 @@ def test_a_recipe_works_and_is_covered_by_the_tests_it_names(
     recipe: str, outcomes: dict[str, str]
 ) -> None:
     assert outcomes[f'tests/test_contributing.py::applied_{recipe}'] == 'passed'
-    named = set(re.findall(r'tests/test_\w+\.py', section(recipe)))
-    name = ADDED[recipe].lower()
+    named, name = set(re.findall(r'tests/test_\w+\.py', section(recipe))), ADDED[recipe].lower()
     assert named
-    for file in named - {'tests/test_contributing.py'}:
+    for file in named:
         if recipe == 'op' and file == 'tests/test_spaces.py':
             continue  # its tests take all operations of a space at once
         covering = [k for k in outcomes if k.startswith(f'{file}::') and name in k.lower()]
         assert covering, f'{file} does not test {ADDED[recipe]}'
-        assert all(outcomes[k] == 'passed' for k in covering)
+        for key in covering:
+            assert outcomes[key] == 'passed', key
+
+
+@pytest.mark.parametrize('package', ['backbones', 'spaces', 'algorithms'])
+def test_the_recipes_keep_the_layers(package: str, outcomes: dict[str, str]) -> None:
+    test = f'tests/test_layers.py::test_dependencies_point_downwards[ppnas_mm.{package}]'
+    assert outcomes[test] == 'passed'
 
 
 def test_the_recipes_pass_lint(copy: Path) -> None:
