@@ -127,7 +127,7 @@ def _edge(value: Any, where: str, rule: SpaceRule, node: int) -> Edge:
             raise _fail(f'{where}.sources', f'node {node} cannot read node {i}: this makes a cycle')
     if len(set(sources)) != len(sources):
         raise _fail(f'{where}.sources', f'a source is listed twice in {sources}')
-    return Edge(data['op'], tuple(sources))
+    return Edge(data['op'], tuple(sorted(sources)))  # one form, one hash
 
 
 def _cell(value: Any, where: str, rule: SpaceRule) -> Cell:
@@ -165,7 +165,7 @@ class Genotype:
     provenance: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
-        _parse(self.to_dict())
+        object.__setattr__(self, 'cells', _parse(self.to_dict())[1])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form as plain dicts and lists."""

@@ -42,9 +42,9 @@ ALLOWED = {
     'ppnas_mm.fileio': (),
     'ppnas_mm.version': (),
     'ppnas_mm.genotype': ('ppnas_mm.fileio',),
-    'ppnas_mm.registry': (),
+    'ppnas_mm.registry': ('ppnas_mm.compat',),
     'ppnas_mm.compat': (),
-    'ppnas_mm.ops': ('ppnas_mm.genotype',),
+    'ppnas_mm.ops': ('ppnas_mm.compat', 'ppnas_mm.genotype'),
     'ppnas_mm.backbones': (
         'ppnas_mm.backbones',
         'ppnas_mm.genotype',
