@@ -274,6 +274,13 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return data
 
 
+def _shallow(value: Any, levels: int) -> bool:
+    children = value.values() if isinstance(value, Mapping) else value
+    if not isinstance(value, (Mapping, list, tuple)):
+        return True
+    return levels > 0 and all(_shallow(child, levels - 1) for child in children)
+
+
 def _parse(data: Any) -> tuple[str, tuple[Cell, ...], dict[str, Any]]:
     data = _keys(data, 'file', {'schema', 'space', 'cells'}, {'provenance'})
     if type(data['schema']) is not int or data['schema'] != SCHEMA:
@@ -293,6 +300,8 @@ def _parse(data: Any) -> tuple[str, tuple[Cell, ...], dict[str, Any]]:
         raise _fail('provenance', f'expected an object, got {type(provenance).__name__}')
     try:
         json.dumps(provenance, allow_nan=False)
+        if not _shallow(provenance, 16):
+            raise ValueError('more than 16 levels deep')
     except (TypeError, ValueError, RecursionError) as error:
         raise _fail('provenance', f'not plain JSON: {error}') from None
     return space, cells, dict(provenance)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,34 @@ TOOLS = Path(__file__).parent
 CLASSIFICATION = 'configs/classification'
 
 
-def run(tool: str, *arguments: object) -> None:
-    """Run another tool in a process of its own, so that runs cannot touch each other."""
-    command = [sys.executable, str(TOOLS / tool), *map(str, arguments)]
-    print('+', *command[1:], flush=True)
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f'{" ".join(command)} failed: {done.stderr.strip()[-600:]}')
+class Jobs:
+    """Runs other tools, each in a process of its own, and says how much time is left.
+
+    Args:
+        total: Number of jobs to come, finished ones included.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.done = 0
+        self.seconds: list[float] = []
+
+    def run(self, result: Path, tool: str, *arguments: object) -> None:
+        """Run ``tool`` unless its ``result`` is there already."""
+        self.done += 1
+        if result.is_file():
+            return
+        command = [sys.executable, str(TOOLS / tool), *map(str, arguments)]
+        average = sum(self.seconds) / len(self.seconds) if self.seconds else 0
+        left = (
+            f', about {(self.total - self.done + 1) * average / 60:.0f} min left' if average else ''
+        )
+        print(f'[{self.done}/{self.total}{left}]', *command[1:], flush=True)
+        start = time.monotonic()
+        finished = subprocess.run(command, capture_output=True, text=True)
+        if finished.returncode:
+            raise RuntimeError(f'{" ".join(command)} failed: {finished.stderr.strip()[-600:]}')
+        self.seconds.append(time.monotonic() - start)
 
 
 def draw(search: str, seed: int, path: Path) -> None:
@@ -37,10 +59,11 @@ def draw(search: str, seed: int, path: Path) -> None:
 def train_all(args: object, folder: Path) -> dict[str, list[dict]]:
     """Search and train every network with every seed; finished runs are not repeated."""
     results: dict[str, list[dict]] = {}
+    jobs = Jobs(args.seeds * (3 + len(args.baselines)))
     for seed in range(args.seeds):
         search = folder / f'search-{seed}'
-        if not (search / 'derived.safetensors').is_file():
-            run('search.py', args.search, '--work-dir', search, '--seed', seed, '--resume')
+        common = ['--seed', seed, '--resume', '--work-dir']
+        jobs.run(search / 'derived.safetensors', 'search.py', args.search, *common, search)
         drawn = folder / f'random-{seed}.json'
         if not drawn.is_file():
             draw(args.search, seed, drawn)
@@ -51,8 +74,7 @@ def train_all(args: object, folder: Path) -> dict[str, list[dict]]:
         }
         for name, (config, extra) in networks.items():
             work = folder / f'{name.split()[0]}-{seed}'
-            if not (work / 'result.json').is_file():
-                run('train.py', config, '--work-dir', work, '--seed', seed, '--resume', *extra)
+            jobs.run(work / 'result.json', 'train.py', config, *common, work, *extra)
             results.setdefault(name, []).append(json.loads((work / 'result.json').read_text()))
     return results
 

@@ -55,6 +55,10 @@ class PPNAS(SearchAlgorithm):
             raise ValueError(f'reduction={reduction!r}: expected one of {REDUCTIONS}')
         if not 0 < threshold < 1:
             raise ValueError(f'threshold={threshold}: expected a value between 0 and 1')
+        if identities is not None and not 0 <= identities <= self.super_net.cell_inputs:
+            raise ValueError(
+                f'identities={identities}: expected None or 0 to {self.super_net.cell_inputs}'
+            )
         if not any(choice.gates for choice in self.super_net.choices.values()):
             raise ValueError(f'PPNAS needs connection gates; {self.super_net.space!r} has none')
         self.zero_one_weight = zero_one_weight

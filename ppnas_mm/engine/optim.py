@@ -30,13 +30,24 @@ class SearchOptimWrapper(OptimWrapperDict):
         scaler = getattr(weights, 'loss_scaler', None)
         if scaler is None:
             arch.step()
-        else:  # one scaler for both; its update is part of the weights' step
-            scaler.unscale_(arch.optimizer)
-            if arch.clip_grad_kwargs:
-                arch._clip_grad()
-            scaler.step(arch.optimizer)
-        weights.step()
+            weights.step()
+        else:
+            self._scaled_step(scaler)
         self.zero_grad()
+
+    def _scaled_step(self, scaler: Any) -> None:
+        """Step both optimizers under one loss scaler, or neither where a gradient overflowed."""
+        finite = True
+        for wrapper in self.values():
+            scaler.unscale_(wrapper.optimizer)
+            for group in wrapper.optimizer.param_groups:
+                grads = [p.grad for p in group['params'] if p.grad is not None]
+                finite = finite and all(bool(g.isfinite().all()) for g in grads)
+        for wrapper in self.values() if finite else ():
+            if wrapper.clip_grad_kwargs:
+                wrapper._clip_grad()
+            wrapper.optimizer.step()
+        scaler.update()
 
     def optim_context(self, model: nn.Module) -> AbstractContextManager:
         """Return the weights' context (mixed precision, gradient accumulation)."""

@@ -145,11 +145,17 @@ class SuperNet(nn.Module):
         """Draw an architecture; ``constrained`` resamples until every input group is used.
 
         PP-NAS, Section IV-B: full and constrained random search.
+
+        Raises:
+            DegenerateArchitectureError: If 10,000 draws were degenerate (what was pruned may leave
+                no other).
         """
-        while True:
+        for _ in range(10_000):
             path = self.random_path(rng)
             if not constrained or not self.degeneracies(path):
                 return self.to_genotype(path)
+        self.check(path)
+        raise AssertionError('unreachable: the last path was degenerate')
 
     def degeneracies(self, path: Path) -> list[str]:
         """List, in words, the nodes without input and the input groups that nothing reads."""
