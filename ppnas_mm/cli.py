@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import difflib
+import inspect
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -152,6 +155,21 @@ def resume_run(config: Any) -> None:
     config.load_from = str(path)
 
 
+def _suggestion(error: BaseException) -> str:
+    """Return the argument that a misspelt config key stands for, by the class it was given to."""
+    match = re.match(r"(\w+)\.__init__\(\) .* unexpected keyword argument '(\w+)'", str(error))
+    if not match:
+        return ''
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    found = [f.f_locals.get('obj_cls', f.f_globals.get(match.group(1))) for f in frames]
+    classes = [c for c in found if inspect.isclass(c)]
+    if not classes:
+        return ''
+    known = {name for c in classes[-1].__mro__ for name in inspect.signature(c.__init__).parameters}
+    close = difflib.get_close_matches(match.group(2), sorted(known), n=1)
+    return f'; did you mean {close[0]!r}?' if close else ''
+
+
 def run_tool(main: Callable[[], int | None]) -> NoReturn:
     """Run a tool: an expected error is one line on stderr and exit code 2, an interrupt 130."""
     try:
@@ -171,6 +189,7 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
         if not lines:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             lines = [f'{frame.filename}:{frame.lineno}: {frame.line}']
-        print(f'error: {type(error).__name__}: {" ".join(lines)[:600]}', file=sys.stderr)
+        text = ' '.join(lines)[:600] + _suggestion(error)
+        print(f'error: {type(error).__name__}: {text}', file=sys.stderr)
         code = 2
     sys.exit(code)

@@ -110,9 +110,12 @@ def signature(checkpoint: dict[str, Any]) -> dict[str, Any]:
 def check_same_model(saved: dict[str, Any], model: nn.Module, where: str) -> None:
     """Raise :class:`CheckpointError` if a checkpoint is of another model, space or choices."""
     for key, value in describe(model).items():
-        if key in saved and saved[key] != value:
-            detail = f': {saved[key]!r}, not {value!r}' if key != 'choices' else ''
-            raise CheckpointError(f'{where} was made by another {key}{detail}')
+        given = saved.get(key, value)
+        if key == 'choices' and given != value:
+            key = next(k for k in [*value, *given] if value.get(k) != given.get(k))
+            given, value = given.get(key), value.get(key)
+        if given != value:
+            raise CheckpointError(f'{where} was made by another {key}: {given!r}, not {value!r}')
 
 
 def load_weights(model: nn.Module, path: str | Path) -> int:
