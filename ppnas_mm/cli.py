@@ -161,8 +161,9 @@ def _suggestion(error: BaseException) -> str:
     if not match:
         return ''
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    found = [f.f_locals.get('obj_cls', f.f_globals.get(match.group(1))) for f in frames]
-    classes = [c for c in found if inspect.isclass(c)]
+    named = [f.f_globals.get(match.group(1)) for f in frames]
+    built = [f.f_locals.get('obj_cls') for f in frames]  # what mmengine's registry was building
+    classes: list[Any] = [c for c in [*named, *built] if inspect.isclass(c)]
     if not classes:
         return ''
     known = {name for c in classes[-1].__mro__ for name in inspect.signature(c.__init__).parameters}
