@@ -126,3 +126,18 @@ def test_search_that_fails_to_derive_says_so(tmp_path, capsys):
     genotype = Genotype.load(tmp_path / 'genotype.json')
     assert genotype.provenance['status'].startswith('provisional')
     assert not (tmp_path / 'derived.safetensors').exists()
+
+
+def test_random_search_ends_in_what_it_drew(tmp_path):
+    config = ROOT / 'configs/search/random_digits.py'
+    options = [o for o in TINY if 'arch' not in o]
+    assert call('search.py', config, '--work-dir', tmp_path, '--cfg-options', *options) == 0
+    genotype = Genotype.load(tmp_path / 'genotype.json')
+    last = json.loads((tmp_path / 'search.json').read_text())['epochs'][-1]['architecture']
+    for cell in genotype.cells:
+        read = set()
+        for node, (edge,) in enumerate(cell.nodes, cell.inputs):
+            kept = [i for i, v in enumerate(last[f'{cell.name}/node{node}/inputs']) if v]
+            assert tuple(kept) == edge.sources
+            read |= set(edge.sources)
+        assert set(range(cell.inputs)) <= read  # constrained: no input group is dropped

@@ -42,3 +42,12 @@ class RandomSearch(SearchAlgorithm):
     def decide(self, strict: bool) -> Path:
         """Return the path that was drawn: what is left of the super-net."""
         return {name: self.super_net.alive_candidates(name) for name in self.super_net.choices}
+
+    def distribution(self) -> dict[str, list[float]]:
+        """Return 1 for what was drawn and 0 for the rest."""
+        return {
+            name: [
+                float(i in self.super_net.alive_candidates(name)) for i in range(len(c.candidates))
+            ]
+            for name, c in self.super_net.choices.items()
+        }
