@@ -3,6 +3,7 @@
 import pytest
 import torch
 from mmengine.logging import MMLogger
+from mmengine.registry import DefaultScope
 from zoo import SPACES, build_super_net
 
 from ppnas_mm.compat import guard_torchvision
@@ -16,6 +17,7 @@ MMLogger.get_instance('mmengine', log_level='ERROR')
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+    DefaultScope._instance_dict.clear()  # a tool that ran in this process has set one
 
 
 @pytest.fixture(params=sorted(SPACES))
