@@ -107,6 +107,37 @@ def cifar_stem(in_channels: int, channels: int, style: ConvStyle) -> nn.Sequenti
 STEMS = {'imagenet': imagenet_stem, 'cifar': cifar_stem}
 
 
+def _check_stages(
+    depths: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    multi_grid: Sequence[int] | None,
+) -> None:
+    given = f'strides={tuple(strides)}, dilations={tuple(dilations)}'
+    if not len(depths) == len(strides) == len(dilations):
+        raise ValueError(f'{len(depths)} stages need as many strides and dilations; got {given}')
+    if not set(strides) <= {1, 2} or min(dilations) < 1:
+        raise ValueError(f'{given}: expected strides of 1 or 2 and dilations from 1')
+    if multi_grid is not None and len(multi_grid) != depths[-1]:
+        raise ValueError(f'multi_grid={multi_grid}: the last stage has {depths[-1]} blocks')
+
+
+def _block_dilations(
+    depths: Sequence[int],
+    dilations: Sequence[int],
+    multi_grid: Sequence[int] | None,
+    contract: bool,
+) -> list[list[int]]:
+    """Return the dilation of every block, stage by stage."""
+    rates, previous = [], 1
+    for depth, dilation in zip(depths, dilations, strict=True):
+        rates.append([previous if contract else dilation] + [dilation] * (depth - 1))
+        previous = dilation
+    if multi_grid is not None:
+        rates[-1] = [rate * grid for rate, grid in zip(rates[-1], multi_grid, strict=True)]
+    return rates
+
+
 class MacroResNet(Backbone):
     """The bottleneck ResNet around the middle convolutions: derived networks and super-nets.
 
@@ -159,33 +190,20 @@ class MacroResNet(Backbone):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(out_indices, frozen_stages, norm_eval, init_cfg)
-        if not len(depths) == len(strides) == len(dilations):
-            raise ValueError(
-                f'{len(depths)} stages need as many strides and dilations; got '
-                f'strides={tuple(strides)}, dilations={tuple(dilations)}'
-            )
+        _check_stages(depths, strides, dilations, multi_grid)
         if stem not in STEMS:
             raise ValueError(f'stem={stem!r}: expected one of {list(STEMS)}')
-        if not set(strides) <= {1, 2} or min(dilations) < 1:
-            raise ValueError(
-                f'strides={tuple(strides)}, dilations={tuple(dilations)}: expected strides of 1 '
-                'or 2 and dilations from 1'
-            )
         if base_width is not None and base_channels * base_width < 64:
             raise ValueError(f'base_channels={base_channels}, base_width={base_width}: no channels')
-        if multi_grid is not None and len(multi_grid) != depths[-1]:
-            raise ValueError(f'multi_grid={multi_grid}: the last stage has {depths[-1]} blocks')
         self.zero_init_residual = zero_init_residual
         style = ConvStyle(conv_cfg, norm_cfg or dict(type='BN'), act_cfg or dict(type='ReLU'))
         self.stem = STEMS[stem](in_channels, stem_channels, style)
         drops = iter(drop_path_rate * i / max(1, sum(depths) - 1) for i in range(sum(depths)))
-        channels, total_stride, previous = stem_channels, 4 if stem == 'imagenet' else 1, 1
+        channels, total_stride = stem_channels, 4 if stem == 'imagenet' else 1
+        all_rates = _block_dilations(depths, dilations, multi_grid, contract_dilation)
         info = []
-        for s, (depth, stride) in enumerate(zip(depths, strides, strict=True)):
-            dilation, planes = dilations[s], base_channels * 2**s
-            rates = [previous if contract_dilation else dilation] + [dilation] * (depth - 1)
-            if multi_grid is not None and s == len(depths) - 1:
-                rates = [rate * grid for rate, grid in zip(rates, multi_grid, strict=True)]
+        for s, (stride, rates) in enumerate(zip(strides, all_rates, strict=True)):
+            planes = base_channels * 2**s
             width = planes if base_width is None else planes * base_width // 64 * groups
             blocks = []
             for b, rate in enumerate(rates):
@@ -202,7 +220,6 @@ class MacroResNet(Backbone):
                 channels = planes * EXPANSION
             self.add_module(f'layer{s + 1}', nn.ModuleList(blocks))
             total_stride *= stride
-            previous = dilation
             info.append((f'layer{s + 1}', channels, total_stride))
         self.set_stages(*zip(*info, strict=True))
 
