@@ -181,9 +181,7 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
         code = 130
     except BrokenPipeError:
         code = 141
-    except (Exception, SystemExit) as error:
-        if isinstance(error, SystemExit):
-            raise
+    except Exception as error:
         if os.environ.get('PPNAS_DEBUG'):
             traceback.print_exc()
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
