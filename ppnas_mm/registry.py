@@ -36,6 +36,11 @@ ROOT_BACKBONES = {
     'PPResNet': 'ppnas_mm.backbones.pp_resnet',
     'PPResNetCIFAR': 'ppnas_mm.backbones.pp_resnet',
 }
+LIBRARY_PARTS = {
+    'GFLV2Head': 'ppnas_mm.mmdet_parts.gflv2_head',
+    'DeepLabV3PlusHead': 'ppnas_mm.mmseg_parts.deeplab_head',
+}
+"""Classes that only mmdet or mmseg can hold; either library may be missing."""
 
 
 def _factory(name: str, module: str) -> Callable[..., Any]:
@@ -49,3 +54,5 @@ def _factory(name: str, module: str) -> Callable[..., Any]:
 
 for _name, _module in ROOT_BACKBONES.items():
     _root.MODELS.register_module(name=_name, module=_factory(_name, _module), force=True)
+for _name, _module in LIBRARY_PARTS.items():
+    MODELS.register_module(name=_name, module=_factory(_name, _module))

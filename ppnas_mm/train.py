@@ -11,8 +11,8 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from .derive import evaluate
-from .engine.checkpoint import load_weights
 from .fileio import write_atomic
+from .weights import load_weights
 
 
 def train(config: Any, init_from: str | None = None) -> dict[str, Any]:

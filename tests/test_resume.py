@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import load_file
 from tool import DIGITS, TINY, call, start
 
-from ppnas_mm.engine.checkpoint import CheckpointError, latest_checkpoint
+from ppnas_mm.engine.checkpoint import latest_checkpoint
+from ppnas_mm.weights import CheckpointError
 
 OPTIONS = ['--cfg-options', *TINY, 'train_dataloader.num_workers=1']
 

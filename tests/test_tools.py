@@ -10,7 +10,7 @@ from safetensors import safe_open
 from tool import DIGITS, RETRAIN, ROOT, TINY, TINY_TRAIN, call
 
 from ppnas_mm import Genotype
-from ppnas_mm.engine.checkpoint import load_checkpoint
+from ppnas_mm.weights import load_checkpoint
 
 
 @pytest.fixture(scope='module')

@@ -26,9 +26,10 @@ def main() -> None:
 
     from mmengine.runner import Runner
 
-    from ppnas_mm.engine.checkpoint import CheckpointError, latest_checkpoint, load_weights
+    from ppnas_mm.engine.checkpoint import latest_checkpoint
     from ppnas_mm.engine.search_hook import SearchHook
     from ppnas_mm.report import search_table
+    from ppnas_mm.weights import CheckpointError, load_weights
 
     checkpoint = latest_checkpoint(folder)
     if checkpoint is None:

@@ -20,7 +20,7 @@ def main() -> None:
 
     from mmengine.runner import Runner
 
-    from ppnas_mm.engine.checkpoint import load_weights
+    from ppnas_mm.weights import load_weights
 
     runner = Runner.from_cfg(config)
     count = load_weights(runner.model, args.checkpoint)

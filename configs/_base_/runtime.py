@@ -6,7 +6,7 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='ppnas_mm.SafeCheckpointHook', interval=1),
     sampler_seed=dict(type='DistSamplerSeedHook'))
-custom_hooks = [dict(type='ppnas_mm.EpochSeedHook')]
+custom_hooks = [dict(type='ppnas_mm.EpochSeedHook'), dict(type='ppnas_mm.DataCheckHook')]
 env_cfg = dict(cudnn_benchmark=False, dist_cfg=dict(backend='nccl'))
 # TensorBoard: add dict(type='TensorboardVisBackend') to vis_backends
 visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmengine.model import BaseModule, PretrainedInit
+from mmengine.model import BaseModule
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from ..weights import load_backbone
 
 DEFAULT_INIT = [
     dict(type='Kaiming', layer='Conv2d', mode='fan_out', nonlinearity='relu'),
@@ -22,6 +24,9 @@ class Backbone(BaseModule):
         frozen_stages: -1 freezes nothing, 0 the stem, i the stem and the first i stages.
         norm_eval: Whether batch norms stay in evaluation mode during training.
         init_cfg: mmengine initialisation; ``None`` means He-normal (fan-out) and ones.
+            ``dict(type='Pretrained', checkpoint=FILE)`` loads every tensor of the backbone from a
+            backbone's, classifier's, detector's or segmentor's file, or says what is missing; it
+            also takes ``prefix`` and ``allow_partial`` (see :func:`..weights.load_backbone`).
     """
 
     def __init__(
@@ -31,7 +36,13 @@ class Backbone(BaseModule):
         norm_eval: bool = False,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        super().__init__(init_cfg=DEFAULT_INIT if init_cfg is None else init_cfg)
+        configs = init_cfg if isinstance(init_cfg, list) else [init_cfg] if init_cfg else []
+        super().__init__([c for c in configs if c['type'] != 'Pretrained'] or DEFAULT_INIT)
+        self.pretrained = [
+            {k: v for k, v in c.items() if k != 'type'}
+            for c in configs
+            if c['type'] == 'Pretrained'
+        ]
         self.out_indices = tuple(out_indices)
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
@@ -72,11 +83,22 @@ class Backbone(BaseModule):
         """The stages, in order."""
         return [getattr(self, name) for name in self.stage_names]
 
-    @property
-    def pretrained_init(self) -> bool:
-        """Whether ``init_cfg`` loads a checkpoint."""
-        configs = self.init_cfg if isinstance(self.init_cfg, list) else [self.init_cfg]
-        return any(config['type'] in ('Pretrained', PretrainedInit) for config in configs)
+    def init_weights(self) -> None:
+        """Initialise as ``init_cfg`` says, once.
+
+        Raises:
+            CheckpointError: If a pretrained file does not fit.
+            TypeError: If the config of a pretrained file has an unknown key.
+        """
+        fresh = not self.is_init
+        super().init_weights()
+        if fresh:
+            self.init_values()
+            for config in self.pretrained:
+                load_backbone(self, **config)
+
+    def init_values(self) -> None:
+        """Set what mmengine's initialisers cannot express; before pretrained weights."""
 
     def _freeze(self) -> None:
         if self.frozen_stages < 0:

@@ -37,7 +37,7 @@ class Bottleneck(nn.Module):
         width: Channels of the middle convolution.
         conv2: The middle convolution (stride 1).
         stride: Stride of the block, 1 or 2.
-        start: Whether the shape changes: then the shortcut has a 1x1 convolution.
+        start: Whether stride or channels change: then the shortcut has a 1x1 convolution.
         style: Convolution, norm and activation configs.
         drop_path_rate: Probability of dropping the block (stochastic depth).
         with_cp: Whether to recompute the block in the backward pass to save memory.
@@ -64,12 +64,15 @@ class Bottleneck(nn.Module):
         )
         self.conv2 = conv2
         self.conv3 = style.conv(width, channels[1], 1, act=False)
-        shortcut: list[nn.Module] = []
-        if stride == 2:
-            shortcut.append(nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False))
+        # pool and convolution keep their places, so that keys do not depend on the stride
+        self.shortcut = nn.Sequential()
         if start:
-            shortcut.append(style.conv(channels[0], channels[1], 1, act=False))
-        self.shortcut = nn.Sequential(*shortcut)
+            self.shortcut.append(
+                nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False)
+                if stride == 2
+                else nn.Identity()
+            )
+            self.shortcut.append(style.conv(channels[0], channels[1], 1, act=False))
         self.drop_path = DropPath(drop_path_rate) if drop_path_rate else nn.Identity()
         self.act = build_activation_layer(style.act_cfg)
 
@@ -223,11 +226,9 @@ class MacroResNet(Backbone):
             info.append((f'layer{s + 1}', channels, total_stride))
         self.set_stages(*zip(*info, strict=True))
 
-    def init_weights(self) -> None:
-        """Initialise as ``init_cfg`` says, then zero the last norms if asked to."""
-        fresh = not self.is_init
-        super().init_weights()
-        if fresh and self.zero_init_residual and not self.pretrained_init:
+    def init_values(self) -> None:
+        """Zero the last norm of every block if asked to."""
+        if self.zero_init_residual:
             for module in self.modules():
                 if isinstance(module, Bottleneck):
                     constant_init(module.conv3.norm, 0)

@@ -15,6 +15,26 @@ guard_torchvision()
 BaseDataset = require('mmpretrain.datasets').BaseDataset
 
 
+def load_split(split: str, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return the digits of a split, (N, 8, 8) uint8 of 0 to 255, and their labels.
+
+    Args:
+        split: ``'train'`` (80 %) or ``'test'`` (20 %), stratified by class.
+        seed: Seed of the split.
+
+    Raises:
+        ValueError: If ``split`` is neither.
+    """
+    if split not in ('train', 'test'):
+        raise ValueError(f"Digits: split={split!r}: expected 'train' or 'test'")
+    digits = require('sklearn.datasets').load_digits()
+    parts = require('sklearn.model_selection').train_test_split(
+        np.arange(len(digits.target)), test_size=0.2, random_state=seed, stratify=digits.target
+    )
+    chosen = np.sort(parts[split == 'test'])
+    return (digits.images[chosen] * (255 / 16)).astype(np.uint8), digits.target[chosen]
+
+
 @DATASETS.register_module()
 class Digits(BaseDataset):  # type: ignore[misc, valid-type]
     """Optical recognition of handwritten digits, UCI; 8x8 grey images of ten classes.
@@ -48,17 +68,8 @@ class Digits(BaseDataset):  # type: ignore[misc, valid-type]
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Return a dict with ``img`` (size, size, 3) uint8 and ``gt_label`` for each digit."""
-        digits = require('sklearn.datasets').load_digits()
-        parts = require('sklearn.model_selection').train_test_split(
-            np.arange(len(digits.target)),
-            test_size=0.2,
-            random_state=self.split_seed,
-            stratify=digits.target,
-        )
         data = []
-        for i in sorted(parts[self.split == 'test']):
-            grey = (digits.images[i] * (255 / 16)).astype(np.uint8)
+        for grey, label in zip(*load_split(self.split, self.split_seed), strict=True):
             image = cv2.resize(grey, (self.size, self.size), interpolation=cv2.INTER_LINEAR)
-            label = int(digits.target[i])
-            data.append(dict(img=np.repeat(image[..., None], 3, axis=2), gt_label=label))
+            data.append(dict(img=np.repeat(image[..., None], 3, axis=2), gt_label=int(label)))
         return data

@@ -1,0 +1,52 @@
+# GFLV2 as the authors of PP-NAS train it; the official one has GroupNorm, Scale and DFL weight 0.25.
+model = dict(
+    type='GFL',
+    data_preprocessor=dict(
+        type='DetDataPreprocessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+        pad_size_divisor=896),  # pads to the square, after normalisation, also in tests
+    backbone=dict(
+        type='ppnas_mm.PPResNet',
+        depth=50,
+        arch='pp_resnet_imagenet',
+        out_indices=(0, 1, 2, 3),
+        frozen_stages=-1,
+        norm_eval=False,
+        norm_cfg=dict(type='SyncBN', requires_grad=True)),
+    neck=dict(
+        type='FPN',
+        in_channels=[256, 512, 1024, 2048],
+        out_channels=256,
+        start_level=1,
+        add_extra_convs='on_output',
+        num_outs=5,
+        norm_cfg=dict(type='SyncBN', requires_grad=True),
+        no_norm_on_lateral=True,
+        relu_before_extra_convs=True),
+    bbox_head=dict(
+        type='ppnas_mm.GFLV2Head',
+        num_classes=80,
+        in_channels=256,
+        feat_channels=256,
+        stacked_convs=4,
+        reg_max=16,
+        reg_topk=4,
+        reg_channels=64,
+        add_mean=True,
+        separate_bn=True,
+        use_scale=False,
+        norm_cfg=dict(type='SyncBN', requires_grad=True),
+        anchor_generator=dict(
+            type='AnchorGenerator', octave_base_scale=8, scales_per_octave=1, ratios=[1.0],
+            strides=[8, 16, 32, 64, 128]),
+        loss_cls=dict(type='QualityFocalLoss', use_sigmoid=True, beta=2.0, loss_weight=1.0),
+        loss_bbox=dict(type='GIoULoss', loss_weight=2.0),
+        loss_dfl=dict(type='DistributionFocalLoss', loss_weight=1.0)),
+    train_cfg=dict(
+        assigner=dict(type='ATSSAssigner', topk=9), allowed_border=-1, pos_weight=-1),
+    # the paper keeps 5,000 boxes over all levels; mmdet counts for each of the five
+    test_cfg=dict(
+        nms_pre=1000, min_bbox_size=0, score_thr=0.05, nms=dict(type='nms', iou_threshold=0.6),
+        max_per_img=100))

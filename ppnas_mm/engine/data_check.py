@@ -1,0 +1,104 @@
+"""Annotations that cannot be right, found before they waste a training run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook
+from torch import nn
+
+from ..registry import HOOKS
+
+
+class AnnotationError(ValueError):
+    """Annotations that do not fit the config; the message names the file and what is right."""
+
+
+def class_counts(model: nn.Module) -> dict[str, int]:
+    """Return ``num_classes`` of every head of a model that has one, by the head's name."""
+    heads = ('bbox_head', 'decode_head', 'auxiliary_head')
+    return {
+        name: module.num_classes
+        for name, module in model.named_modules()
+        if name.split('.')[-1] in heads and isinstance(getattr(module, 'num_classes', None), int)
+    }
+
+
+def _leaves(dataset: Any) -> Iterator[Any]:
+    """Yield the datasets inside of wrappers (concatenated, repeated)."""
+    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    if inner == [None]:
+        yield dataset
+    for one in inner if inner != [None] else []:
+        yield from _leaves(one)
+
+
+def check_dataset(dataset: Any, model: nn.Module) -> None:
+    """Compare one annotated dataset with its classes and with the heads of a model.
+
+    Raises:
+        AnnotationError: If the dataset is empty, has no box of any class, names classes that its
+            annotation file does not have, or has another number of classes than a head.
+    """
+    where = f'{type(dataset).__name__}: {dataset.ann_file or dataset.data_prefix}'
+    classes = tuple(dataset.metainfo.get('classes') or ())
+    if len(dataset) == 0:
+        raise AnnotationError(f'{where}: no image is left to train on; is the annotation empty?')
+    for name, count in class_counts(model).items():
+        if classes and count != len(classes):
+            raise AnnotationError(
+                f'{where} has {len(classes)} classes {classes}, but {name}.num_classes={count}; '
+                'set it, or metainfo.classes of the dataset'
+            )
+    coco = getattr(dataset, 'coco', None)
+    if coco is not None:
+        known = {category['name'] for category in coco.dataset.get('categories', [])}
+        if not set(classes) <= known:
+            raise AnnotationError(
+                f'{where} has the categories {sorted(known)}, without '
+                f'{sorted(set(classes) - known)} of metainfo.classes'
+            )
+    first = dataset.get_data_info(0)
+    if 'instances' in first and not any(
+        dataset.get_data_info(i)['instances'] for i in range(len(dataset))
+    ):
+        raise AnnotationError(f'{where}: no image has a box of the classes {classes}')
+
+
+@HOOKS.register_module()
+class DataCheckHook(Hook):
+    """Checks the training set before training, and every mask that is trained on.
+
+    A detection set whose class names differ from those of its files would train on empty images,
+    and a mask with too large a number would end in an index error (or worse, on a GPU).
+    """
+
+    def before_train(self, runner: Any) -> None:
+        """Check the training set and, where there is one, the validation set."""
+        model = runner.model
+        self.classes = min(class_counts(model).values(), default=0)
+        for loader in (runner.train_dataloader, getattr(runner.val_loop, 'dataloader', None)):
+            for dataset in _leaves(loader.dataset) if loader is not None else ():
+                if hasattr(dataset, 'metainfo') and class_counts(model):
+                    check_dataset(dataset, model)
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        """Check the masks of a batch.
+
+        Raises:
+            AnnotationError: Naming the mask and its largest number.
+        """
+        samples = data_batch.get('data_samples', ()) if isinstance(data_batch, dict) else ()
+        for sample in samples if isinstance(samples, (list, tuple)) else ():
+            if not self.classes or 'gt_sem_seg' not in sample:
+                continue
+            mask = sample.gt_sem_seg.data
+            largest = int(torch.where(mask == 255, 0, mask).max())
+            if largest >= self.classes:
+                raise AnnotationError(
+                    f'{sample.metainfo.get("seg_map_path", "a mask")} has the label {largest}, but '
+                    f'the model has {self.classes} classes (0 to {self.classes - 1}; 255 is '
+                    'ignored); set num_classes of the heads or relabel the mask'
+                )

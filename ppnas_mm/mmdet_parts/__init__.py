@@ -1,0 +1,1 @@
+"""What only mmdet needs; imported when a config asks for it."""

@@ -1,0 +1,1 @@
+"""What only mmseg needs; imported when a config asks for it."""

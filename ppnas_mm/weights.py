@@ -1,0 +1,162 @@
+"""Weights in files: read as data only, matched tensor by tensor, and never half-way in silence."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from torch import nn
+
+from .genotype import Genotype
+
+PREFIXES = ('', 'backbone.', 'module.', 'module.backbone.')
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that cannot be read, or that belongs to another model."""
+
+
+def load_checkpoint(path: str | Path, map_location: str = 'cpu') -> dict[str, Any]:
+    """Read a checkpoint (``.pth``, weights only) or weights (``.safetensors``).
+
+    Returns:
+        A dict with ``state_dict`` and, where the file has it, ``meta``.
+
+    Raises:
+        CheckpointError: If the file is missing, truncated or holds anything but data.
+    """
+    path = Path(path)
+    try:
+        if path.suffix == '.safetensors':
+            from safetensors import safe_open
+
+            with safe_open(path, 'pt', device=map_location) as file:
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+                return {'state_dict': tensors, 'meta': file.metadata() or {}}
+        data = torch.load(path, map_location=map_location, weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f'checkpoint {path}: no such file') from None
+    except pickle.UnpicklingError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise CheckpointError(f'checkpoint {path}: refused or damaged: {reason}') from None
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise CheckpointError(f'checkpoint {path}: cannot be read: {reason}') from None
+    if not isinstance(data, dict):
+        raise CheckpointError(f'checkpoint {path}: expected a dict, got {type(data).__name__}')
+    return data if 'state_dict' in data else {'state_dict': data, 'meta': {}}
+
+
+def describe(model: nn.Module) -> dict[str, Any]:
+    """Return what a checkpoint must share with a model: its algorithm, space and choices."""
+    inner: Any = model.module if is_model_wrapper(model) else model
+    info: dict[str, Any] = {'model': type(inner).__name__}
+    super_net = getattr(inner, 'super_net', None)
+    if super_net is not None:
+        info['space'] = super_net.space
+        info['choices'] = {name: list(c.candidates) for name, c in super_net.choices.items()}
+    genotype = getattr(getattr(inner, 'backbone', inner), 'genotype', None)
+    if genotype is not None:
+        info['genotype'] = genotype.hash
+    return info
+
+
+def signature(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """Return what :func:`describe` said of the model that a checkpoint was saved from."""
+    meta = checkpoint.get('meta', {})
+    if isinstance(meta.get('genotype'), str):  # safetensors: all metadata is text
+        return {'genotype': Genotype.from_json(meta['genotype']).hash}
+    return meta.get('ppnas_mm', {})
+
+
+def _problems(own: dict[str, Any], given: dict[str, Any]) -> list[str]:
+    """List the tensors of ``own`` that are missing in ``given`` or have another shape there."""
+    return [f'{key} is missing' for key in own if key not in given] + [
+        f'{key} is {tuple(given[key].shape)}, not {tuple(value.shape)}'
+        for key, value in own.items()
+        if key in given and given[key].shape != value.shape
+    ]
+
+
+def _listed(problems: list[str], count: int) -> str:
+    return '; '.join(problems[:count]) + (' ...' if len(problems) > count else '')
+
+
+def check_same_model(saved: dict[str, Any], model: nn.Module, where: str) -> None:
+    """Raise :class:`CheckpointError` if a checkpoint is of another model, space or choices."""
+    for key, value in describe(model).items():
+        given = saved.get(key, value)
+        if key == 'choices' and given != value:
+            key = next(k for k in [*value, *given] if value.get(k) != given.get(k))
+            given, value = given.get(key), value.get(key)
+        if given != value:
+            raise CheckpointError(f'{where} was made by another {key}: {given!r}, not {value!r}')
+
+
+def load_weights(model: nn.Module, path: str | Path) -> int:
+    """Load all of a model's tensors from a file; return how many.
+
+    Raises:
+        CheckpointError: If any tensor is missing, left over or of another shape.
+    """
+    data = load_checkpoint(path)
+    check_same_model(signature(data), model, f'checkpoint {path}')
+    own, given = model.state_dict(), data['state_dict']
+    problems = _problems(own, given)
+    problems += [f'{key} is not in the model' for key in given if key not in own]
+    if problems:
+        raise CheckpointError(
+            f'checkpoint {path} does not fit the model ({len(problems)} of {len(own)} tensors): '
+            + _listed(problems, 3)
+        )
+    model.load_state_dict(given)
+    return len(own)
+
+
+def load_backbone(
+    backbone: nn.Module,
+    checkpoint: str | Path,
+    prefix: str | None = None,
+    allow_partial: bool = False,
+) -> int:
+    """Load a backbone's tensors from the checkpoint of a backbone, classifier, detector or so.
+
+    What else the file holds (heads, necks, optimizers) is left alone.
+
+    Args:
+        backbone: The backbone.
+        checkpoint: ``.pth`` or ``.safetensors``.
+        prefix: What the file puts before the backbone's keys; ``None`` takes the one of
+            :data:`PREFIXES` that fits best.
+        allow_partial: Whether it is enough if some tensors are found.
+
+    Returns:
+        How many tensors were loaded; the log says of how many.
+
+    Raises:
+        CheckpointError: If the file is of another architecture, or not every tensor is found.
+    """
+    data = load_checkpoint(checkpoint)
+    genotype = signature(data).get('genotype')
+    if genotype is not None and not allow_partial:
+        check_same_model({'genotype': genotype}, backbone, f'the backbone of {checkpoint}')
+    own, state = backbone.state_dict(), data['state_dict']
+    prefixes = PREFIXES if prefix is None else (prefix.rstrip('.') + '.' if prefix else '',)
+    parts = [{k[len(p) :]: v for k, v in state.items() if k.startswith(p)} for p in prefixes]
+    given = max(parts, key=lambda part: len(own.keys() & part.keys()))
+    problems = _problems(own, given)
+    found = len(own) - len(problems)
+    if not found or (problems and not allow_partial):
+        raise CheckpointError(
+            f'checkpoint {checkpoint}: only {found}/{len(own)} tensors of the backbone found '
+            f'(allow_partial=True accepts some): {_listed(problems, 20)}'
+        )
+    fitting = {k: given[k] for k in own if k in given and given[k].shape == own[k].shape}
+    backbone.load_state_dict(fitting, strict=False)
+    text = f'{checkpoint}: {found}/{len(own)} tensors of the backbone loaded'
+    print_log(text + (f'; not loaded: {_listed(problems, 20)}' if problems else ''), 'current')
+    return found
