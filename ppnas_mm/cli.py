@@ -82,12 +82,14 @@ def load_run(args: argparse.Namespace) -> Any:
     import torch
 
     from .compat import guard_torchvision, require
-    from .config import ConfigError, load_config
+    from .config import ConfigError, load_config, replace_sync_bn
 
     guard_torchvision()
     config = load_config(args.config, args.cfg_options)
     if config.get('default_scope') not in (None, 'mmengine', 'ppnas_mm'):
         require(config.default_scope)
+    if not torch.cuda.is_available():
+        replace_sync_bn(config.model)
     config.launcher = args.launcher
     if args.launcher == 'pytorch' and not torch.cuda.is_available():
         _launch_on_cpu(config)
@@ -171,6 +173,15 @@ def _suggestion(error: BaseException) -> str:
     return f'; did you mean {close[0]!r}?' if close else ''
 
 
+def _annotation(error: BaseException) -> str:
+    """Return the annotation file that a dataset was reading when the error happened, if one was."""
+    for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
+        dataset: Any = frame.f_locals.get('self')
+        if hasattr(dataset, 'load_data_list') and getattr(dataset, 'ann_file', None):
+            return f'{dataset.ann_file}: damaged, empty or of another kind: '
+    return ''
+
+
 def run_tool(main: Callable[[], int | None]) -> NoReturn:
     """Run a tool: an expected error is one line on stderr and exit code 2, an interrupt 130."""
     try:
@@ -185,10 +196,12 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
         if os.environ.get('PPNAS_DEBUG'):
             traceback.print_exc()
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        if 'Original Traceback' in str(error):  # of a loader's worker; its last line says it
+            lines = lines[-1:]
         if not lines:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             lines = [f'{frame.filename}:{frame.lineno}: {frame.line}']
-        text = ' '.join(lines)[:600] + _suggestion(error)
+        text = _annotation(error) + ' '.join(lines)[:600] + _suggestion(error)
         print(f'error: {type(error).__name__}: {text}', file=sys.stderr)
         code = 2
     sys.exit(code)

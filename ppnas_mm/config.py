@@ -77,6 +77,15 @@ def _overrides(config: Config, options: Mapping[str, Any]) -> None:
     config.merge_from_dict(dict(options))
 
 
+def replace_sync_bn(node: Any) -> None:
+    """Replace ``SyncBN`` by ``BN`` in a config, in place: torch's needs a GPU."""
+    for value in node.values() if isinstance(node, Mapping) else node:
+        if isinstance(value, Mapping) and value.get('type') == 'SyncBN':
+            value['type'] = 'BN'  # type: ignore[index]
+        elif isinstance(value, (Mapping, list, tuple)):
+            replace_sync_bn(value)
+
+
 def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
     """Load a config file and merge ``options`` (dotted key -> value) into it.
 

@@ -83,6 +83,9 @@ def evaluate(model: Any, loader: Any, evaluator: Evaluator) -> dict[str, float]:
 
 def save_derived(model: nn.Module, genotype: Genotype, path: str | os.PathLike) -> None:
     """Write the weights as safetensors, with the genotype in the metadata, atomically."""
-    state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    # shared tensors (convolutions of several pyramid levels) are written out for each key
+    state = {
+        key: value.detach().cpu().clone().contiguous() for key, value in model.state_dict().items()
+    }
     # one entry only: safetensors orders several at random, and equal networks are equal files
     write_atomic(path, save(state, {'genotype': genotype.to_json()}))

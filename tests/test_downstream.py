@@ -44,7 +44,7 @@ def images(tmp_path):
         cv2.imwrite(str(tmp_path / f'ann/{i}.png'), mask)
         coco['images'].append(dict(id=i, file_name=f'{i}.png', height=64, width=64))
         coco['annotations'].append(
-            dict(id=i, image_id=i, category_id=1, bbox=[x, y, 24, 24], area=576, iscrowd=0)
+            dict(id=i + 1, image_id=i, category_id=1, bbox=[x, y, 24, 24], area=576, iscrowd=0)
         )
     (tmp_path / 'coco.json').write_text(json.dumps(coco))
     return tmp_path

@@ -1,4 +1,4 @@
-"""Compare found, random and hand-made networks over several seeds; see --help."""
+"""Compare networks over several seeds; see --help."""
 
 import json
 import subprocess
@@ -79,6 +79,21 @@ def train_all(args: object, folder: Path) -> dict[str, list[dict]]:
     return results
 
 
+def train_configs(args: object, folder: Path) -> dict[str, list[dict]]:
+    """Train every config of ``--configs`` with every seed; finished runs are not repeated."""
+    results: dict[str, list[dict]] = {}
+    jobs = Jobs(args.seeds * len(args.configs))
+    options = ['--cfg-options', *args.cfg_options] if args.cfg_options else []
+    for seed in range(args.seeds):
+        for config in args.configs:
+            name = Path(config).stem
+            work = folder / f'{name}-{seed}'
+            common = ['--seed', seed, '--resume', '--work-dir', work, *options]
+            jobs.run(work / 'result.json', 'train.py', config, *common)
+            results.setdefault(name, []).append(json.loads((work / 'result.json').read_text()))
+    return results
+
+
 def summary(results: dict[str, list[dict]], metric: str) -> str:
     """Return mean, spread and a paired t-test of each network against the first."""
     from scipy.stats import ttest_rel
@@ -89,23 +104,26 @@ def summary(results: dict[str, list[dict]], metric: str) -> str:
     first = next(iter(scores.values()))
     rows = []
     for name, values in scores.items():
+        digits = 3 if values.max() <= 1 else 2  # shares, or per cent
         difference = first - values
         p = ttest_rel(first, values).pvalue if np.ptp(difference) else float('nan')
-        against = '-' if values is first else f'{difference.mean():+.2f} (p = {p:.2f})'
+        against = '-' if values is first else f'{difference.mean():+.{digits}f} (p = {p:.2f})'
         parameters = sorted({r['parameters'] for r in results[name]})
         size = (
             f'{parameters[0]:,}'
             if len(parameters) == 1
             else f'{parameters[0]:,}..{parameters[-1]:,}'
         )
-        each = ' '.join(f'{v:.2f}' for v in values)
+        each = ' '.join(f'{v:.{digits}f}' for v in values)
         spread = values.std(ddof=1) if len(values) > 1 else float('nan')
-        rows.append([name, f'{values.mean():.2f} ± {spread:.2f}', each, against, size])
+        rows.append(
+            [name, f'{values.mean():.{digits}f} ± {spread:.{digits}f}', each, against, size]
+        )
     header = [
         'network',
         f'{metric}, mean ± sd',
         'each seed',
-        'found minus it (paired t)',
+        'first minus it (paired t)',
         'parameters',
     ]
     return table(header, rows)
@@ -115,7 +133,8 @@ def main() -> None:
     """Parse the arguments, run what is missing, print and save the table."""
     parser = cli.new_parser(
         'Train found, constrained-random, Res2Net and ResNet networks of equal size and schedule '
-        'on digits; finished runs are kept, so the command can be repeated after a stop.',
+        'on digits, or any --configs; finished runs are kept, so the command can be repeated after '
+        'a stop.',
         'python tools/compare.py --seeds 5 --work-dir work_dirs/compare_digits',
     )
     parser.add_argument('--seeds', type=int, default=5, help='number of seeds, from 0')
@@ -123,11 +142,14 @@ def main() -> None:
     parser.add_argument('--search', default='configs/search/ppnas_digits.py')
     parser.add_argument('--retrain', default=f'{CLASSIFICATION}/pp-resnet20_digits.py')
     parser.add_argument('--baselines', nargs='*', default=['res2net', 'resnet'])
+    parser.add_argument('--configs', nargs='+', help='training configs to compare instead')
+    parser.add_argument('--cfg-options', nargs='+', metavar='KEY=VALUE', help='for all --configs')
     parser.add_argument('--metric', default='accuracy/top1')
     args = parser.parse_args()
     folder = Path(args.work_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    text = summary(train_all(args, folder), args.metric)
+    results = (train_configs if args.configs else train_all)(args, folder)
+    text = summary(results, args.metric)
     (folder / 'table.md').write_text(text + '\n')
     print(text)
 

@@ -1,10 +1,28 @@
 # GFLV2 on digit scenes, from the backbone that `make search` finds: minutes on two CPU cores.
-_base_ = './retinanet_pp-resnet_digit-scenes.py'
+_base_ = [
+    '../_base_/datasets/digit_scenes_coco.py', '../_base_/schedules/digit-scenes_12e.py',
+    '../_base_/runtime.py'
+]
+default_scope = 'mmdet'
 model = dict(
     type='GFL',
-    neck=dict(add_extra_convs='on_output'),
+    data_preprocessor=dict(
+        type='DetDataPreprocessor', mean=[127.5] * 3, std=[127.5] * 3, pad_size_divisor=32),
+    backbone=dict(
+        type='ppnas_mm.PPResNetCIFAR',
+        depth=20,
+        arch='{{fileDirname}}/../../model_zoo/pp-resnet20_digits/genotype.json',
+        stem_channels=16,
+        base_channels=16,
+        strides=(2, 2, 2),
+        out_indices=(1, 2),
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint='{{fileDirname}}/../../model_zoo/pp-resnet20_digits/derived.safetensors')),
+    neck=dict(
+        type='FPN', in_channels=[128, 256], out_channels=64, add_extra_convs='on_output', num_outs=3,
+        norm_cfg=dict(type='BN'), no_norm_on_lateral=True, relu_before_extra_convs=True),
     bbox_head=dict(
-        _delete_=True,
         type='ppnas_mm.GFLV2Head',
         num_classes=10,
         in_channels=64,
@@ -20,6 +38,8 @@ model = dict(
         loss_bbox=dict(type='GIoULoss', loss_weight=2.0),
         loss_dfl=dict(type='DistributionFocalLoss', loss_weight=1.0)),
     train_cfg=dict(
-        _delete_=True, assigner=dict(type='ATSSAssigner', topk=9), allowed_border=-1,
+        assigner=dict(type='ATSSAssigner', topk=9), allowed_border=-1,
         pos_weight=-1),
-    test_cfg=dict(nms=dict(iou_threshold=0.6)))
+    test_cfg=dict(
+        nms_pre=1000, min_bbox_size=0, score_thr=0.05, nms=dict(type='nms', iou_threshold=0.6),
+        max_per_img=100))

@@ -19,7 +19,7 @@ from ..fileio import write_atomic
 from .digits import load_split
 
 CLASSES = tuple('0123456789')
-SIDES = (18, 56)  # of a digit's 8x8 cells, in pixels
+SIDES = (18, 48)  # of a digit's 8x8 cells, in pixels
 SPLITS = {'train': 'train', 'test': 'val'}  # ours -> the libraries' name
 INK = 96  # grey value from which a pixel of an upsampled digit belongs to its stroke
 
@@ -43,7 +43,7 @@ class Scene:
 
 def _texture(rng: np.random.Generator, size: int) -> np.ndarray:
     """Smooth colour clouds with stripes and grain, in the darker half of the range."""
-    canvas = np.zeros((size, size, 3), np.float32)
+    canvas: np.ndarray = np.zeros((size, size, 3), np.float32)
     for cells, strength in ((3, 40), (10, 20), (40, 10)):
         noise = rng.normal(size=(cells, cells, 3)).astype(np.float32)
         canvas += strength * cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC)
@@ -87,7 +87,7 @@ def _place(
 
 
 def make_scenes(split: str, number: int, seed: int = 0, size: int = 160) -> Iterator[Scene]:
-    """Yield ``number`` scenes of two to six digits each.
+    """Yield ``number`` scenes of up to twelve digits each.
 
     Args:
         split: ``'train'`` or ``'test'``: which digits are used.
@@ -107,7 +107,7 @@ def make_scenes(split: str, number: int, seed: int = 0, size: int = 160) -> Iter
         rng = np.random.default_rng((seed, list(SPLITS).index(split), i))
         canvas = _texture(rng, size)
         scene = Scene(canvas, np.zeros((size, size), np.uint8), [], [])
-        for k in rng.integers(0, len(digits), int(rng.integers(2, 7))):
+        for k in rng.integers(0, len(digits), int(rng.integers(6, 13))):
             _place(rng, scene, canvas, digits[k].astype(np.float32), int(labels[k]))
         scene.image = canvas.clip(0, 255).astype(np.uint8)
         yield scene
@@ -199,7 +199,7 @@ def _write_scene(root: Path, split: str, name: str, scene: Scene, coco: dict[str
     for box, label in zip(scene.boxes, scene.labels, strict=True):
         coco['annotations'].append(
             dict(
-                id=len(coco['annotations']),
+                id=len(coco['annotations']) + 1,  # to pycocotools, 0 means no match
                 image_id=number,
                 category_id=label + 1,
                 bbox=box,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.dataset import Compose
 from mmengine.hooks import Hook
 from torch import nn
 
@@ -14,6 +17,23 @@ from ..registry import HOOKS
 
 class AnnotationError(ValueError):
     """Annotations that do not fit the config; the message names the file and what is right."""
+
+
+class NamingPipeline(Compose):
+    """A pipeline whose errors name the image; those of a loader's worker would not."""
+
+    def __call__(self, data: dict) -> dict | None:
+        """Run the transforms.
+
+        Raises:
+            AnnotationError: Naming the image, its mask and what went wrong.
+        """
+        files = ', '.join(str(data[k]) for k in ('img_path', 'seg_map_path') if data.get(k))
+        try:
+            return super().__call__(data)
+        except Exception as error:
+            reason = ' '.join(str(error).split()) or type(error).__name__
+            raise AnnotationError(f'{files or "a sample"} cannot be loaded: {reason}') from error
 
 
 def class_counts(model: nn.Module) -> dict[str, int]:
@@ -52,14 +72,12 @@ def check_dataset(dataset: Any, model: nn.Module) -> None:
                 f'{where} has {len(classes)} classes {classes}, but {name}.num_classes={count}; '
                 'set it, or metainfo.classes of the dataset'
             )
-    coco = getattr(dataset, 'coco', None)
-    if coco is not None:
-        known = {category['name'] for category in coco.dataset.get('categories', [])}
-        if not set(classes) <= known:
-            raise AnnotationError(
-                f'{where} has the categories {sorted(known)}, without '
-                f'{sorted(set(classes) - known)} of metainfo.classes'
-            )
+    if len(getattr(dataset, 'cat_ids', classes)) != len(classes):  # of a COCO file, by name
+        known = {c['name'] for c in json.loads(Path(dataset.ann_file).read_text())['categories']}
+        raise AnnotationError(
+            f'{where} has the categories {sorted(known)}, without '
+            f'{sorted(set(classes) - known)} of metainfo.classes'
+        )
     first = dataset.get_data_info(0)
     if 'instances' in first and not any(
         dataset.get_data_info(i)['instances'] for i in range(len(dataset))
@@ -76,13 +94,20 @@ class DataCheckHook(Hook):
     """
 
     def before_train(self, runner: Any) -> None:
-        """Check the training set and, where there is one, the validation set."""
+        """Check the training set and, where there is one, the validation set.
+
+        Raises:
+            AnnotationError: See :func:`check_dataset`.
+        """
         model = runner.model
+        self.heads = [m for m in model.modules() if hasattr(m, 'ignore_index')]
         self.classes = min(class_counts(model).values(), default=0)
         for loader in (runner.train_dataloader, getattr(runner.val_loop, 'dataloader', None)):
             for dataset in _leaves(loader.dataset) if loader is not None else ():
                 if hasattr(dataset, 'metainfo') and class_counts(model):
                     check_dataset(dataset, model)
+                if type(getattr(dataset, 'pipeline', None)) is Compose:
+                    dataset.pipeline = NamingPipeline(dataset.pipeline.transforms)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Check the masks of a batch.
@@ -95,10 +120,11 @@ class DataCheckHook(Hook):
             if not self.classes or 'gt_sem_seg' not in sample:
                 continue
             mask = sample.gt_sem_seg.data
-            largest = int(torch.where(mask == 255, 0, mask).max())
+            ignored = torch.isin(mask, torch.tensor([h.ignore_index for h in self.heads]))
+            largest = int(mask.masked_fill(ignored, 0).max())
             if largest >= self.classes:
                 raise AnnotationError(
                     f'{sample.metainfo.get("seg_map_path", "a mask")} has the label {largest}, but '
-                    f'the model has {self.classes} classes (0 to {self.classes - 1}; 255 is '
-                    'ignored); set num_classes of the heads or relabel the mask'
+                    f'the model has {self.classes} classes (0 to {self.classes - 1}); set '
+                    'num_classes or ignore_index of the heads, or relabel the mask'
                 )

@@ -1,0 +1,6 @@
+# First: python tools/train.py configs/classification/resnet20_digits.py
+_base_ = './gflv2_pp-resnet_digit-scenes.py'
+model = dict(
+    backbone=dict(
+        block='resnet', arch=None,
+        init_cfg=dict(checkpoint='work_dirs/resnet20_digits/epoch_20.pth')))

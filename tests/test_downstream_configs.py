@@ -1,0 +1,393 @@
+"""Every file of ``configs/detection`` and ``configs/segmentation``: it fits, trains and predicts.
+
+The list of files drives the tests; a new config needs no test of its own.  Two photographs that
+ship with scikit-learn are written as whatever data set a config names, digit scenes as their tool
+writes them, and every config trains on them through its own pipelines; those with a PP-ResNet-50
+have sizes quartered and channels cut.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from xml.etree import ElementTree
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmdet.datasets import CocoDataset, XMLDataset
+from mmengine.config import Config
+from mmengine.evaluator import Evaluator
+from mmengine.model import revert_sync_batchnorm
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DATASETS, HOOKS
+from mmengine.runner import Runner, set_random_seed
+from mmengine.structures import InstanceData, PixelData
+from mmseg.datasets import BaseSegDataset
+from PIL import Image
+from safetensors.torch import load_file
+from sklearn.datasets import load_sample_images
+from test_configs import CONFIGS, MOST_LEVELS, chains, load, scope
+
+from ppnas_mm.config import OTHER_KEYS, RUNNER_KEYS
+from ppnas_mm.datasets.digit_scenes import write_scenes
+from ppnas_mm.engine import DataCheckHook, EpochSeedHook, SafeCheckpointHook
+from ppnas_mm.engine.data_check import class_counts
+from ppnas_mm.registry import MODELS
+
+FILES = sorted(p for kind in ('detection', 'segmentation') for p in CONFIGS.glob(f'{kind}/*.py'))
+NAMES = [f'{path.parent.name}/{path.stem}' for path in FILES]
+loaded = cache(load)
+RES2NET50_VD = 25_718_352 - 2_049_000
+"""Parameters that the paper prints for PP-ResNet-50 and Res2Net-50, without the 1000 classes."""
+SCORES = ('mAP', 'bbox_mAP', 'mIoU')
+
+
+# -- data --------------------------------------------------------------------------------------
+
+
+@dataclass
+class Picture:
+    """A photograph (BGR) and boxes (x, y, width, height, class modulo the number of classes)."""
+
+    image: np.ndarray
+    boxes: list[tuple[int, int, int, int, int]]
+
+
+@cache
+def pictures() -> list[Picture]:
+    """Both photographs, wide, then tall, at a quarter of VOC's size; the second has no box."""
+    found = []
+    for height, width in ((375, 500), (500, 375)):
+        for photo in load_sample_images().images:
+            crop = (photo if width > height else np.rot90(photo))[:height, :width, ::-1]
+            h, w = height // 4, width // 4
+            image = cv2.resize(crop, (w, h), interpolation=cv2.INTER_AREA)
+            boxes = [
+                (0, 0, w // 3, h // 4, 0),
+                (w // 4, h // 3, w // 2, h // 2, 7),
+                (w - 30, h - 20, 30, 20, 13),
+                (w // 2, 2, 6, 5, 1),
+            ]
+            found.append(Picture(image, boxes if len(found) != 1 else []))
+    return found
+
+
+def write_coco(dataset: Any, images: list[Picture]) -> None:
+    """Write an annotation file; the last box of an image is a crowd; ids have gaps.
+
+    (An annotation of number 0 would count as missed: to pycocotools 0 means "no match".)
+    """
+    names = dataset.metainfo['classes']
+    categories = [dict(id=2 * i + 1, name=name) for i, name in enumerate(names)]
+    coco: dict[str, list] = dict(images=[], annotations=[], categories=categories)
+    for i, picture in enumerate(images):
+        h, w = picture.image.shape[:2]
+        cv2.imwrite(f'{dataset.data_prefix["img"]}/{i}.jpg', picture.image)
+        coco['images'].append(dict(id=i, file_name=f'{i}.jpg', height=h, width=w))
+        for j, (x, y, *size, label) in enumerate(picture.boxes):
+            annotation = dict(id=10 * i + j + 1, image_id=i, bbox=[x, y, *size])
+            annotation.update(area=size[0] * size[1], iscrowd=int(j == 3))
+            annotation['category_id'] = 2 * (label % len(names)) + 1
+            coco['annotations'].append(annotation)
+    Path(dataset.ann_file).write_text(json.dumps(coco))
+
+
+def write_xml(dataset: Any, images: list[Picture]) -> None:
+    """Write a VOC annotation of each image; its last box is difficult."""
+    names = dataset.metainfo['classes']
+    root = Path(dataset.sub_data_root)
+    for folder in ('JPEGImages', 'Annotations'):
+        (root / folder).mkdir(exist_ok=True)
+    for i, picture in enumerate(images):
+        cv2.imwrite(str(root / f'JPEGImages/{i}.jpg'), picture.image)
+        h, w = picture.image.shape[:2]
+        tree = ElementTree.XML(f'<a><size><width>{w}</width><height>{h}</height></size></a>')
+        for j, (x, y, width, height, label) in enumerate(picture.boxes):
+            corners = dict(xmin=x + 1, ymin=y + 1, xmax=x + width, ymax=y + height)
+            box = ''.join(f'<{key}>{value}</{key}>' for key, value in corners.items())
+            name = f'<name>{names[label % len(names)]}</name><difficult>{int(j == 3)}</difficult>'
+            tree.append(ElementTree.XML(f'<object>{name}<bndbox>{box}</bndbox></object>'))
+        (root / f'Annotations/{i}.xml').write_bytes(ElementTree.tostring(tree))
+    Path(dataset.ann_file).write_text(''.join(f'{i}\n' for i in range(len(images))))
+
+
+def write_masks(dataset: Any, images: list[Picture]) -> None:
+    """Write masks: boxes in a frame that is ignored; without a list of files, in a subfolder."""
+    number = len(dataset.metainfo['classes'])
+    names = [f'{"" if dataset.ann_file else "town/"}{i}' for i in range(len(images))]
+    for name, picture in zip(names, images, strict=True):
+        mask = np.zeros(picture.image.shape[:2], np.uint8)
+        for x, y, w, h, label in picture.boxes:
+            mask[y : y + h, x : x + w] = dataset.ignore_index
+            mask[y + 1 : y + h - 1, x + 1 : x + w - 1] = label % number
+        image = Path(dataset.data_prefix['img_path'], f'{name}{dataset.img_suffix}')
+        labels = Path(dataset.data_prefix['seg_map_path'], f'{name}{dataset.seg_map_suffix}')
+        for path in (image, labels):
+            path.parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(image), picture.image)
+        palette = Image.fromarray(mask)
+        palette.putpalette(list(range(256)) * 3)  # VOC's masks are colour-mapped files
+        palette.save(labels)
+    if dataset.ann_file:
+        Path(dataset.ann_file).write_text('\n'.join(names))
+
+
+WRITERS = {CocoDataset: write_coco, XMLDataset: write_xml, BaseSegDataset: write_masks}
+
+
+def leaves(dataset: Any) -> Iterator[Any]:
+    """The configs of the data sets inside of wrappers."""
+    inner = dataset.get('datasets') or ([dataset.dataset] if 'dataset' in dataset else [])
+    for one in inner:
+        yield from leaves(one)
+    if not inner:
+        yield dataset
+
+
+def write(dataset: Any, **options: Any) -> None:
+    """Write the photographs where a data set's config looks for its images."""
+    root = Path(dataset.data_root)
+    for folder in (*dataset.data_prefix.values(), Path(dataset.get('ann_file', '')).parent):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    if dataset.get('ann_file'):
+        (root / dataset.ann_file).touch()
+    empty = DATASETS.build({**dataset, **options, 'pipeline': [], 'lazy_init': True})
+    (writer,) = (w for kind, w in WRITERS.items() if isinstance(empty, kind))
+    writer(empty, pictures())
+
+
+# -- small versions of the configs -------------------------------------------------------------
+
+
+@pytest.fixture(scope='session')
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What stands for ``data/``: digit scenes; :func:`small` adds the rest."""
+    root = tmp_path_factory.mktemp('data')
+    write_scenes(root / 'digit_scenes', {'train': 3, 'test': 3})
+    return root
+
+
+def rewrite(node: Any, change: Callable[[str, Any], Any], key: str = '') -> Any:
+    """Apply ``change(key, value)`` to every value of a nested config."""
+    node = change(key, node)
+    if isinstance(node, dict):
+        return {k: rewrite(v, change, k) for k, v in node.items()}
+    if isinstance(node, (list, tuple)):
+        return type(node)(rewrite(v, change) for v in node)
+    return node
+
+
+def quarter(key: str, value: Any) -> Any:
+    """A quarter of a size."""
+    if key == 'pad_size_divisor':
+        return value // 4
+    if key in ('scale', 'crop_size', 'size'):
+        return tuple(side // 4 for side in value)
+    return value
+
+
+def shrink(model: Any) -> None:
+    """Make a PP-ResNet-50 as narrow as it can be, and every neck and head.
+
+    Only weights that are part of this repository stay.
+    """
+    factor = 1
+    if model.backbone.type.endswith('PPResNet'):
+        factor = 8
+        model.backbone.update(stem_channels=8, base_channels=8, init_cfg=None)
+    elif 'model_zoo' not in model.backbone.get('init_cfg', {}).get('checkpoint', ''):
+        model.backbone.init_cfg = None
+    if 'neck' in model:
+        model.neck.update(in_channels=[c // factor for c in model.neck.in_channels])
+        model.neck.out_channels = 16
+        model.bbox_head.update(in_channels=16, feat_channels=16)
+        model.test_cfg.update(score_thr=0, max_per_img=1000)  # untrained: a box is anywhere
+    else:
+        head = model.decode_head
+        head.update(in_channels=head.in_channels // factor, channels=16)
+        if 'c1_channels' in head:
+            head.update(c1_in_channels=head.c1_in_channels // factor, c1_channels=8)
+
+
+def small(name: str, data: Path) -> Config:
+    """A config that trains in a second, with the photographs as its data."""
+    quartered = loaded(name).model.backbone.type.endswith('PPResNet')
+
+    def change(key: str, value: Any) -> Any:
+        if key == 'data_root' or (key == 'ann_file' and value.startswith('data/')):
+            assert value.startswith('data/'), f'{name}: {key}={value}'
+            return value.replace('data', str(data), 1)
+        return quarter(key, value) if quartered else value
+
+    config = Config(rewrite(loaded(name).to_dict(), change))
+    with scope(config):
+        shrink(config.model)
+        head = config.model.get('decode_head')
+        options = dict(ignore_index=head.get('ignore_index', 255)) if head else {}
+        for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
+            # mmseg predicts batches of equal sizes only
+            limit = 3 if loader is config.train_dataloader else 2
+            loader.update(num_workers=0, batch_size=min(loader.batch_size, limit))
+            for dataset in leaves(loader.dataset):
+                dataset.serialize_data = False
+                if not dataset.data_root.startswith(str(data / 'digit_scenes')):
+                    write(dataset, **options)
+    return config
+
+
+def evaluations(config: Any) -> list[tuple[Any, list[Any]]]:
+    """The configs of loader and metrics of validation and, where it differs, of the test."""
+    pairs = []
+    for key in ('val', 'test'):
+        metrics = config[f'{key}_evaluator']
+        metrics = metrics if isinstance(metrics, list) else [metrics]
+        pairs.append((config[f'{key}_dataloader'], metrics))
+    return pairs[:1] if pairs[0] == pairs[1] else pairs
+
+
+# -- the rules of this repository --------------------------------------------------------------
+
+
+@pytest.mark.parametrize('path', FILES, ids=NAMES)
+def test_inherits_a_little_and_only_from_here(path: Path) -> None:
+    for chain in chains(path):
+        assert len(chain) <= MOST_LEVELS, [p.name for p in chain]
+        assert all(p.is_file() and CONFIGS in p.parents for p in chain), chain
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_keys_hooks_and_sizes_at_full_size(name: str) -> None:
+    config = deepcopy(loaded(name))  # mmdet's detectors write into their configs
+    assert set(config) <= RUNNER_KEYS | OTHER_KEYS
+    assert config.default_scope == ('mmdet' if name.startswith('detection') else 'mmseg')
+    with scope(config):
+        hooks = [*config.default_hooks.values(), *config.custom_hooks]
+        needed = {EpochSeedHook, SafeCheckpointHook, DataCheckHook}
+        assert needed <= {type(HOOKS.build(dict(hook))) for hook in hooks}
+        with torch.device('meta'):
+            model = MODELS.build(config.model)
+        channels = model.backbone.out_channels
+        if model.with_neck:
+            assert model.neck.in_channels == channels
+            assert config.model.neck.out_channels == config.model.bbox_head.in_channels
+            assert model.neck.num_outs == len(model.bbox_head.prior_generator.strides)
+        else:
+            head = config.model.decode_head
+            assert head.in_channels == channels[head.in_index]
+            assert head.get('c1_in_channels', channels[0]) == channels[0]
+            metrics = [metric for _, given in evaluations(config) for metric in given]
+            ignored = {part.get('ignore_index', 255) for part in (head, *metrics)}
+            assert ignored == {config.model.data_preprocessor.seg_pad_val}
+        counts = set(class_counts(model).values())
+        assert len(counts) == 1
+        for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
+            for dataset in leaves(loader.dataset):
+                kind = DATASETS.get(f'{config.default_scope}.{dataset.type}')
+                classes = dataset.get('metainfo', kind.METAINFO)['classes']
+                assert counts == {len(classes)}
+    backbone = config.model.backbone
+    if backbone.type.endswith('PPResNet') and backbone.get('block', 'ppconv') != 'resnet':
+        assert backbone.depth == 50
+        assert sum(p.numel() for p in model.backbone.parameters()) == RES2NET50_VD
+
+
+# -- what it does ------------------------------------------------------------------------------
+
+
+def check_results(results: list[Any], classes: int) -> None:
+    """Every label is a class; boxes and label maps fit the image file."""
+    for result in results:
+        height, width = cv2.imread(result.img_path).shape[:2]
+        if 'pred_sem_seg' in result:
+            labels = result.pred_sem_seg.data
+            assert labels.shape == (1, height, width)
+        else:
+            labels, boxes = result.pred_instances.labels, result.pred_instances.bboxes
+            assert len(boxes) > 0 and boxes.min() >= 0
+            assert (boxes[:, 2:] <= torch.tensor([width, height]) + 1e-3).all()
+            assert boxes[:, 2].max() > 0.9 * width and boxes[:, 3].max() > 0.9 * height
+        assert labels.min() >= 0 and labels.max() < classes
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_trains_a_step_and_predicts(name: str, data: Path) -> None:
+    config = small(name, data)
+    with scope(config):
+        model = revert_sync_batchnorm(MODELS.build(config.model))
+        model.init_weights()
+        if config.model.backbone.get('init_cfg'):
+            weights = load_file(config.model.backbone.init_cfg.checkpoint)
+            for key, value in model.backbone.state_dict().items():
+                assert torch.equal(value, weights[f'backbone.{key}'])
+        loader = Runner.build_dataloader(config.train_dataloader)
+        tests = [Runner.build_dataloader(test) for test, _ in evaluations(config)]
+        set_random_seed(0)
+        # in order, so that a photograph without boxes is among them
+        batch = loader.collate_fn([loader.dataset[i] for i in range(loader.batch_size)])
+        (check,) = (HOOKS.build(h) for h in config.custom_hooks if 'DataCheck' in h.type)
+        validation = SimpleNamespace(dataloader=tests[0])
+        runner = SimpleNamespace(model=model, train_dataloader=loader, val_loop=validation)
+        check.before_train(runner)
+        check.before_train_iter(runner, 0, batch)
+        wrapper = build_optim_wrapper(model, config.optim_wrapper)
+        before = {key: value.clone() for key, value in model.named_parameters()}
+        losses = model.train().train_step(batch, wrapper)
+        assert all(torch.isfinite(value).all() for value in losses.values()), losses
+        assert losses['loss'] > 0
+        changed = {k for k, v in model.named_parameters() if not torch.equal(before[k], v)}
+        parts = {key.split('.')[0] for key in before}
+        assert {key.split('.')[0] for key in changed} == parts and len(parts) >= 2
+        if name.startswith('detection'):
+            reason = "to predict needs mmcv's compiled ops: make test builds them"
+            pytest.importorskip('mmcv.ops', reason=reason)
+        for loader in tests:
+            results = [one for batch in loader for one in model.eval().test_step(batch)]
+            assert len(results) == len(loader.dataset)
+            check_results(results, *set(class_counts(model).values()))
+
+
+def truth(dataset: Any, index: int, shift: int) -> Any:
+    """A sample of a test set with its annotations as predictions, classes moved by ``shift``."""
+    sample = dataset[index]['data_samples']
+    info, number = dataset.get_data_info(index), len(dataset.metainfo['classes'])
+    if 'instances' not in info:
+        labels = torch.from_numpy(np.array(Image.open(info['seg_map_path']))).long()
+        sample.pred_sem_seg = PixelData(data=(labels + shift) % number)
+    else:
+        real = [one for one in info['instances'] if not one['ignore_flag']]
+        sample.pred_instances = InstanceData(
+            bboxes=torch.tensor([one['bbox'] for one in real]).float().reshape(-1, 4),
+            labels=torch.tensor([(one['bbox_label'] + shift) % number for one in real]).long(),
+            scores=torch.ones(len(real)),
+        )
+    return sample
+
+
+def test_evaluators_know_right_from_wrong(data: Path) -> None:
+    """Once for each data set that configs share."""
+    done, wrong = set(), []
+    for name in NAMES:
+        if (key := str(evaluations(loaded(name)))) in done:
+            continue
+        done.add(key)
+        config = small(name, data)
+        with scope(config):
+            for (loader, metrics), shift in product(evaluations(config), (0, 1)):
+                dataset, evaluator = DATASETS.build(loader.dataset), Evaluator(metrics)
+                evaluator.dataset_meta = dataset.metainfo
+                for i in range(len(dataset)):
+                    evaluator.process([truth(dataset, i, shift)])
+                scores = evaluator.evaluate(len(dataset))
+                found = [v for k, v in scores.items() if k.split('/')[-1] in SCORES]
+                assert len(found) == len(metrics)
+                best = 100 if 'mIoU' in scores else 1
+                right = [score == best if shift == 0 else score < best / 2 for score in found]
+                wrong += [(name, shift, scores)] * (not all(right))
+    assert not wrong
