@@ -53,6 +53,14 @@ def test_class_names_that_the_annotation_does_not_have(scenes, capsys):
     assert "'digit 0'" in text and 'metainfo.classes' in text
 
 
+def test_class_names_in_another_order_than_in_the_annotation(scenes, capsys):
+    """mmdet would count in the order of the file, and call every 0 a 9."""
+    path = scenes / 'coco/annotations/instances_train.json'
+    edit(path, lambda coco: coco['categories'].reverse())
+    assert detect(scenes) == 2
+    assert str(path) in (text := error(capsys)) and 'order of the file' in text
+
+
 def test_another_number_of_classes_than_the_head(scenes, capsys):
     assert detect(scenes, 'model.bbox_head.num_classes=7') == 2
     assert 'bbox_head.num_classes=7' in (text := error(capsys)) and '10 classes' in text

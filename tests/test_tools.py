@@ -10,6 +10,7 @@ from safetensors import safe_open
 from tool import DIGITS, RETRAIN, ROOT, TINY, TINY_TRAIN, call
 
 from ppnas_mm import Genotype
+from ppnas_mm.config import replace_sync_bn
 from ppnas_mm.weights import load_checkpoint
 
 
@@ -141,3 +142,37 @@ def test_random_search_ends_in_what_it_drew(tmp_path):
             assert tuple(kept) == edge.sources
             read |= set(edge.sources)
         assert set(range(cell.inputs)) <= read  # constrained: no input group is dropped
+
+
+def test_compare_trains_any_configs_and_does_not_repeat(tmp_path, capsys):
+    other = tmp_path / 'baseline.py'
+    other.write_text(f"_base_ = '{ROOT}/configs/classification/resnet20_digits.py'\n")
+    command = ['compare.py', '--seeds', 2, '--work-dir', tmp_path / 'runs']
+    command += ['--configs', RETRAIN, other, '--cfg-options', *TINY_TRAIN]
+    assert call(*command) == 0
+    assert '[4/4' in capsys.readouterr().out
+    scores = [
+        json.loads((tmp_path / f'runs/baseline-{seed}/result.json').read_text())['metrics']
+        for seed in range(2)
+    ]
+    values = [score['accuracy/top1'] for score in scores]
+    mean, spread = sum(values) / 2, abs(values[0] - values[1]) / 2**0.5
+    assert call(*command) == 0
+    printed = capsys.readouterr().out
+    assert '[4/4' not in printed
+    row = next(line for line in printed.splitlines() if line.startswith('| baseline'))
+    assert f'{mean:.2f} ± {spread:.2f}' in row
+
+
+def test_sync_bn_becomes_bn_where_there_is_no_gpu():
+    config = dict(
+        norm_cfg=dict(type='SyncBN', eps=1e-3),
+        parts=[dict(norm_cfg=dict(type='SyncBN')), 'SyncBN', None, 3],
+        nested=dict(norm_cfg=dict(type='GN', num_groups=2)),
+    )
+    replace_sync_bn(config)
+    assert config == dict(
+        norm_cfg=dict(type='BN', eps=1e-3),
+        parts=[dict(norm_cfg=dict(type='BN')), 'SyncBN', None, 3],
+        nested=dict(norm_cfg=dict(type='GN', num_groups=2)),
+    )

@@ -1,6 +1,6 @@
 # GFLV2 on digit scenes, from the backbone that `make search` finds: minutes on two CPU cores.
 _base_ = [
-    '../_base_/datasets/digit_scenes_coco.py', '../_base_/schedules/digit-scenes_12e.py',
+    '../_base_/datasets/digit_scenes_coco.py', '../_base_/schedules/digit-scenes_8e.py',
     '../_base_/runtime.py'
 ]
 default_scope = 'mmdet'

@@ -55,12 +55,28 @@ def _leaves(dataset: Any) -> Iterator[Any]:
         yield from _leaves(one)
 
 
+def _check_categories(ann_file: str, classes: tuple[str, ...]) -> None:
+    """Compare own classes with a COCO file: mmdet drops unknown ones and counts in file order."""
+    known = [c['name'] for c in json.loads(Path(ann_file).read_text())['categories']]
+    missing = sorted(set(classes) - set(known))
+    if missing:
+        raise AnnotationError(
+            f'{ann_file} has the categories {known}, without {missing} of metainfo.classes'
+        )
+    ordered = tuple(name for name in known if name in classes)
+    if ordered != classes:
+        raise AnnotationError(
+            f'{ann_file}: metainfo.classes={classes} must be in the order of the file: {ordered}'
+        )
+
+
 def check_dataset(dataset: Any, model: nn.Module) -> None:
     """Compare one annotated dataset with its classes and with the heads of a model.
 
     Raises:
         AnnotationError: If the dataset is empty, has no box of any class, names classes that its
-            annotation file does not have, or has another number of classes than a head.
+            annotation file does not have or has in another order, or has another number of
+            classes than a head.
     """
     where = f'{type(dataset).__name__}: {dataset.ann_file or dataset.data_prefix}'
     classes = tuple(dataset.metainfo.get('classes') or ())
@@ -72,12 +88,8 @@ def check_dataset(dataset: Any, model: nn.Module) -> None:
                 f'{where} has {len(classes)} classes {classes}, but {name}.num_classes={count}; '
                 'set it, or metainfo.classes of the dataset'
             )
-    if len(getattr(dataset, 'cat_ids', classes)) != len(classes):  # of a COCO file, by name
-        known = {c['name'] for c in json.loads(Path(dataset.ann_file).read_text())['categories']}
-        raise AnnotationError(
-            f'{where} has the categories {sorted(known)}, without '
-            f'{sorted(set(classes) - known)} of metainfo.classes'
-        )
+    if hasattr(dataset, 'cat_ids') and classes != type(dataset).METAINFO.get('classes'):
+        _check_categories(dataset.ann_file, classes)
     first = dataset.get_data_info(0)
     if 'instances' in first and not any(
         dataset.get_data_info(i)['instances'] for i in range(len(dataset))

@@ -1,4 +1,4 @@
-# A short version of the detection recipe (warm-up, then half a cosine) for 400 scenes.
+# A short version of the detection recipe (warm-up, then half a cosine) for 400 scenes, 12 epochs.
 optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=1e-4, nesterov=True),
     clip_grad=dict(max_norm=10))
