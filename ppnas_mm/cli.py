@@ -174,11 +174,12 @@ def _suggestion(error: BaseException) -> str:
 
 
 def _annotation(error: BaseException) -> str:
-    """Return the annotation file that a dataset was reading when the error happened, if one was."""
-    for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
+    """Say which annotations a dataset was reading when the error happened, if one was."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
         dataset: Any = frame.f_locals.get('self')
-        if hasattr(dataset, 'load_data_list') and getattr(dataset, 'ann_file', None):
-            return f'{dataset.ann_file}: damaged, empty or of another kind: '
+        if frame.f_code.co_name == 'full_init' and hasattr(dataset, 'load_data_list'):
+            where = dataset.ann_file or dataset.data_prefix
+            return f'{where}: damaged, empty or of another kind: '
     return ''
 
 

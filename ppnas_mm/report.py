@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import Any
 
 
+def figure(value: float) -> str:
+    """Return a score as text: shares with three decimals, per cent with two."""
+    return f'{value:.3f}' if abs(value) <= 1 else f'{value:.2f}'
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Return an aligned Markdown table; numbers to the right."""
-    cells = [[f'{c:.2f}' if isinstance(c, float) else str(c) for c in row] for row in rows]
+    cells = [[figure(c) if isinstance(c, float) else str(c) for c in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
 
     def line(row: Sequence[str]) -> str:

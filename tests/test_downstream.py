@@ -119,4 +119,5 @@ def test_train_and_test_serve_the_library_of_default_scope(task, images, capsys)
     assert call('test.py', config, work / 'epoch_1.pth', '--work-dir', images / 'test') == 0
     printed = capsys.readouterr().out
     for name, value in metrics.items():
-        assert f'{name}: {value:.2f}' in printed
+        digits = 3 if abs(value) <= 1 else 2
+        assert f'{name}: {value:.{digits}f}' in printed

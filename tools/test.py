@@ -20,13 +20,14 @@ def main() -> None:
 
     from mmengine.runner import Runner
 
+    from ppnas_mm.report import figure
     from ppnas_mm.weights import load_weights
 
     runner = Runner.from_cfg(config)
     count = load_weights(runner.model, args.checkpoint)
     print(f'{args.checkpoint}: {count}/{count} tensors loaded')
     for name, value in runner.test().items():
-        print(f'{name}: {value:.2f}')
+        print(f'{name}: {figure(value)}')
 
 
 if __name__ == '__main__':

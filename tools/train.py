@@ -21,11 +21,12 @@ def main() -> None:
         cli.set_genotype(config, args.genotype)
     cli.start_run(config, args.resume)
 
+    from ppnas_mm.report import figure
     from ppnas_mm.train import train
 
     result = train(config, None if args.resume else args.init_from)
     for name, value in result['metrics'].items():
-        print(f'{name}: {value:.2f}')
+        print(f'{name}: {figure(value)}')
 
 
 if __name__ == '__main__':

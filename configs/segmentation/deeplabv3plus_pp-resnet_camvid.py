@@ -3,8 +3,8 @@
 # images of val): --cfg-options
 #   train_dataloader.dataset.data_root=D val_dataloader.dataset.data_root=D \
 #   test_dataloader.dataset.data_root=D
-# Other classes: metainfo of the three sets, model.decode_head.num_classes, and the void label, which
-# stands at three places (11 here, 255 in most data).
+# Other classes: metainfo of the three sets, model.decode_head.num_classes, and the void label (11
+# here, 255 in most data): seg_pad_val, and ignore_index of the head and of both evaluators.
 _base_ = './deeplabv3plus_pp-resnet_digit-scenes.py'
 model = dict(
     data_preprocessor=dict(
@@ -12,7 +12,8 @@ model = dict(
     decode_head=dict(
         num_classes=11, ignore_index=11,
         loss_decode=dict(class_weight=None, avg_non_ignore=True)))
-optim_wrapper = dict(optimizer=dict(lr=0.05))
+optim_wrapper = dict(
+    optimizer=dict(_delete_=True, type='AdamW', lr=2e-3, weight_decay=0.01))
 train_dataloader = dict(
     batch_size=4,
     dataset=dict(
@@ -35,7 +36,6 @@ train_dataloader = dict(
             dict(type='RandomResize', scale=(256, 192), ratio_range=(0.75, 1.5), keep_ratio=True),
             dict(type='RandomCrop', crop_size=(192, 192)),
             dict(type='RandomFlip', prob=0.5),
-            dict(type='PhotoMetricDistortion'),
             dict(type='PackSegInputs'),
         ]))
 val_dataloader = dict(

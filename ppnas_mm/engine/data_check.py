@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 from mmengine.dataset import Compose
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from torch import nn
 
 from ..registry import HOOKS
@@ -90,11 +92,15 @@ def check_dataset(dataset: Any, model: nn.Module) -> None:
             )
     if hasattr(dataset, 'cat_ids') and classes != type(dataset).METAINFO.get('classes'):
         _check_categories(dataset.ann_file, classes)
-    first = dataset.get_data_info(0)
-    if 'instances' in first and not any(
-        dataset.get_data_info(i)['instances'] for i in range(len(dataset))
-    ):
+    if 'instances' not in dataset.get_data_info(0):
+        return
+    boxes = [dataset.get_data_info(i)['instances'] for i in range(len(dataset))]
+    labels = {box['bbox_label'] for image in boxes for box in image}
+    if not labels:
         raise AnnotationError(f'{where}: no image has a box of the classes {classes}')
+    unused = [name for label, name in enumerate(classes) if label not in labels]
+    if unused:
+        print_log(f'{where}: no box of {unused}; is a name misspelt?', 'current', logging.WARNING)
 
 
 @HOOKS.register_module()

@@ -15,6 +15,7 @@ model = dict(
         type='ppnas_mm.PPResNet',
         depth=50,
         arch='pp_resnet_imagenet',
+        # from ImageNet weights of your own: init_cfg=dict(type='Pretrained', checkpoint=FILE)
         out_indices=(0, 1, 2, 3),
         strides=(1, 2, 1, 1),
         dilations=(1, 1, 2, 4),

@@ -11,6 +11,7 @@ model = dict(
         type='ppnas_mm.PPResNet',
         depth=50,
         arch='pp_resnet_imagenet',
+        # from ImageNet weights of your own: init_cfg=dict(type='Pretrained', checkpoint=FILE)
         out_indices=(0, 1, 2, 3),
         frozen_stages=-1,
         norm_eval=False,
