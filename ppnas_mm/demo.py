@@ -77,7 +77,9 @@ def _boxes(image: np.ndarray, sample: Any, meta: dict[str, Any], threshold: floa
 
     visualizer = DetLocalVisualizer()
     visualizer.dataset_meta = meta
-    sample.pred_instances.bboxes *= image.shape[0] / sample.ori_shape[0]
+    found = sample.pred_instances
+    found.bboxes *= image.shape[0] / sample.ori_shape[0]
+    sample.pred_instances = found[found.scores.argsort()]  # the surest are drawn on top
     visualizer.add_datasample('', image, sample, draw_gt=False, pred_score_thr=threshold)
     return visualizer.get_image()
 
