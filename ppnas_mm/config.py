@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,35 @@ def _check_keys(given: Iterable[str], known: frozenset[str], where: str, closed:
             raise ConfigError(f'{where}: unknown key {key!r}{hint or f"; known: {sorted(known)}"}')
 
 
+def _mappings(node: Any) -> Iterator[Any]:
+    """Yield every mapping inside of a config."""
+    if isinstance(node, Mapping):
+        yield node
+    for value in node.values() if isinstance(node, Mapping) else node:
+        if isinstance(value, (Mapping, list, tuple)):
+            yield from _mappings(value)
+
+
+def _set_data_root(config: Config, root: str) -> None:
+    """Point every data set, and the annotation files of evaluators, to another folder."""
+    loaders = [config.get(f'{part}_dataloader') or {} for part in ('train', 'val', 'test')]
+    datasets = [node for node in _mappings(loaders) if isinstance(node.get('data_root'), str)]
+    if not datasets:
+        raise ConfigError('--cfg-options data_root: no data set of the config has a data_root')
+    before = {node['data_root'].rstrip('/') + '/' for node in datasets}
+    for node in datasets:
+        node['data_root'] = root
+    for node in _mappings([config.get(f'{part}_evaluator') or {} for part in ('val', 'test')]):
+        file = str(node.get('ann_file'))
+        for old in before:
+            if file.startswith(old):
+                node['ann_file'] = f'{root.rstrip("/")}/{file[len(old) :]}'
+
+
 def _overrides(config: Config, options: Mapping[str, Any]) -> None:
+    options = dict(options)
+    if 'data_root' in options and 'data_root' not in config:
+        _set_data_root(config, str(options.pop('data_root')))
     readable = RUNNER_KEYS | OTHER_KEYS
     for dotted in options:
         where = f'--cfg-options {dotted}'
@@ -74,20 +102,20 @@ def _overrides(config: Config, options: Mapping[str, Any]) -> None:
                 raise ConfigError(
                     f'{where}: the config has no {spot!r}{_hint(part, known)}'
                 ) from None
-    config.merge_from_dict(dict(options))
+    config.merge_from_dict(options)
 
 
 def replace_sync_bn(node: Any) -> None:
     """Replace ``SyncBN`` by ``BN`` in a config, in place: torch's needs a GPU."""
-    for value in node.values() if isinstance(node, Mapping) else node:
-        if isinstance(value, Mapping) and value.get('type') == 'SyncBN':
-            value['type'] = 'BN'  # type: ignore[index]
-        elif isinstance(value, (Mapping, list, tuple)):
-            replace_sync_bn(value)
+    for mapping in _mappings(node):
+        if mapping.get('type') == 'SyncBN':
+            mapping['type'] = 'BN'
 
 
 def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
     """Load a config file and merge ``options`` (dotted key -> value) into it.
+
+    The option ``data_root`` points all data sets of the config to another folder.
 
     A top-level name that is almost, but not quite, one that mmengine's runner knows is an error,
     as is a hook slot or an override that does not exist: mmengine would ignore them silently.

@@ -10,7 +10,7 @@ from safetensors import safe_open
 from tool import DIGITS, RETRAIN, ROOT, TINY, TINY_TRAIN, call
 
 from ppnas_mm import Genotype
-from ppnas_mm.config import replace_sync_bn
+from ppnas_mm.config import ConfigError, load_config, replace_sync_bn
 from ppnas_mm.weights import load_checkpoint
 
 
@@ -176,3 +176,19 @@ def test_sync_bn_becomes_bn_where_there_is_no_gpu():
         parts=[dict(norm_cfg=dict(type='BN')), 'SyncBN', None, 3],
         nested=dict(norm_cfg=dict(type='GN', num_groups=2)),
     )
+
+
+@pytest.mark.parametrize(
+    'name', ['detection/gflv2_pp-resnet50_coco', 'detection/gflv2_pp-resnet50_voc0712',
+             'segmentation/deeplabv3plus_pp-resnet50-d8_cityscapes'],
+)  # fmt: skip
+def test_one_option_points_all_data_sets_to_another_folder(name):
+    path = ROOT / 'configs' / f'{name}.py'
+    before, after = (str(load_config(path, o)) for o in ({}, {'data_root': '/elsewhere'}))
+    assert before.count("'data/") == after.count("'/elsewhere") >= 3
+    assert "'data/" not in after
+
+
+def test_data_root_needs_a_data_set_with_a_folder():
+    with pytest.raises(ConfigError, match='data_root'):
+        load_config(RETRAIN, {'data_root': '/elsewhere'})
