@@ -122,6 +122,7 @@ def load_backbone(
     checkpoint: str | Path,
     prefix: str | None = None,
     allow_partial: bool = False,
+    map_location: str = 'cpu',
 ) -> int:
     """Load a backbone's tensors from the checkpoint of a backbone, classifier, detector or so.
 
@@ -133,6 +134,7 @@ def load_backbone(
         prefix: What the file puts before the backbone's keys; ``None`` takes the one of
             :data:`PREFIXES` that fits best.
         allow_partial: Whether it is enough if some tensors are found.
+        map_location: Device to read the file to.
 
     Returns:
         How many tensors were loaded; the log says of how many.
@@ -140,7 +142,7 @@ def load_backbone(
     Raises:
         CheckpointError: If the file is of another architecture, or not every tensor is found.
     """
-    data = load_checkpoint(checkpoint)
+    data = load_checkpoint(checkpoint, map_location)
     genotype = signature(data).get('genotype')
     if genotype is not None and not allow_partial:
         check_same_model({'genotype': genotype}, backbone, f'the backbone of {checkpoint}')

@@ -168,8 +168,7 @@ def network(
             y = middle(state, f'{key}.conv2', y, block, cell, start, rate)
             y = conv(state, f'{key}.conv3', y, relu=False)
             if start:
-                index = 1 if stride == 2 else 0
-                shortcut = conv(state, f'{key}.shortcut.{index}', shortcut, relu=False)
+                shortcut = conv(state, f'{key}.shortcut.1', shortcut, relu=False)
             x = y + shortcut
             x = x * (x > 0)
         outputs.append(x)

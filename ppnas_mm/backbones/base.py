@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmengine.model import BaseModule
+from mmengine.model import BaseModule, PretrainedInit
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -37,12 +37,9 @@ class Backbone(BaseModule):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         configs = init_cfg if isinstance(init_cfg, list) else [init_cfg] if init_cfg else []
-        super().__init__([c for c in configs if c['type'] != 'Pretrained'] or DEFAULT_INIT)
-        self.pretrained = [
-            {k: v for k, v in c.items() if k != 'type'}
-            for c in configs
-            if c['type'] == 'Pretrained'
-        ]
+        given = [c for c in configs if c['type'] in ('Pretrained', PretrainedInit)]
+        super().__init__([c for c in configs if c not in given] or DEFAULT_INIT)
+        self.pretrained = [{k: v for k, v in c.items() if k != 'type'} for c in given]
         self.out_indices = tuple(out_indices)
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
