@@ -50,7 +50,11 @@ ALLOWED = {
         'ppnas_mm.genotype',
         'ppnas_mm.ops',
         'ppnas_mm.registry',
+        'ppnas_mm.weights',
     ),
+    'ppnas_mm.weights': ('ppnas_mm.genotype',),
+    'ppnas_mm.mmdet_parts': ('ppnas_mm.compat',),
+    'ppnas_mm.mmseg_parts': ('ppnas_mm.compat',),
     'ppnas_mm.spaces': (
         'ppnas_mm.spaces',
         'ppnas_mm.backbones',
