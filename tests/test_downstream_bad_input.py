@@ -5,10 +5,14 @@ import json
 import cv2
 import numpy as np
 import pytest
+from mmengine.registry import DATASETS, DefaultScope
 from scenes import DETECTION, SEGMENTATION, SMALL, detection, detection_data, segmentation
 from tool import ROOT, call
+from torch import nn
 
+from ppnas_mm.config import load_config
 from ppnas_mm.datasets.digit_scenes import write_scenes
+from ppnas_mm.engine import data_check
 
 
 @pytest.fixture
@@ -136,3 +140,21 @@ def test_demo_says_what_it_cannot_read(scenes, capsys, tmp_path):
     assert call('demo.py', good, DETECTION, zoo, '--out', tmp_path / 'out.txt') == 2
     assert '.png or .jpg' in error(capsys)
     assert not out.exists()
+
+
+def test_a_class_without_any_box_is_warned_of(scenes, monkeypatch):
+    path = scenes / 'coco/annotations/instances_train.json'
+
+    def without_one(coco):
+        coco['annotations'] = [a for a in coco['annotations'] if a['category_id'] != 2]
+
+    edit(path, without_one)
+    lines = []
+    monkeypatch.setattr(data_check, 'print_log', lambda text, *_: lines.append(text))
+    config = load_config(DETECTION, {'data_root': str(scenes)}).train_dataloader.dataset
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        dataset = DATASETS.build(config)
+    seen = {a['category_id'] for a in json.loads(path.read_text())['annotations']}
+    data_check.check_dataset(dataset, nn.Module())
+    unused = [str(i) for i in range(10) if i + 1 not in seen]
+    assert '1' in unused and len(lines) == 1 and f'no box of {unused}' in lines[0]

@@ -94,8 +94,11 @@ def check_dataset(dataset: Any, model: nn.Module) -> None:
         _check_categories(dataset.ann_file, classes)
     if 'instances' not in dataset.get_data_info(0):
         return
-    boxes = [dataset.get_data_info(i)['instances'] for i in range(len(dataset))]
-    labels = {box['bbox_label'] for image in boxes for box in image}
+    labels: set[int] = set()
+    for i in range(len(dataset)):
+        labels.update(box['bbox_label'] for box in dataset.get_data_info(i)['instances'])
+        if len(labels) == len(classes):
+            break
     if not labels:
         raise AnnotationError(f'{where}: no image has a box of the classes {classes}')
     unused = [name for label, name in enumerate(classes) if label not in labels]
