@@ -70,18 +70,20 @@ def _set_data_root(config: Config, root: str) -> None:
     if not datasets:
         raise ConfigError('--cfg-options data_root: no data set of the config has a data_root')
     before = {node['data_root'].rstrip('/') + '/' for node in datasets}
+    if len(before) > 1:
+        raise ConfigError(f'--cfg-options data_root: set each of the folders {sorted(before)}')
+    old = before.pop()
     for node in datasets:
         node['data_root'] = root
     for node in _mappings([config.get(f'{part}_evaluator') or {} for part in ('val', 'test')]):
         file = str(node.get('ann_file'))
-        for old in before:
-            if file.startswith(old):
-                node['ann_file'] = f'{root.rstrip("/")}/{file[len(old) :]}'
+        if file.startswith(old):
+            node['ann_file'] = f'{root.rstrip("/")}/{file[len(old) :]}'
 
 
 def _overrides(config: Config, options: Mapping[str, Any]) -> None:
     options = dict(options)
-    if 'data_root' in options and 'data_root' not in config:
+    if 'data_root' in options:
         _set_data_root(config, str(options.pop('data_root')))
     readable = RUNNER_KEYS | OTHER_KEYS
     for dotted in options:

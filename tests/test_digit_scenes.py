@@ -143,6 +143,17 @@ def test_coco_file_is_complete(scenes):
     assert all(a['area'] == a['bbox'][2] * a['bbox'][3] for a in coco['annotations'])
 
 
+def test_a_smaller_set_leaves_nothing_of_a_larger_one(tmp_path):
+    write_scenes(tmp_path / 'a', {'train': 3, 'test': 2})
+    write_scenes(tmp_path / 'a', {'train': 2, 'test': 1})
+    write_scenes(tmp_path / 'b', {'train': 2, 'test': 1})
+    assert digests(tmp_path / 'a') == digests(tmp_path / 'b')
+    before = digests(tmp_path / 'a')
+    with pytest.raises(ValueError, match='number=0'):
+        write_scenes(tmp_path / 'a', {'train': 2, 'test': 0})
+    assert digests(tmp_path / 'a') == before
+
+
 def test_bad_arguments(tmp_path, capsys):
     (tmp_path / 'mine.txt').write_text('keep')
     assert call('make_digit_scenes.py', '--out', tmp_path) == 2

@@ -129,9 +129,12 @@ def test_a_checkpoint_of_another_architecture(scenes, capsys):
 def test_demo_says_what_it_cannot_read(scenes, capsys, tmp_path):
     broken = tmp_path / 'broken.jpg'
     broken.write_bytes(b'not an image')
+    (tmp_path / 'empty.jpg').touch()
     zoo = ROOT / 'model_zoo/pp-resnet20_digits/derived.safetensors'
     out = tmp_path / 'out.png'
-    for image, words in ((broken, 'cannot be read'), (tmp_path / 'none.jpg', 'no such file')):
+    words_of = {'broken': 'cannot be read', 'empty': 'cannot be read', 'none': 'no such file'}
+    for name, words in words_of.items():
+        image = tmp_path / f'{name}.jpg'
         assert call('demo.py', image, DETECTION, zoo, '--out', out) == 2
         assert words in (text := error(capsys)) and str(image) in text
     good = scenes / 'voc/JPEGImages/val_00000.jpg'

@@ -37,6 +37,7 @@ train_dataloader = dict(
             dict(type='PackSegInputs'),
         ]))
 val_dataloader = dict(
+    batch_size=1,  # images of several sizes cannot share a batch in tests
     dataset=dict(
         _delete_=True,
         type='BaseSegDataset',
@@ -58,28 +59,7 @@ val_dataloader = dict(
             dict(type='LoadAnnotations'),
             dict(type='PackSegInputs'),
         ]))
-test_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
-        type='BaseSegDataset',
-        data_root='data/camvid',
-        data_prefix=dict(img_path='images/val', seg_map_path='annotations/val'),
-        img_suffix='.png',
-        seg_map_suffix='.png',
-        test_mode=True,
-        metainfo=dict(
-            classes=(
-                'Sky', 'Building', 'Pole', 'Road', 'Pavement', 'Tree', 'SignSymbol', 'Fence', 'Car',
-                'Pedestrian', 'Bicyclist'),
-            palette=[[128, 128, 128], [128, 0, 0], [192, 192, 128], [128, 64, 128], [60, 40, 222],
-                     [128, 128, 0], [192, 128, 128], [64, 64, 128], [64, 0, 128], [64, 64, 0],
-                     [0, 128, 192]]),
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(type='Resize', scale=(256, 192), keep_ratio=True),
-            dict(type='LoadAnnotations'),
-            dict(type='PackSegInputs'),
-        ]))
+test_dataloader = val_dataloader
 val_evaluator = dict(ignore_index=11)
 test_evaluator = dict(ignore_index=11)
 param_scheduler = [

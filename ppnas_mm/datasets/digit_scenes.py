@@ -7,6 +7,7 @@ share no digit, and a backbone trained on the digits has not seen those of the t
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +87,13 @@ def _place(
         return
 
 
+def _check(number: int, seed: int, size: int) -> None:
+    if number < 1 or size < 80 or seed < 0:
+        raise ValueError(
+            f'number={number}, size={size}, seed={seed}: expected >= 1, >= 80 and >= 0'
+        )
+
+
 def make_scenes(split: str, number: int, seed: int = 0, size: int = 160) -> Iterator[Scene]:
     """Yield ``number`` scenes of up to twelve digits each.
 
@@ -98,10 +106,7 @@ def make_scenes(split: str, number: int, seed: int = 0, size: int = 160) -> Iter
     Raises:
         ValueError: If an argument is out of range.
     """
-    if number < 1 or size < 80 or seed < 0:
-        raise ValueError(
-            f'number={number}, size={size}, seed={seed}: expected >= 1, >= 80 and >= 0'
-        )
+    _check(number, seed, size)
     digits, labels = load_split(split)
     for i in range(number):
         rng = np.random.default_rng((seed, list(SPLITS).index(split), i))
@@ -141,7 +146,8 @@ def write_scenes(out: str | Path, counts: dict[str, int], seed: int = 0, size: i
 
     ``out`` gets ``voc/`` (``JPEGImages``, ``Annotations``, ``SegmentationClass``, ``ImageSets``),
     ``coco/`` (``annotations/instances_{train,val}.json``; its images are those of ``voc/``) and
-    ``cityscapes/`` (``leftImg8bit``, ``gtFine`` with train ids).
+    ``cityscapes/`` (``leftImg8bit``, ``gtFine`` with train ids); ``digit_scenes.json`` has the
+    arguments and marks the folder as one that may be written anew.
 
     Args:
         out: Folder; created if missing.
@@ -153,9 +159,16 @@ def write_scenes(out: str | Path, counts: dict[str, int], seed: int = 0, size: i
         ValueError: If an argument is out of range.
         FileExistsError: If ``out`` already holds something else than an earlier data set of these.
     """
+    for number in counts.values():
+        _check(number, seed, size)
     root = Path(out)
-    if root.exists() and any(p.name not in ('voc', 'coco', 'cityscapes') for p in root.iterdir()):
+    mark = root / 'digit_scenes.json'
+    if root.exists() and any(root.iterdir()) and not mark.is_file():
         raise FileExistsError(f'{root} holds other files; give a new or empty folder')
+    about = dict(counts, seed=seed, size=size)
+    for kind in ('voc', 'coco', 'cityscapes'):  # a smaller set leaves nothing of a larger one
+        shutil.rmtree(root / kind, ignore_errors=True)
+    write_atomic(mark, json.dumps(about).encode())
     for split, number in counts.items():
         name = SPLITS[split]
         ids = []

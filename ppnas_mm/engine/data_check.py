@@ -38,22 +38,26 @@ class NamingPipeline(Compose):
             raise AnnotationError(f'{files or "a sample"} cannot be loaded: {reason}') from error
 
 
-def class_counts(model: nn.Module) -> dict[str, int]:
-    """Return ``num_classes`` of every head of a model that has one, by the head's name."""
-    heads = ('bbox_head', 'decode_head', 'auxiliary_head')
+PIXEL_HEADS = ('decode_head', 'auxiliary_head')  # mmseg's names
+
+
+def heads(model: nn.Module, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return the heads of a model, also of one inside a search, that have these names."""
     return {
-        name: module.num_classes
+        name: module
         for name, module in model.named_modules()
-        if name.split('.')[-1] in heads and isinstance(getattr(module, 'num_classes', None), int)
+        if name.split('.')[-1] in names and isinstance(getattr(module, 'num_classes', None), int)
     }
 
 
 def _leaves(dataset: Any) -> Iterator[Any]:
     """Yield the datasets inside of wrappers (concatenated, repeated)."""
-    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
-    if inner == [None]:
+    inner = getattr(dataset, 'datasets', None)
+    if inner is None and hasattr(dataset, 'dataset'):
+        inner = [dataset.dataset]
+    if inner is None:
         yield dataset
-    for one in inner if inner != [None] else []:
+    for one in inner or ():
         yield from _leaves(one)
 
 
@@ -84,11 +88,11 @@ def check_dataset(dataset: Any, model: nn.Module) -> None:
     classes = tuple(dataset.metainfo.get('classes') or ())
     if len(dataset) == 0:
         raise AnnotationError(f'{where}: no image is left to train on; is the annotation empty?')
-    for name, count in class_counts(model).items():
-        if classes and count != len(classes):
+    for name, head in heads(model, ('bbox_head', *PIXEL_HEADS)).items():
+        if classes and head.num_classes != len(classes):
             raise AnnotationError(
-                f'{where} has {len(classes)} classes {classes}, but {name}.num_classes={count}; '
-                'set it, or metainfo.classes of the dataset'
+                f'{where} has {len(classes)} classes {classes}, but '
+                f'{name}.num_classes={head.num_classes}; set it, or metainfo.classes of the dataset'
             )
     if hasattr(dataset, 'cat_ids') and classes != type(dataset).METAINFO.get('classes'):
         _check_categories(dataset.ann_file, classes)
@@ -121,11 +125,13 @@ class DataCheckHook(Hook):
             AnnotationError: See :func:`check_dataset`.
         """
         model = runner.model
-        self.heads = [m for m in model.modules() if hasattr(m, 'ignore_index')]
-        self.classes = min(class_counts(model).values(), default=0)
+        checked = bool(heads(model, ('bbox_head', *PIXEL_HEADS)))
+        pixel_heads = heads(model, PIXEL_HEADS).values()
+        self.classes = min((head.num_classes for head in pixel_heads), default=0)
+        self.ignored = torch.tensor([head.ignore_index for head in pixel_heads])
         for loader in (runner.train_dataloader, getattr(runner.val_loop, 'dataloader', None)):
             for dataset in _leaves(loader.dataset) if loader is not None else ():
-                if hasattr(dataset, 'metainfo') and class_counts(model):
+                if checked and hasattr(dataset, 'metainfo'):
                     check_dataset(dataset, model)
                 if type(getattr(dataset, 'pipeline', None)) is Compose:
                     dataset.pipeline = NamingPipeline(dataset.pipeline.transforms)
@@ -141,8 +147,7 @@ class DataCheckHook(Hook):
             if not self.classes or 'gt_sem_seg' not in sample:
                 continue
             mask = sample.gt_sem_seg.data
-            ignored = torch.isin(mask, torch.tensor([h.ignore_index for h in self.heads]))
-            largest = int(mask.masked_fill(ignored, 0).max())
+            largest = int(mask.masked_fill(torch.isin(mask, self.ignored), 0).max())
             if largest >= self.classes:
                 raise AnnotationError(
                     f'{sample.metainfo.get("seg_map_path", "a mask")} has the label {largest}, but '
