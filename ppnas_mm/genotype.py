@@ -61,6 +61,9 @@ class SpaceRule:
         sources: Least and most sources an edge.
         inputs: Least and most input nodes a cell.
         square: Whether a cell has as many computed nodes as input nodes.
+        wiring: ``'any'`` earlier nodes may be read, or exactly the ``'previous'`` node (a chain),
+            or ``'every'`` earlier node, by one edge each.
+        cells: Names of the cells, where they are fixed.
     """
 
     ops: set[str]
@@ -68,6 +71,8 @@ class SpaceRule:
     sources: tuple[int, int | None] = (1, None)
     inputs: tuple[int, int | None] = (1, None)
     square: bool = False
+    wiring: str = 'any'
+    cells: tuple[str, ...] | None = None
 
 
 SPACE_RULES: dict[str, SpaceRule] = {
@@ -83,6 +88,35 @@ SPACE_RULES: dict[str, SpaceRule] = {
         },
         edges=(1, 1),
         square=True,
+    ),
+    'darts': SpaceRule(
+        ops={
+            'max_pool_3x3',
+            'avg_pool_3x3',
+            'skip_connect',
+            'sep_conv_3x3',
+            'sep_conv_5x5',
+            'dil_conv_3x3',
+            'dil_conv_5x5',
+        },
+        edges=(2, 2),
+        sources=(1, 1),
+        inputs=(2, 2),
+        cells=('normal', 'reduction'),
+    ),
+    'nasbench201': SpaceRule(
+        ops={'none', 'skip_connect', 'nor_conv_1x1', 'nor_conv_3x3', 'avg_pool_3x3'},
+        sources=(1, 1),
+        inputs=(1, 1),
+        wiring='every',
+        cells=('cell',),
+    ),
+    'chain': SpaceRule(
+        ops={f'mbconv_{k}x{k}_e{e}_se' for k in (3, 5, 7) for e in (4, 6)},
+        edges=(1, 1),
+        sources=(1, 1),
+        inputs=(1, 1),
+        wiring='previous',
     ),
 }
 
@@ -130,6 +164,14 @@ def _edge(value: Any, where: str, rule: SpaceRule, node: int) -> Edge:
     return Edge(data['op'], tuple(sorted(sources)))  # one form, one hash
 
 
+def _check_wiring(read: list[tuple[int, ...]], where: str, rule: SpaceRule, node: int) -> None:
+    if len(set(read)) != len(read):
+        raise _fail(where, f'two edges have the same sources: {read}')
+    wanted = {'previous': [(node - 1,)], 'every': [(i,) for i in range(node)]}.get(rule.wiring)
+    if wanted is not None and read != wanted:
+        raise _fail(where, f'expected edges from {wanted}, got {read}')
+
+
 def _cell(value: Any, where: str, rule: SpaceRule) -> Cell:
     data = _keys(value, where, {'name', 'inputs', 'nodes'})
     if not isinstance(data['name'], str) or not data['name']:
@@ -141,8 +183,10 @@ def _cell(value: Any, where: str, rule: SpaceRule) -> Cell:
         spot = f'{where}.nodes[{n}]'
         if edges == []:
             raise _fail(spot, 'a node without input')
-        edges = _sequence(edges, spot, *rule.edges)
-        nodes.append(tuple(_edge(e, f'{spot}[{i}]', rule, n) for i, e in enumerate(edges)))
+        values = _sequence(edges, spot, *rule.edges)
+        parsed = [_edge(e, f'{spot}[{i}]', rule, n) for i, e in enumerate(values)]
+        nodes.append(tuple(sorted(parsed, key=lambda edge: edge.sources)))  # one form, one hash
+        _check_wiring([edge.sources for edge in nodes[-1]], spot, rule, n)
     return Cell(data['name'], inputs, tuple(nodes))
 
 
@@ -295,6 +339,9 @@ def _parse(data: Any) -> tuple[str, tuple[Cell, ...], dict[str, Any]]:
     names = [cell.name for cell in cells]
     if len(set(names)) != len(names):
         raise _fail('cells', f'two cells share a name: {names}')
+    wanted = SPACE_RULES[space].cells
+    if wanted is not None and tuple(names) != wanted:
+        raise _fail('cells', f'expected the cells {list(wanted)}, got {names}')
     provenance = data.get('provenance', {})
     if not isinstance(provenance, Mapping):
         raise _fail('provenance', f'expected an object, got {type(provenance).__name__}')

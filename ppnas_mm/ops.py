@@ -1,9 +1,9 @@
 """Candidate operations: one table, name -> factory.
 
-Every factory builds an ``nn.Module`` that maps ``(N, C, H, W)`` to ``(N, C, H, W)``.  To add an
-operation: write a factory here, and name it in the ``ops`` of its space in
-:data:`ppnas_mm.genotype.SPACE_RULES`; outside this package call :func:`register_op`, which does
-both.
+Every factory maps an :class:`OpSpec` to an ``nn.Module`` that maps ``(N, C_in, H, W)`` to
+``(N, C_out, ceil(H / stride), ceil(W / stride))``.  To add an operation: write a factory here, and
+name it in the ``ops`` of its space in :data:`ppnas_mm.genotype.SPACE_RULES`; outside this package
+call :func:`register_op`, which does both.
 """
 
 from __future__ import annotations
@@ -11,13 +11,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from .compat import require
 from .genotype import SPACE_RULES
 
 require('mmcv')
-from mmcv.cnn import ConvModule, DepthwiseSeparableConvModule  # noqa: E402
+from mmcv.cnn import (  # noqa: E402
+    ConvModule,
+    DepthwiseSeparableConvModule,
+    build_activation_layer,
+    build_conv_layer,
+    build_norm_layer,
+)
+
+PRE_ACTIVATION = ('act', 'conv', 'norm')
 
 
 @dataclass(frozen=True)
@@ -37,8 +46,9 @@ class ConvStyle:
         dilation: int = 1,
         groups: int = 1,
         act: bool = True,
+        order: tuple[str, ...] = ('conv', 'norm', 'act'),
     ) -> ConvModule:
-        """Convolution ("same" padding), norm and (with ``act``) activation."""
+        """Convolution ("same" padding), norm and (with ``act``) activation, in this ``order``."""
         return ConvModule(
             in_channels,
             out_channels,
@@ -50,51 +60,204 @@ class ConvStyle:
             conv_cfg=self.conv_cfg,
             norm_cfg=self.norm_cfg,
             act_cfg=self.act_cfg if act else None,
+            inplace=order[0] != 'act',  # the input of a pre-activation belongs to others
+            order=order,
         )
 
+    def act(self) -> nn.Module:
+        """The activation, not in place."""
+        config = dict(self.act_cfg)
+        if config['type'] in ('ReLU', 'LeakyReLU', 'ReLU6', 'ELU', 'RReLU', 'SiLU', 'Hardswish'):
+            config.setdefault('inplace', False)
+        return build_activation_layer(config)
 
-OpFactory = Callable[[int, int, ConvStyle], nn.Module]
+    def norm(self, channels: int) -> nn.Module:
+        """The norm."""
+        return build_norm_layer(self.norm_cfg, channels)[1]
+
+    def plain_conv(self, *args: int, **kwargs: int) -> nn.Module:
+        """A convolution without bias, norm and activation."""
+        return build_conv_layer(self.conv_cfg, *args, bias=False, **kwargs)
+
+
+@dataclass(frozen=True)
+class OpSpec:
+    """What an operation is built for: channels, stride, dilation, configs of its layers.
+
+    ``pool_norm``: whether the DARTS pools are followed by a norm without parameters.
+    """
+
+    in_channels: int
+    out_channels: int
+    style: ConvStyle
+    stride: int = 1
+    dilation: int = 1
+    pool_norm: bool = False
+
+
+OpFactory = Callable[[OpSpec], nn.Module]
 
 
 def _separable(kernel: int) -> OpFactory:
-    def build(channels: int, dilation: int, style: ConvStyle) -> nn.Module:
+    def build(spec: OpSpec) -> nn.Module:
         return DepthwiseSeparableConvModule(
-            channels,
-            channels,
+            spec.in_channels,
+            spec.out_channels,
             kernel,
-            padding=dilation * (kernel // 2),
-            dilation=dilation,
-            conv_cfg=style.conv_cfg,
-            norm_cfg=style.norm_cfg,
-            act_cfg=style.act_cfg,
+            stride=spec.stride,
+            padding=spec.dilation * (kernel // 2),
+            dilation=spec.dilation,
+            conv_cfg=spec.style.conv_cfg,
+            norm_cfg=spec.style.norm_cfg,
+            act_cfg=spec.style.act_cfg,
         )
 
     return build
 
 
-def _conv(kernel: int, rate: int = 1) -> OpFactory:
-    def build(channels: int, dilation: int, style: ConvStyle) -> nn.Module:
-        return style.conv(channels, channels, kernel, dilation=dilation * rate)
+def _conv(kernel: int, rate: int = 1, order: tuple[str, ...] = ('conv', 'norm', 'act')) -> OpFactory:
+    def build(spec: OpSpec) -> nn.Module:
+        return spec.style.conv(
+            spec.in_channels,
+            spec.out_channels,
+            kernel,
+            stride=spec.stride,
+            dilation=spec.dilation * rate,
+            order=order,
+        )
+
+    return build
+
+
+class Separable(nn.Module):
+    """Activation, depthwise and pointwise convolution, norm: the unit of sep_conv and dil_conv.
+
+    Args:
+        spec: Channels, stride, dilation, configs.
+        kernel: Side of the depthwise kernel.
+        rate: Further dilation of the depthwise convolution.
+    """
+
+    def __init__(self, spec: OpSpec, kernel: int, rate: int = 1) -> None:
+        super().__init__()
+        dilation = spec.dilation * rate
+        self.act = spec.style.act()
+        self.depthwise = spec.style.plain_conv(
+            spec.in_channels,
+            spec.in_channels,
+            kernel,
+            stride=spec.stride,
+            padding=dilation * (kernel // 2),
+            dilation=dilation,
+            groups=spec.in_channels,
+        )
+        self.pointwise = spec.style.plain_conv(spec.in_channels, spec.out_channels, 1)
+        self.norm = spec.style.norm(spec.out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, C_in, H, W)`` to ``(N, C_out, H / stride, W / stride)``."""
+        return self.norm(self.pointwise(self.depthwise(self.act(x))))
+
+
+def _sep_conv(kernel: int) -> OpFactory:
+    def build(spec: OpSpec) -> nn.Module:
+        inner = OpSpec(spec.in_channels, spec.in_channels, spec.style, spec.stride, spec.dilation)
+        outer = OpSpec(spec.in_channels, spec.out_channels, spec.style, 1, spec.dilation)
+        return nn.Sequential(Separable(inner, kernel), Separable(outer, kernel))
+
+    return build
+
+
+def _dil_conv(kernel: int) -> OpFactory:
+    return lambda spec: nn.Sequential(Separable(spec, kernel, rate=2))
+
+
+class FactorizedReduce(nn.Module):
+    """Halve the resolution by two 1x1 convolutions on even and odd pixels (DARTS).
+
+    An odd side is padded by a row of zeros below or right.
+
+    Raises:
+        ValueError: If the number of output channels is odd.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, style: ConvStyle) -> None:
+        super().__init__()
+        if out_channels % 2:
+            raise ValueError(f'out_channels={out_channels}: expected an even number')
+        self.act = style.act()
+        self.even = style.plain_conv(in_channels, out_channels // 2, 1)
+        self.odd = style.plain_conv(in_channels, out_channels // 2, 1)
+        self.norm = style.norm(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, C_in, H, W)`` to ``(N, C_out, ceil(H / 2), ceil(W / 2))``."""
+        x = self.act(x)
+        height, width = x.shape[-2:]
+        shifted = nn.functional.pad(x, (0, width % 2, 0, height % 2))[:, :, 1::2, 1::2]
+        return self.norm(torch.cat([self.even(x[:, :, ::2, ::2]), self.odd(shifted)], dim=1))
+
+
+class Zero(nn.Module):
+    """The operation ``none``: zeros of the output's shape, independent of the input's values."""
+
+    def __init__(self, spec: OpSpec) -> None:
+        super().__init__()
+        self.channels, self.stride = spec.out_channels, spec.stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, C_in, H, W)`` to zeros ``(N, C_out, H / stride, W / stride)``."""
+        height, width = (-(-side // self.stride) for side in x.shape[-2:])
+        return x.new_zeros(x.shape[0], self.channels, height, width)
+
+
+def _skip(spec: OpSpec) -> nn.Module:
+    if spec.stride == 1 and spec.in_channels == spec.out_channels:
+        return nn.Identity()
+    return FactorizedReduce(spec.in_channels, spec.out_channels, spec.style)
+
+
+def _pool(kind: str) -> OpFactory:
+    def build(spec: OpSpec) -> nn.Module:
+        pool = (
+            nn.MaxPool2d(3, spec.stride, 1)
+            if kind == 'max'
+            else nn.AvgPool2d(3, spec.stride, 1, count_include_pad=False)
+        )
+        if not spec.pool_norm:
+            return pool
+        norm = {**spec.style.norm_cfg, 'affine': False}
+        return nn.Sequential(pool, build_norm_layer(norm, spec.out_channels)[1])
 
     return build
 
 
 OPS: dict[str, OpFactory] = {
-    'identity': lambda channels, dilation, style: nn.Identity(),
+    'identity': lambda spec: nn.Identity(),
     'conv_1x1': _conv(1),
     'conv_3x3': _conv(3),
     'conv_5x5': _conv(5),
     'dw_conv_3x3': _separable(3),
     'dw_conv_5x5': _separable(5),
     'dilated_conv_3x3': _conv(3, rate=2),
+    'none': Zero,
+    'skip_connect': _skip,
+    'max_pool_3x3': _pool('max'),
+    'avg_pool_3x3': _pool('avg'),
+    'sep_conv_3x3': _sep_conv(3),
+    'sep_conv_5x5': _sep_conv(5),
+    'dil_conv_3x3': _dil_conv(3),
+    'dil_conv_5x5': _dil_conv(5),
+    'nor_conv_1x1': _conv(1, order=PRE_ACTIVATION),
+    'nor_conv_3x3': _conv(3, order=PRE_ACTIVATION),
 }
 
 
-def build_op(name: str, channels: int, dilation: int, style: ConvStyle) -> nn.Module:
-    """Build the operation ``name`` for ``channels`` channels; raises ``KeyError`` if unknown."""
+def build_op(name: str, spec: OpSpec) -> nn.Module:
+    """Build the operation ``name``; raises ``KeyError`` if unknown."""
     if name not in OPS:
         raise KeyError(f'unknown operation {name!r}; known: {sorted(OPS)}')
-    return OPS[name](channels, dilation, style)
+    return OPS[name](spec)
 
 
 def register_op(name: str, factory: OpFactory, space: str) -> None:
@@ -102,7 +265,8 @@ def register_op(name: str, factory: OpFactory, space: str) -> None:
 
     Args:
         name: Its name in genotypes and configs.
-        factory: Maps (channels, dilation, style) to a module that keeps the shape.
+        factory: Maps an :class:`OpSpec` to a module; spaces differ in what they ask for (PP-NAS:
+            the shape stays).
         space: A key of :data:`ppnas_mm.genotype.SPACE_RULES`.
 
     Raises:

@@ -33,6 +33,7 @@ OPTIM_WRAPPER_CONSTRUCTORS = _child(
 )
 
 ROOT_BACKBONES = {
+    'DARTSNet': 'ppnas_mm.backbones.darts',
     'PPResNet': 'ppnas_mm.backbones.pp_resnet',
     'PPResNetCIFAR': 'ppnas_mm.backbones.pp_resnet',
 }

@@ -41,7 +41,8 @@ class RandomSearch(SearchAlgorithm):
 
     def decide(self, strict: bool) -> Path:
         """Return the path that was drawn: what is left of the super-net."""
-        return {name: self.super_net.alive_candidates(name) for name in self.super_net.choices}
+        alive = {name: self.super_net.alive_candidates(name) for name in self.super_net.choices}
+        return {name: kept for name, kept in alive.items() if kept}
 
     def distribution(self) -> dict[str, list[float]]:
         """Return 1 for what was drawn and 0 for the rest."""

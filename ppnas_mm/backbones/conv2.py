@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..genotype import Cell
-from ..ops import ConvStyle, build_op
+from ..ops import ConvStyle, OpSpec, build_op
 
 
 def mean(tensors: Sequence[Tensor]) -> Tensor:
@@ -32,10 +32,8 @@ class SplitConv(nn.Module):
     def __init__(self, width: int, groups: int, dilation: int, style: ConvStyle) -> None:
         super().__init__()
         self.groups = groups
-        channels = width // groups
-        self.convs = nn.ModuleList(
-            build_op('conv_3x3', channels, dilation, style) for _ in range(groups - 1)
-        )
+        spec = OpSpec(width // groups, width // groups, style, dilation=dilation)
+        self.convs = nn.ModuleList(build_op('conv_3x3', spec) for _ in range(groups - 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, width, H, W)`` to the same shape."""
@@ -71,10 +69,8 @@ class PPConv(nn.Module):
         super().__init__()
         self.groups = cell.inputs
         self.sources = [edges[0].sources for edges in cell.nodes]
-        channels = width // cell.inputs
-        self.nodes = nn.ModuleList(
-            build_op(edges[0].op, channels, dilation, style) for edges in cell.nodes
-        )
+        spec = OpSpec(width // cell.inputs, width // cell.inputs, style, dilation=dilation)
+        self.nodes = nn.ModuleList(build_op(edges[0].op, spec) for edges in cell.nodes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, width, H, W)`` to the same shape."""

@@ -1,39 +1,89 @@
 """The contract of a search space: a super-net is a backbone with choices.
 
 A *path* is the common currency of spaces and algorithms: for each choice, the indices of the
-candidates that are kept.  A space translates paths to genotypes and back, and everything else
-(derivation, sampling, export) follows from that.
+candidates that are kept.  Paths, genotypes and the keys of weights translate into each other by
+the names of the choices and of the modules, so a space adds no code of its own for it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..genotype import DegenerateArchitectureError, Genotype
+from ..genotype import (
+    SPACE_RULES,
+    Cell,
+    DegenerateArchitectureError,
+    Edge,
+    Genotype,
+    GenotypeError,
+)
 from .mixture import Choice, Mixture, Path, Weights
+
+
+class Mixed(nn.Module):
+    """A block that holds candidates: part of a super-net, one of possibly many with its cell.
+
+    Its candidates are ``nodes.J.OP`` (one operation a node) or ``nodes.J.I.OP`` (one on each edge,
+    from node I); in the derived network they are ``nodes.J`` and ``nodes.J.K`` (edge K of node J).
+    """
+
+    def __init__(self, cell: str, inputs: int) -> None:
+        super().__init__()
+        self.cell = cell
+        self.inputs = inputs
+        self.nodes = nn.ModuleList()
+
+    def drop(self, choice: Choice, op: str) -> None:
+        """Delete the modules of an operation that was pruned; ``none`` has none."""
+        holder: Any = self.nodes[choice.node - self.inputs]
+        if choice.source is not None:
+            holder = holder[str(choice.source)]
+        if op in holder:
+            del holder[op]
+
+    def derived_keys(self, key: str, cell: Cell) -> list[str]:
+        """Return what a key of this block is called in the derived network; ``[]``: dropped."""
+        match = re.match(r'nodes\.(\d+)\.(?:(\d+)\.)?(\w+)\.(.*)', key)
+        if match is None:
+            return [key]
+        node, source, op, rest = match.groups()
+        edges = cell.nodes[int(node)]
+        if source is None:
+            return [f'nodes.{node}.{rest}'] if edges[0].op == op else []
+        wanted = Edge(op, (int(source),))
+        return [f'nodes.{node}.{k}.{rest}' for k, edge in enumerate(edges) if edge == wanted]
+
+
+class Node(NamedTuple):
+    """The choices that decide about one node."""
+
+    gates: Choice | None
+    ops: list[Choice]
 
 
 class SuperNet(nn.Module):
     """Mixin of every search space; the other base class is the backbone it searches in.
 
-    A subclass calls :meth:`set_choices` at the end of ``__init__``, passes :meth:`mix` to its
-    blocks, and writes :meth:`to_genotype`, :meth:`to_path` and :meth:`backbone_config`.
+    A subclass sets ``derived_config``, calls :meth:`set_choices` at the end of ``__init__``, and
+    passes :meth:`mix` to its :class:`Mixed` blocks.
 
     Attributes:
         space: Name of the space, as in genotypes.
         cell_inputs: Number of input nodes of a cell.
+        derived_config: Config of the derived backbone of the same size, without ``arch``.
         choices: The choices by name, in order.
         mixture: How the next forward combines candidates; algorithms set it.
     """
 
     space: str
     cell_inputs: int
+    derived_config: dict[str, Any]
     choices: dict[str, Choice]
     mixture: Mixture
     alive: Tensor
@@ -45,6 +95,11 @@ class SuperNet(nn.Module):
         """
         self.choices = {choice.name: choice for choice in choices}
         self.mixture = mixture
+        self.layout: dict[str, dict[int, Node]] = {}
+        for c in choices:
+            node = self.layout.setdefault(c.cell, {}).get(c.node, Node(None, []))
+            node = Node(c, node.ops) if c.gates else Node(node.gates, [*node.ops, c])
+            self.layout[c.cell][c.node] = node
         self.arch = nn.ParameterDict(
             {
                 c.name: nn.Parameter(
@@ -53,6 +108,7 @@ class SuperNet(nn.Module):
                     else torch.empty(len(c.candidates)).normal_(std=1e-3)
                 )
                 for c in choices
+                if c.learned
             }
         )
         self._alive = {c.name: tuple(range(len(c.candidates))) for c in choices}
@@ -69,27 +125,55 @@ class SuperNet(nn.Module):
         """Return the candidates of a choice that :meth:`prune` has left."""
         return self._alive[name]
 
+    def keepable(self, name: str) -> tuple[int, ...]:
+        """Return the candidates alive that a genotype may hold (``none`` may be only mixed)."""
+        choice, ops = self.choices[name], SPACE_RULES[self.space].ops
+        return tuple(
+            i for i in self._alive[name] if choice.gates or choice.candidates[i] in ops
+        )
+
     def mix(self) -> dict[str, Weights]:
-        """Return this forward's weights of every choice."""
+        """Return this forward's weights of every choice; those of pruned edges are empty."""
         return {
-            name: self.mixture(choice, self.arch[name], self._alive[name])
+            name: self.mixture(
+                choice, self.arch[name] if choice.learned else None, self._alive[name]
+            )
+            if self._alive[name]
+            else Weights(())
             for name, choice in self.choices.items()
         }
 
     def prune(self, name: str, candidate: int) -> None:
         """Remove a candidate for good: its modules, its weights, its place in the mixture.
 
+        With a connection goes the operation on it, where it has one of its own.
+
         Raises:
-            ValueError: If it is not alive or the last one of its choice.
+            ValueError: If it is not alive, or no more than the choice has to keep are left.
         """
-        alive = self._alive[name]
-        if candidate not in alive or len(alive) == 1:
+        alive, choice = self._alive[name], self.choices[name]
+        if candidate not in alive or len(alive) <= (choice.keep or 1):
             raise ValueError(f'{name}: cannot prune candidate {candidate}; alive: {alive}')
-        self._alive[name] = tuple(i for i in alive if i != candidate)
-        self.alive[self._offset(name) + candidate] = False
-        choice = self.choices[name]
+        self._bury(choice, candidate)
+        if choice.gates:
+            for op in self.layout[choice.cell][choice.node].ops:
+                if op.source == int(choice.candidates[candidate]):
+                    for i in self._alive[op.name]:
+                        self._bury(op, i)
+
+    def _bury(self, choice: Choice, candidate: int) -> None:
+        self._alive[choice.name] = tuple(i for i in self._alive[choice.name] if i != candidate)
+        self.alive[self._offset(choice.name) + candidate] = False
         if not choice.gates:
-            self.drop(choice, choice.candidates[candidate])
+            for _, block in self.blocks():
+                if block.cell == choice.cell:
+                    block.drop(choice, choice.candidates[candidate])
+
+    def blocks(self) -> Iterator[tuple[str, Mixed]]:
+        """Yield name and module of every block that holds candidates."""
+        for name, module in self.named_modules():
+            if isinstance(module, Mixed):
+                yield name, module
 
     def _offset(self, name: str) -> int:
         names = list(self.choices)
@@ -107,39 +191,85 @@ class SuperNet(nn.Module):
                         self.prune(name, i)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
-    # -- what a space writes -------------------------------------------------------------------
-
-    def drop(self, choice: Choice, op: str) -> None:
-        """Delete the modules of an operation that was pruned."""
-        raise NotImplementedError
+    # -- paths and genotypes -------------------------------------------------------------------
 
     def to_genotype(self, path: Path, provenance: Mapping[str, Any] | None = None) -> Genotype:
         """Translate a path to a genotype."""
-        raise NotImplementedError
+        cells = []
+        for name, nodes in self.layout.items():
+            edges = tuple(tuple(self._edges(node, path)) for node in nodes.values())
+            cells.append(Cell(name, self.cell_inputs, edges))
+        return Genotype(self.space, tuple(cells), provenance or {})
+
+    def _edges(self, node: Node, path: Path) -> Iterator[Edge]:
+        for op in node.ops:
+            if op.source is not None:
+                sources: tuple[int, ...] = (op.source,)
+            elif node.gates is None:  # a chain
+                sources = (op.node - 1,)
+            else:
+                sources = tuple(int(node.gates.candidates[i]) for i in path[node.gates.name])
+            if op.name in path:
+                yield Edge(op.candidates[path[op.name][0]], sources)
 
     def to_path(self, genotype: Genotype) -> Path:
-        """Translate a genotype to a path; raises ``GenotypeError`` if it is of another space."""
-        raise NotImplementedError
+        """Translate a genotype to a path of this super-net.
 
-    def backbone_config(self, genotype: Genotype) -> dict[str, Any]:
-        """Return the config of the derived backbone of the same depth and width."""
-        raise NotImplementedError
+        Raises:
+            GenotypeError: If it is of another space, or has cells, nodes or operations that this
+                super-net does not have.
+        """
+        if genotype.space != self.space:
+            raise GenotypeError(f'the super-net searches {self.space!r}, not {genotype.space!r}')
+        path: dict[str, tuple[int, ...]] = {}
+        given = {
+            (cell.name, node): edges
+            for cell in genotype.cells
+            for node, edges in enumerate(cell.nodes, cell.inputs)
+        }
+        mine = {(cell, node): c for cell, nodes in self.layout.items() for node, c in nodes.items()}
+        if given.keys() != mine.keys():
+            odd = ', '.join(f'{c}/node{n}' for c, n in sorted(given.keys() ^ mine.keys()))
+            raise GenotypeError(f'genotype and super-net differ in {odd:.200}')
+        for spot, edges in given.items():
+            path.update(self._decisions(mine[spot], edges))
+        return {name: path[name] for name in self.choices if name in path}
+
+    def _decisions(self, node: Node, edges: tuple[Edge, ...]) -> Iterator[tuple[str, tuple]]:
+        if node.gates is not None:
+            read = sorted(i for edge in edges for i in edge.sources)
+            yield node.gates.name, tuple(node.gates.candidates.index(str(i)) for i in read)
+        by_source = {op.source: op for op in node.ops}
+        for edge in edges:
+            choice = by_source.get(None) or by_source[edge.sources[0]]
+            if edge.op not in choice.candidates:
+                raise GenotypeError(f'{choice.name}: {edge.op!r} is not among {choice.candidates}')
+            yield choice.name, (choice.candidates.index(edge.op),)
 
     def random_path(self, rng: np.random.Generator) -> Path:
-        """Draw a path: operations uniformly, each connection with probability 1/2."""
+        """Draw a path: operations uniformly, each connection with probability 1/2.
+
+        Where a node keeps a given number of connections, they are drawn uniformly.
+        """
         path: dict[str, tuple[int, ...]] = {}
-        for name, choice in self.choices.items():
-            alive = self._alive[name]
-            if not choice.gates:
-                path[name] = (int(rng.choice(alive)),)
-                continue
-            kept: tuple[int, ...] = ()
-            while not kept:
-                kept = tuple(i for i in alive if rng.random() < 0.5)
-            path[name] = kept
+        for nodes in self.layout.values():
+            for node in nodes.values():
+                read = self._random_inputs(node.gates, rng) if node.gates else None
+                if node.gates and read is not None:
+                    path[node.gates.name] = read
+                for op in node.ops:
+                    if op.source is None or read is None or op.source in read:
+                        path[op.name] = (int(rng.choice(self.keepable(op.name))),)
         return path
 
-    # -- what follows --------------------------------------------------------------------------
+    def _random_inputs(self, gates: Choice, rng: np.random.Generator) -> tuple[int, ...]:
+        alive = self._alive[gates.name]
+        if gates.keep is not None:
+            return tuple(sorted(map(int, rng.choice(alive, gates.keep, replace=False))))
+        kept: tuple[int, ...] = ()
+        while not kept:
+            kept = tuple(i for i in alive if rng.random() < 0.5)
+        return kept
 
     def random_genotype(self, rng: np.random.Generator, constrained: bool = True) -> Genotype:
         """Draw an architecture; ``constrained`` resamples until every input group is used.
@@ -158,15 +288,23 @@ class SuperNet(nn.Module):
         raise AssertionError('unreachable: the last path was degenerate')
 
     def degeneracies(self, path: Path) -> list[str]:
-        """List, in words, the nodes without input and the input groups that nothing reads."""
+        """List, in words, nodes with too few inputs and input groups that nothing reads.
+
+        Where a node keeps a given number of inputs, some input may well stay unread.
+        """
         found: list[str] = []
         read: dict[str, set[int]] = {}
         for name, choice in self.choices.items():
-            if choice.gates:
+            if not choice.gates:
+                continue
+            kept = path[name]
+            if choice.keep is None:
                 used = read.setdefault(choice.cell, set())
-                used.update(int(choice.candidates[i]) for i in path[name])
-                if not path[name]:
-                    found.append(f'{choice.cell} node {choice.node} has no input')
+                used.update(int(choice.candidates[i]) for i in kept)
+            if not kept:
+                found.append(f'{choice.cell} node {choice.node} has no input')
+            elif len(kept) != (choice.keep or len(kept)):
+                found.append(f'{name} keeps {len(kept)} instead of {choice.keep}')
         for cell, used in read.items():
             found += [
                 f'{cell} input {i} is dropped' for i in range(self.cell_inputs) if i not in used
@@ -179,20 +317,30 @@ class SuperNet(nn.Module):
         if found:
             raise DegenerateArchitectureError('degenerate architecture: ' + '; '.join(found))
 
+    # -- the derived network -------------------------------------------------------------------
+
+    def backbone_config(self, genotype: Genotype) -> dict[str, Any]:
+        """Return the config of the derived backbone of the same depth and width."""
+        return dict(self.derived_config, arch=genotype.to_dict())
+
     def export(self, genotype: Genotype) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Return config and weights of the derived backbone; it computes the one-hot forward.
 
-        Super-net keys ``...nodes.<j>.<op>.<rest>`` of the chosen op become ``...nodes.<j>.<rest>``;
-        the other candidates and the architecture parameters are left out.
+        The keys of the chosen candidates lose the candidate's name (see :class:`Mixed`); the other
+        candidates and the architecture parameters are left out.
         """
-        keep = self.derived_key(genotype)
+        cells = {cell.name: cell for cell in genotype.cells}
+        blocks = dict(self.blocks())
+        prefixes = sorted(blocks, key=len, reverse=True)
         weights = {}
         for key, value in self.state_dict().items():
-            name = keep(key)
-            if name is not None and not re.match(r'(arch\.|alive$)', key):
-                weights[name] = value.detach().clone()
+            if re.match(r'(arch\.|alive$)', key):
+                continue
+            prefix = next((p for p in prefixes if key.startswith(f'{p}.')), None)
+            names = [key]
+            if prefix is not None:
+                block = blocks[prefix]
+                rest = block.derived_keys(key[len(prefix) + 1 :], cells[block.cell])
+                names = [f'{prefix}.{name}' for name in rest]
+            weights.update({name: value.detach().clone() for name in names})
         return self.backbone_config(genotype), weights
-
-    def derived_key(self, genotype: Genotype) -> Callable[[str], str | None]:
-        """Return the map from a super-net's key to the derived network's, ``None`` to drop it."""
-        raise NotImplementedError

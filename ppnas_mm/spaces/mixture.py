@@ -14,29 +14,47 @@ import torch
 from torch import Tensor
 
 Path = Mapping[str, tuple[int, ...]]
+"""The candidates kept, by the choice's name; choices that decide about nothing are left out."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One decision of the search.
+    """One decision of the search: which nodes a node reads, or which operation is applied.
+
+    Its name follows a rule, from which paths and genotypes are translated: ``CELL/nodeN/inputs``
+    for gates, ``CELL/nodeN/op`` for the one operation of a node, ``CELL/nodeN/opI`` for the
+    operation on the edge from node I.
 
     Args:
-        name: Name of the choice and of its architecture parameter.
-        candidates: Names of the candidates: operations, or for gates the numbers of the nodes.
-        gates: Whether any subset may be kept (connections) or exactly one (an operation).
         cell: Cell it belongs to.
         node: Node of the cell that it decides about.
+        candidates: Names of the operations, or for gates the numbers of the nodes.
+        gates: Whether it decides about connections.
+        keep: Gates: exactly so many are kept; ``None``: one or more.
+        source: Operations: the node that the edge reads; ``None``: the node has one operation.
+        learned: Whether it has an architecture parameter.
     """
 
-    name: str
-    candidates: tuple[str, ...]
-    gates: bool
     cell: str
     node: int
+    candidates: tuple[str, ...]
+    gates: bool = False
+    keep: int | None = None
+    source: int | None = None
+    learned: bool = True
+
+    @property
+    def name(self) -> str:
+        """Name of the choice and of its architecture parameter."""
+        kind = 'inputs' if self.gates else 'op' if self.source is None else f'op{self.source}'
+        return f'{self.cell}/node{self.node}/{kind}'
 
 
 class Weights(NamedTuple):
-    """The candidates that run and their scales; ``value`` ``None`` means the plain mean."""
+    """The candidates that run and their scales; ``value`` ``None``: unscaled.
+
+    Unscaled inputs of a node with one operation are averaged, unscaled edges are summed.
+    """
 
     kept: tuple[int, ...]
     value: Tensor | None = None
@@ -45,18 +63,35 @@ class Weights(NamedTuple):
 class Mixture(Protocol):
     """Maps one choice, its parameter and the candidates still alive to :class:`Weights`."""
 
-    def __call__(self, choice: Choice, parameter: Tensor, alive: tuple[int, ...]) -> Weights:
+    def __call__(
+        self, choice: Choice, parameter: Tensor | None, alive: tuple[int, ...]
+    ) -> Weights:
         """Return the weights of this forward."""
 
 
 class Relaxed:
-    """The continuous relaxation: normalised sigmoids for gates, softmax for operations.
+    """The continuous relaxation: softmax for operations, normalised weights for connections.
 
-    PP-NAS eq. 1 (gates: sigma(alpha) over the sum of the node's sigmas) and eq. 2 (operations).
+    PP-NAS eq. 1 (gates: sigma(alpha) over the sum of the node's sigmas) and eq. 2 (operations);
+    CDARTS eq. 1 (operations), where nothing is learned about connections.
+
+    Args:
+        combine: How edges without a parameter meet in a node: ``'mean'`` (the CDARTS authors'
+            constant beta) or ``'sum'`` (CDARTS paper, DARTS).
     """
 
-    def __call__(self, choice: Choice, parameter: Tensor, alive: tuple[int, ...]) -> Weights:
-        """Return a weight for each candidate alive; they sum to one."""
+    def __init__(self, combine: str = 'mean') -> None:
+        if combine not in ('mean', 'sum'):
+            raise ValueError(f"combine={combine!r}: expected 'mean' or 'sum'")
+        self.combine = combine
+
+    def __call__(
+        self, choice: Choice, parameter: Tensor | None, alive: tuple[int, ...]
+    ) -> Weights:
+        """Return a weight for each candidate alive; they sum to one (or are ones: ``'sum'``)."""
+        if parameter is None:
+            share = 1 / len(alive) if self.combine == 'mean' else 1.0
+            return Weights(alive, torch.full((len(alive),), share))
         logits = parameter if len(alive) == len(parameter) else parameter[list(alive)]
         if choice.gates:
             gates = logits.sigmoid()
@@ -65,14 +100,16 @@ class Relaxed:
 
 
 class Fixed:
-    """One architecture: the operation it names, the plain mean of the inputs it keeps."""
+    """One architecture: the candidates that its path names, unscaled."""
 
     def __init__(self, path: Path) -> None:
         self.path: Mapping[str, tuple[int, ...]] = dict(path)
 
-    def __call__(self, choice: Choice, parameter: Tensor, alive: tuple[int, ...]) -> Weights:
+    def __call__(
+        self, choice: Choice, parameter: Tensor | None, alive: tuple[int, ...]
+    ) -> Weights:
         """Return the candidates that the path names."""
-        return Weights(self.path[choice.name])
+        return Weights(self.path.get(choice.name, ()))
 
 
 def mixed_sum(weights: Weights, outputs: Sequence[Tensor]) -> Tensor:

@@ -7,8 +7,7 @@ has 4 + 5 + 6 + 7 = 22 connections and 4 operations, shared by all its blocks.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from ..backbones.pp_resnet import MacroResNet, cifar_macro, imagenet_macro
-from ..genotype import SPACE_RULES, Cell, Edge, Genotype, GenotypeError
-from ..ops import OPS, ConvStyle, build_op
+from ..genotype import SPACE_RULES
+from ..ops import OPS, ConvStyle, OpSpec, build_op
 from ..registry import MODELS
-from .base import SuperNet
+from .base import Mixed, SuperNet
 from .mixture import Choice, Path, Relaxed, Weights, mixed_sum
 
 MACROS: dict[str, tuple[Callable[[int], dict[str, Any]], str]] = {
@@ -29,10 +28,11 @@ MACROS: dict[str, tuple[Callable[[int], dict[str, Any]], str]] = {
 StageWeights = Sequence[tuple[Weights, Weights]]
 
 
-class MixedPPConv(nn.Module):
+class MixedPPConv(Mixed):
     """PPConv with every candidate; a function of the input and the weights of its stage.
 
     Args:
+        cell: Name of the cell, the stage.
         groups: Number D of input nodes and of output nodes.
         ops: Names of the candidate operations.
         width: Channels, a multiple of ``groups``.
@@ -41,15 +41,20 @@ class MixedPPConv(nn.Module):
     """
 
     def __init__(
-        self, groups: int, ops: Sequence[str], width: int, dilation: int, style: ConvStyle
+        self,
+        cell: str,
+        groups: int,
+        ops: Sequence[str],
+        width: int,
+        dilation: int,
+        style: ConvStyle,
     ) -> None:
-        super().__init__()
+        super().__init__(cell, groups)
         self.ops = tuple(ops)
         self.groups = groups
-        channels = width // groups
-        self.nodes = nn.ModuleList(
-            nn.ModuleDict({op: build_op(op, channels, dilation, style) for op in ops})
-            for _ in range(groups)
+        spec = OpSpec(width // groups, width // groups, style, dilation=dilation)
+        self.nodes.extend(
+            nn.ModuleDict({op: build_op(op, spec) for op in ops}) for _ in range(groups)
         )
 
     def forward(self, x: Tensor, weights: StageWeights) -> Tensor:
@@ -100,7 +105,7 @@ class PPConvSuperNet(SuperNet, MacroResNet):
         settings, derived = MACROS[macro]
 
         def build(stage: int, width: int, dilation: int, style: ConvStyle) -> nn.Module:
-            return MixedPPConv(groups, ops, width, dilation, style)
+            return MixedPPConv(f'stage{stage + 1}', groups, ops, width, dilation, style)
 
         super().__init__(**{**settings(depth), **kwargs}, conv2=build, groups=groups)
         for name in self.stage_names:
@@ -113,10 +118,9 @@ class PPConvSuperNet(SuperNet, MacroResNet):
         choices = []
         for s in range(len(self.stages)):
             for node in range(groups, 2 * groups):
-                cell, name = f'stage{s + 1}', f'stage{s + 1}/node{node}'
                 sources = tuple(map(str, range(node)))
-                choices.append(Choice(f'{name}/inputs', sources, True, cell, node))
-                choices.append(Choice(f'{name}/op', tuple(ops), False, cell, node))
+                choices.append(Choice(f'stage{s + 1}', node, sources, gates=True))
+                choices.append(Choice(f'stage{s + 1}', node, tuple(ops)))
         self.set_choices(choices, Relaxed())
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
@@ -125,64 +129,6 @@ class PPConvSuperNet(SuperNet, MacroResNet):
         nodes = list(zip(weights, weights, strict=True))
         stages = [nodes[s : s + self.cell_inputs] for s in range(0, len(nodes), self.cell_inputs)]
         return MacroResNet.forward(self, x, stages)
-
-    def drop(self, choice: Choice, op: str) -> None:
-        """Delete ``op`` from its node in every block of the stage."""
-        for module in getattr(self, choice.cell.replace('stage', 'layer')).modules():
-            if isinstance(module, MixedPPConv):
-                node: Any = module.nodes[choice.node - self.cell_inputs]
-                del node[op]
-
-    def to_genotype(self, path: Path, provenance: Mapping[str, Any] | None = None) -> Genotype:
-        """Translate a path to a genotype: one cell a stage, one edge a node."""
-        nodes: dict[str, list[tuple[Edge, ...]]] = {}
-        choices = iter(self.choices.values())
-        for gates, op in zip(choices, choices, strict=True):
-            sources = tuple(int(gates.candidates[i]) for i in path[gates.name])
-            edge = Edge(op.candidates[path[op.name][0]], sources)
-            nodes.setdefault(op.cell, []).append((edge,))
-        cells = tuple(Cell(name, self.cell_inputs, tuple(n)) for name, n in nodes.items())
-        return Genotype(self.space, cells, provenance or {})
-
-    def to_path(self, genotype: Genotype) -> Path:
-        """Translate a genotype to a path of this super-net."""
-        if genotype.space != self.space:
-            raise GenotypeError(f'the super-net searches {self.space!r}, not {genotype.space!r}')
-        path: dict[str, tuple[int, ...]] = {}
-        for cell in genotype.cells:
-            for node, (edge,) in enumerate(cell.nodes, cell.inputs):
-                name = f'{cell.name}/node{node}'
-                if f'{name}/op' not in self.choices or cell.inputs != self.cell_inputs:
-                    raise GenotypeError(f'{name} of the genotype is not in this super-net')
-                candidates = self.choices[f'{name}/op'].candidates
-                if edge.op not in candidates:
-                    raise GenotypeError(f'{name}: {edge.op!r} is not among {candidates}')
-                path[f'{name}/inputs'] = edge.sources
-                path[f'{name}/op'] = (candidates.index(edge.op),)
-        if len(path) != len(self.choices):
-            raise GenotypeError(f'the genotype decides {len(path)} of {len(self.choices)} choices')
-        return path
-
-    def backbone_config(self, genotype: Genotype) -> dict[str, Any]:
-        """Return the config of the PP-ResNet of the same depth and width."""
-        return dict(self.derived_config, arch=genotype.to_dict())
-
-    def derived_key(self, genotype: Genotype) -> Callable[[str], str | None]:
-        """Map ``layerS.B.conv2.nodes.J.OP.rest`` to ``layerS.B.conv2.nodes.J.rest``."""
-        ops = {
-            (s, j): edge.op
-            for s, cell in enumerate(genotype.cells, 1)
-            for j, (edge,) in enumerate(cell.nodes)
-        }
-
-        def rename(key: str) -> str | None:
-            match = re.match(r'(layer(\d+)\.\d+\.conv2\.nodes\.(\d+))\.(\w+)\.(.*)', key)
-            if match is None:
-                return key
-            head, stage, node, op, rest = match.groups()
-            return f'{head}.{rest}' if ops[int(stage), int(node)] == op else None
-
-        return rename
 
     def random_path(self, rng: np.random.Generator) -> Path:
         """Draw a path with one identity a stage, as the paper keeps, where candidates allow it."""

@@ -1,0 +1,280 @@
+"""DARTSNet: cells of the DARTS space, stacked (DARTS; CDARTS, Section 3.3 and 4.1).
+
+CIFAR: a stem of one convolution, then three stages of cells; ImageNet: three stem convolutions
+down to stride 8, then three stages.  A stage but the first begins with a reduction cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.utils.checkpoint as cp
+from mmcv.cnn.bricks import DropPath
+from torch import Tensor, nn
+
+from ..genotype import Cell, Genotype, GenotypeError
+from ..ops import PRE_ACTIVATION, ConvStyle, FactorizedReduce, OpSpec, build_op
+from ..registry import MODELS
+from .base import Backbone
+
+DAGFactory = Callable[[str, OpSpec], nn.Module]
+"""Builds the inner graph from the name of the cell and what its operations are built for.
+
+The graph maps the two preprocessed inputs to the list of its computed nodes; operations on edges
+from the inputs have the stride of the spec, all others stride 1.
+"""
+
+
+class CellDAG(nn.Module):
+    """The inner graph of one architecture: a node is the sum of its edges' operations.
+
+    Args:
+        cell: The architecture.
+        spec: What the operations are built for; its stride is that of edges from input nodes.
+        drop_path_rate: Probability of dropping an edge other than an identity, per sample.
+    """
+
+    def __init__(self, cell: Cell, spec: OpSpec, drop_path_rate: float = 0.0) -> None:
+        super().__init__()
+        self.sources = [[edge.sources[0] for edge in edges] for edges in cell.nodes]
+        inner = OpSpec(**{**vars(spec), 'stride': 1})
+        self.nodes = nn.ModuleList(
+            nn.ModuleList(
+                build_op(e.op, spec if e.sources[0] < cell.inputs else inner) for e in edges
+            )
+            for edges in cell.nodes
+        )
+        self.drop_path = DropPath(drop_path_rate) if drop_path_rate else None
+
+    def forward(self, states: Sequence[Tensor]) -> list[Tensor]:
+        """Map the inputs to the computed nodes."""
+        values = list(states)
+        edges: Any
+        for edges, sources in zip(self.nodes, self.sources, strict=True):
+            outputs = []
+            for op, source in zip(edges, sources, strict=True):
+                y = op(values[source])
+                if self.drop_path is not None and not isinstance(op, nn.Identity):
+                    y = self.drop_path(y)
+                outputs.append(y)
+            values.append(sum(outputs[1:], outputs[0]))
+        return values[len(states) :]
+
+
+class StemBlock(nn.Module):
+    """A stem convolution of stride 2 that stands in a stage; it reads the newer input only."""
+
+    def __init__(self, in_channels: int, channels: int, style: ConvStyle, act: bool) -> None:
+        super().__init__()
+        self.conv = (
+            style.conv(in_channels, channels, 3, stride=2, order=PRE_ACTIVATION)
+            if act
+            else style.conv(in_channels, channels, 3, stride=2, act=False)
+        )
+
+    def forward(self, before: Tensor, x: Tensor, *mix: Any) -> Tensor:
+        """Map the newer input ``(N, C_in, H, W)`` to ``(N, C, H / 2, W / 2)``."""
+        return self.conv(x)
+
+
+class CellBlock(nn.Module):
+    """A cell: both inputs are brought to its width and resolution, its nodes are concatenated.
+
+    Args:
+        in_channels: Channels of the two inputs.
+        halve_first: Whether the first input has twice the resolution of the second.
+        dag: The inner graph.
+        channels: Width of the cell.
+        style: Convolution, norm and activation configs.
+        with_cp: Whether to recompute the cell in the backward pass to save memory.
+    """
+
+    def __init__(
+        self,
+        in_channels: tuple[int, int],
+        halve_first: bool,
+        dag: nn.Module,
+        channels: int,
+        style: ConvStyle,
+        with_cp: bool = False,
+    ) -> None:
+        super().__init__()
+        first, second = in_channels
+        self.with_cp = with_cp
+        self.preprocess0 = (
+            FactorizedReduce(first, channels, style)
+            if halve_first
+            else style.conv(first, channels, 1, order=PRE_ACTIVATION)
+        )
+        self.preprocess1 = style.conv(second, channels, 1, order=PRE_ACTIVATION)
+        self.dag = dag
+
+    def _forward(self, before: Tensor, x: Tensor, *mix: Any) -> Tensor:
+        states = [self.preprocess0(before), self.preprocess1(x)]
+        return torch.cat(self.dag(states, *mix), dim=1)
+
+    def forward(self, before: Tensor, x: Tensor, *mix: Any) -> Tensor:
+        """Map the outputs of the two blocks before to ``(N, nodes * channels, H', W')``.
+
+        ``mix`` is what a super-net passes on to its inner graphs.
+        """
+        if self.with_cp and x.requires_grad:
+            return cp.checkpoint(self._forward, before, x, *mix, use_reentrant=False)
+        return self._forward(before, x, *mix)
+
+
+def default_reductions(num_cells: int) -> tuple[int, int]:
+    """Indices of the reduction cells: at one and two thirds of the depth (DARTS)."""
+    return num_cells // 3, 2 * num_cells // 3
+
+
+class MacroDARTS(Backbone):
+    """The macro network around the inner graphs: derived networks and super-nets.
+
+    Args:
+        dag: Builds the inner graphs.
+        nodes: Number of computed nodes of the cells by name: a cell's output has so many times its
+            width.
+        variant: ``'cifar'`` (stem of stride 1, three stages) or ``'imagenet'`` (the first two
+            stages are stem convolutions with strides 4 and 8; four stages).
+        num_cells: Number of cells.
+        init_channels: Width of the first cells; it doubles at each reduction.
+        stem_multiplier: The CIFAR stem has so many times the width of the first cells.
+        reductions: Indices of the reduction cells; ``None``: at one and two thirds.
+        pool_norm: Whether a norm without parameters follows each pool (DARTS' search).
+        auxiliary: Whether training also returns, first, the output of the last reduction cell, as
+            an auxiliary classifier needs it.
+        in_channels: Channels of the images.
+        conv_cfg, norm_cfg, act_cfg: As in ``mmcv.cnn.ConvModule``; ``affine=False`` of the norms
+            does not hold for the stem.
+        with_cp: Whether to trade compute for memory.
+        out_indices, frozen_stages, norm_eval, init_cfg: See :class:`Backbone`.
+
+    Raises:
+        ValueError: If ``variant`` or ``reductions`` is not possible.
+    """
+
+    def __init__(
+        self,
+        dag: DAGFactory,
+        nodes: dict[str, int],
+        variant: str = 'cifar',
+        num_cells: int = 20,
+        init_channels: int = 36,
+        stem_multiplier: int = 3,
+        reductions: Sequence[int] | None = None,
+        pool_norm: bool = False,
+        auxiliary: bool = False,
+        in_channels: int = 3,
+        conv_cfg: dict | None = None,
+        norm_cfg: dict | None = None,
+        act_cfg: dict | None = None,
+        with_cp: bool = False,
+        out_indices: Sequence[int] | None = None,
+        frozen_stages: int = -1,
+        norm_eval: bool = False,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        cuts = tuple(default_reductions(num_cells) if reductions is None else reductions)
+        if variant not in ('cifar', 'imagenet'):
+            raise ValueError(f"variant={variant!r}: expected 'cifar' or 'imagenet'")
+        if list(cuts) != sorted(set(cuts)) or any(not 0 < c < num_cells for c in cuts):
+            raise ValueError(f'reductions={cuts}: expected rising indices of 1..{num_cells - 1}')
+        stages = len(cuts) + (1 if variant == 'cifar' else 2)
+        chosen = range(stages) if out_indices is None else out_indices
+        super().__init__(chosen, frozen_stages, norm_eval, init_cfg)
+        norm = dict(norm_cfg or dict(type='BN'))
+        style = ConvStyle(conv_cfg, norm, act_cfg or dict(type='ReLU'))
+        norm = {k: v for k, v in norm.items() if k != 'affine'}
+        stem = ConvStyle(conv_cfg, norm, style.act_cfg)
+        self.auxiliary = auxiliary
+        if variant == 'cifar':
+            width, stride, first = stem_multiplier * init_channels, 1, []
+            self.stem = nn.Sequential(stem.conv(in_channels, width, 3, act=False))
+        else:
+            width, stride = init_channels, 2
+            self.stem = nn.Sequential(stem.conv(in_channels, width // 2, 3, stride=2))
+            first = [StemBlock(width // 2, width, stem, False), StemBlock(width, width, stem, True)]
+        blocks: list[list[nn.Module]] = [[block] for block in first] or [[]]
+        info = [(width, stride * 2)] if first else []
+        stride *= 2 ** len(first)
+        inputs, halved, channels = (width, width), bool(first), init_channels
+        for index in range(num_cells):
+            reduces = index in cuts
+            if reduces:
+                info.append((inputs[1], stride))
+                blocks.append([])
+                channels, stride = 2 * channels, 2 * stride
+            kind = 'reduction' if reduces else 'normal'
+            spec = OpSpec(channels, channels, style, 1 + reduces, pool_norm=pool_norm)
+            cell = CellBlock(inputs, halved, dag(kind, spec), channels, style, with_cp)
+            cell.kind = kind
+            blocks[-1].append(cell)
+            inputs, halved = (inputs[1], nodes[kind] * channels), reduces
+        info.append((inputs[1], stride))
+        names = [f'layer{s + 1}' for s in range(len(blocks))]
+        for name, members in zip(names, blocks, strict=True):
+            self.add_module(name, nn.ModuleList(members))
+        self.set_stages(names, *zip(*info, strict=True))
+
+    @property
+    def stem_blocks(self) -> list[str]:
+        """Names of the modules that do not depend on the architecture."""
+        return ['stem', *(n for n, m in self.named_modules() if isinstance(m, StemBlock))]
+
+    @property
+    def reduction_blocks(self) -> list[str]:
+        """Names of the reduction cells, whose outputs open a new resolution."""
+        cells = [(n, m) for n, m in self.named_modules() if isinstance(m, CellBlock)]
+        return [name for name, cell in cells if cell.kind == 'reduction']
+
+    def forward(self, x: Tensor, mix: dict[str, Any] | None = None) -> tuple[Tensor, ...]:
+        """Map images ``(N, in_channels, H, W)`` to the maps of ``out_indices``.
+
+        ``mix``: what a super-net passes to the inner graphs, by the name of the cell.
+        """
+        before = x = self.stem(x)
+        outputs, extra = {}, None
+        for s, stage in enumerate(self.stages):
+            for block in stage:  # type: ignore[attr-defined]
+                given = () if mix is None or isinstance(block, StemBlock) else (mix[block.kind],)
+                before, x = x, block(before, x, *given)
+                if isinstance(block, CellBlock) and block.kind == 'reduction':
+                    extra = x
+            if s in self.out_indices:
+                outputs[s] = x
+        maps = tuple(outputs[s] for s in self.out_indices)
+        return (extra, *maps) if self.auxiliary and self.training and extra is not None else maps
+
+
+@MODELS.register_module()
+class DARTSNet(MacroDARTS):
+    """The network of a genotype of the DARTS space.
+
+    Example: ``DARTSNet(arch='cdarts_cifar10', variant='cifar', num_cells=20, init_channels=36)``
+    has 3.859 M parameters with a linear classifier for 10 classes.
+
+    Args:
+        arch: A published name, a path of a genotype, or a dict.
+        drop_path_rate: Probability of dropping an edge; ``DropPathHook`` raises it to this over
+            the training.
+        **kwargs: See :class:`MacroDARTS`.
+
+    Raises:
+        GenotypeError: If the architecture is not one of the DARTS space.
+    """
+
+    def __init__(self, arch: Any, drop_path_rate: float = 0.0, **kwargs: Any) -> None:
+        genotype = Genotype.load(arch)
+        if genotype.space != 'darts':
+            raise GenotypeError(f'arch: DARTSNet needs a darts genotype, got {genotype.space!r}')
+        cells = {cell.name: cell for cell in genotype.cells}
+
+        def dag(kind: str, spec: OpSpec) -> nn.Module:
+            return CellDAG(cells[kind], spec, drop_path_rate)
+
+        nodes = {name: len(cell.nodes) for name, cell in cells.items()}
+        super().__init__(dag, nodes, **kwargs)
+        self.genotype = genotype
