@@ -32,11 +32,11 @@ def derive_model(algorithm: SearchAlgorithm, genotype: Genotype) -> nn.Module:
         A model like the wrapped one, with the derived backbone, in evaluation mode; its outputs
         equal those of the super-net's one-hot forward.
     """
-    backbone, weights = algorithm.super_net.export(genotype)
-    config = {**copy.deepcopy(algorithm.model_config), 'backbone': backbone}
-    model = MODELS.build(config)
+    source, config = algorithm.inherited
+    backbone, weights = source.backbone.export(genotype)
+    model = MODELS.build({**copy.deepcopy(config), 'backbone': backbone})
     state = {f'backbone.{key}': value for key, value in weights.items()}
-    for key, value in algorithm.model.state_dict().items():
+    for key, value in source.state_dict().items():
         if not key.startswith('backbone.'):
             state[key] = value.detach().clone()
     model.load_state_dict(state)

@@ -232,6 +232,67 @@ def _pool(kind: str) -> OpFactory:
     return build
 
 
+def round_channels(channels: float, divisor: int = 8) -> int:
+    """Round to a multiple of ``divisor``, at least one, losing no more than a tenth."""
+    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
+    return rounded if rounded >= 0.9 * channels else rounded + divisor
+
+
+class SqueezeExcite(nn.Module):
+    """Channel attention: mean, 1x1, ReLU, 1x1, hard sigmoid; both convolutions have a bias.
+
+    Args:
+        channels: Channels of input and output.
+        style: Only its ``conv_cfg`` counts.
+        ratio: The inner channels, rounded to a multiple of 8, are this part.
+    """
+
+    def __init__(self, channels: int, style: ConvStyle, ratio: float = 0.25) -> None:
+        super().__init__()
+        inner = round_channels(channels * ratio)
+        self.reduce = build_conv_layer(style.conv_cfg, channels, inner, 1)
+        self.expand = build_conv_layer(style.conv_cfg, inner, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, C, H, W)`` to the same shape."""
+        scale = self.expand(self.reduce(x.mean((2, 3), keepdim=True)).relu())
+        return x * nn.functional.hardsigmoid(scale)
+
+
+class MBConv(nn.Module):
+    """Inverted residual: 1x1 expansion, depthwise convolution, channel attention, linear 1x1.
+
+    CDARTS' chain space (that of Cream, NeurIPS 2020).  The input is added where the shape stays.
+
+    Args:
+        spec: Channels, stride, dilation, configs.
+        kernel: Side of the depthwise kernel.
+        expansion: Ratio of the inner channels to the input's; 1: no first convolution.
+    """
+
+    def __init__(self, spec: OpSpec, kernel: int, expansion: int) -> None:
+        super().__init__()
+        style = spec.style
+        inner = round_channels(spec.in_channels * expansion) if expansion > 1 else spec.in_channels
+        self.expand = style.conv(spec.in_channels, inner, 1) if expansion > 1 else nn.Identity()
+        self.depthwise = style.conv(
+            inner, inner, kernel, stride=spec.stride, dilation=spec.dilation, groups=inner
+        )
+        self.attention = SqueezeExcite(inner, style)
+        self.project = style.conv(inner, spec.out_channels, 1, act=False)
+        self.residual = spec.stride == 1 and spec.in_channels == spec.out_channels
+        self.drop_path: nn.Module = nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, C_in, H, W)`` to ``(N, C_out, H / stride, W / stride)``."""
+        y = self.project(self.attention(self.depthwise(self.expand(x))))
+        return x + self.drop_path(y) if self.residual else y
+
+
+def _mbconv(kernel: int, expansion: int) -> OpFactory:
+    return lambda spec: MBConv(spec, kernel, expansion)
+
+
 OPS: dict[str, OpFactory] = {
     'identity': lambda spec: nn.Identity(),
     'conv_1x1': _conv(1),
@@ -250,6 +311,7 @@ OPS: dict[str, OpFactory] = {
     'dil_conv_5x5': _dil_conv(5),
     'nor_conv_1x1': _conv(1, order=PRE_ACTIVATION),
     'nor_conv_3x3': _conv(3, order=PRE_ACTIVATION),
+    **{f'mbconv_{k}x{k}_e{e}_se': _mbconv(k, e) for k in (3, 5, 7) for e in (4, 6)},
 }
 
 

@@ -28,20 +28,28 @@ MODELS = _child('model', _root.MODELS, 'backbones', 'spaces', 'algorithms')
 DATASETS = _child('dataset', _root.DATASETS, 'datasets')
 TRANSFORMS = _child('transform', _root.TRANSFORMS, 'datasets')
 HOOKS = _child('hook', _root.HOOKS, 'engine')
+LOOPS = _child('loop', _root.LOOPS, 'engine')
+MODEL_WRAPPERS = _child('model_wrapper', _root.MODEL_WRAPPERS, 'engine')
 OPTIM_WRAPPER_CONSTRUCTORS = _child(
     'optimizer wrapper constructor', _root.OPTIM_WRAPPER_CONSTRUCTORS, 'engine'
 )
 
 ROOT_BACKBONES = {
+    'ChainNet': 'ppnas_mm.backbones.chain',
     'DARTSNet': 'ppnas_mm.backbones.darts',
+    'NASBench201Net': 'ppnas_mm.backbones.nasbench201',
     'PPResNet': 'ppnas_mm.backbones.pp_resnet',
     'PPResNetCIFAR': 'ppnas_mm.backbones.pp_resnet',
 }
 LIBRARY_PARTS = {
+    'AuxiliaryClsHead': 'ppnas_mm.mmpretrain_parts.aux_head',
+    'CDARTSAuxHead': 'ppnas_mm.mmseg_parts.cdarts_head',
+    'CDARTSHead': 'ppnas_mm.mmseg_parts.cdarts_head',
     'GFLV2Head': 'ppnas_mm.mmdet_parts.gflv2_head',
     'DeepLabV3PlusHead': 'ppnas_mm.mmseg_parts.deeplab_head',
+    'OHEMLoss': 'ppnas_mm.mmseg_parts.cdarts_head',
 }
-"""Classes that only mmdet or mmseg can hold; either library may be missing."""
+"""Classes that only one library can hold; mmdet and mmseg may be missing."""
 
 
 def _factory(name: str, module: str) -> Callable[..., Any]:

@@ -16,6 +16,14 @@ PPCONV = {
     'stem_channels': 16,
     'base_channels': 16,
 }
+DARTS = {
+    'type': 'ppnas_mm.DARTSSuperNet',
+    'variant': 'imagenet',
+    'num_cells': 3,
+    'init_channels': 4,
+}
+PYRAMIDS = {'ppconv': PPCONV, 'darts': DARTS}
+"""Super-nets with maps of strides 4 to 32, as detectors take them."""
 
 
 def channels(backbone: dict) -> list[int]:

@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 import torch
-from tasks import PPCONV, TASKS, classifier, classifier_batch, search_optimizers
-from zoo import SPACES, algorithms, count_convolutions, images, scramble
+from tasks import PYRAMIDS, TASKS, classifier, classifier_batch, search_optimizers
+from zoo import SPACES, algorithms, build_super_net, count_convolutions, images, scramble
 
 from ppnas_mm.algorithms import RandomSearch, SearchAlgorithm
-from ppnas_mm.backbones import PPResNet
 from ppnas_mm.derive import derive_model
 from ppnas_mm.genotype import Genotype
 from ppnas_mm.registry import MODELS
@@ -18,12 +17,14 @@ from ppnas_mm.spaces import Fixed
 REFUSAL = 'connection gates'  # what PPNAS says of a space that it cannot search
 
 
-def build(name: str, space: str, torch_seed: int = 0, **kwargs: Any) -> SearchAlgorithm:
-    """Build a registered algorithm around a tiny classifier."""
+def build(
+    name: str, space: str, torch_seed: int = 0, config: dict | None = None, **kwargs: Any
+) -> SearchAlgorithm:
+    """Build a registered algorithm around a tiny classifier; skip where it refuses the space."""
     torch.manual_seed(torch_seed)
-    config = {'type': f'ppnas_mm.{name}', 'model': classifier(SPACES[space]), **kwargs}
+    model = classifier(SPACES[space]) if config is None else config
     try:
-        return MODELS.build(config)
+        return MODELS.build({'type': f'ppnas_mm.{name}', 'model': model, **kwargs})
     except ValueError as error:
         if REFUSAL not in str(error):
             raise
@@ -104,10 +105,12 @@ def test_a_state_continues_the_search(name: str, space: str) -> None:
 
 @every_algorithm
 @pytest.mark.parametrize('library', TASKS)
-def test_the_same_algorithm_searches_in_three_libraries(name: str, library: str) -> None:
+@pytest.mark.parametrize('space', PYRAMIDS)
+def test_the_same_algorithm_searches_in_three_libraries(
+    name: str, library: str, space: str
+) -> None:
     model, batch = TASKS[library]
-    torch.manual_seed(0)
-    algorithm = MODELS.build({'type': f'ppnas_mm.{name}', 'model': model(PPCONV)})
+    algorithm = build(name, space, config=model(PYRAMIDS[space]))
     algorithm.init_weights()
     algorithm.train()
     optimizers = search_optimizers(algorithm, weights={'clip_grad': {'max_norm': 5}})
@@ -123,7 +126,8 @@ def test_the_same_algorithm_searches_in_three_libraries(name: str, library: str)
     genotype = algorithm.derive(strict=False)
     derived = derive_model(algorithm, genotype)
     assert type(derived) is type(algorithm.model)
-    assert isinstance(derived.backbone, PPResNet)
+    assert derived.backbone.genotype == genotype
+    assert derived.backbone.feature_info == algorithm.super_net.feature_info
 
 
 @every_algorithm
@@ -137,10 +141,10 @@ def test_a_model_without_a_super_net_is_refused(name: str) -> None:
 def test_configs_are_left_alone(name: str, space: str) -> None:
     config = classifier(SPACES[space])
     before = copy.deepcopy(config)
-    algorithm = MODELS.build({'type': f'ppnas_mm.{name}', 'model': config})
+    algorithm = build(name, space, config=config)
     derive_model(algorithm, algorithm.derive(strict=False))
     assert config == before
-    algorithm.model_config['backbone']['depth'] = -1
+    algorithm.model_config['backbone']['type'] = 'another'
     assert config == before
 
 
@@ -148,8 +152,7 @@ def test_configs_are_left_alone(name: str, space: str) -> None:
 def test_the_preprocessor_of_the_whole_is_passed_on(name: str, space: str) -> None:
     config = classifier(SPACES[space])
     preprocessor = {**config.pop('data_preprocessor'), 'mean': [100.0] * 3}
-    model = {'type': f'ppnas_mm.{name}', 'model': config, 'data_preprocessor': preprocessor}
-    algorithm = MODELS.build(model)
+    algorithm = build(name, space, config=config, data_preprocessor=preprocessor)
     assert algorithm.data_preprocessor is algorithm.model.data_preprocessor
     assert algorithm.data_preprocessor.mean.flatten().tolist() == [100.0] * 3
     derived = derive_model(algorithm, algorithm.derive(strict=False))
@@ -197,6 +200,13 @@ def test_random_search_follows_its_seed(space: str) -> None:
     assert draw(2) == draw(2) != draw(3)
 
 
+def free_gates(space: str) -> bool:
+    """Whether the nodes of a space read any of their inputs, as many as they like."""
+    net = build_super_net(space)
+    return any(choice.gates and choice.keep is None for choice in net.choices.values())
+
+
+@pytest.mark.parametrize('space', [space for space in sorted(SPACES) if free_gates(space)])
 def test_constrained_random_search_drops_no_input(space: str) -> None:
     dropped = {True: 0, False: 0}
     for constrained in dropped:
@@ -206,3 +216,18 @@ def test_constrained_random_search_drops_no_input(space: str) -> None:
                 read = {i for edges in cell.nodes for edge in edges for i in edge.sources}
                 dropped[constrained] += len(set(range(cell.inputs)) - read)
     assert dropped[True] == 0 < dropped[False]
+
+
+def test_constrained_random_search_draws_no_degenerate_architecture(space: str) -> None:
+    for seed in range(4):
+        algorithm = build('RandomSearch', space, seed=seed)
+        algorithm.super_net.check(algorithm.decide(strict=True))
+
+
+def test_ppnas_takes_spaces_with_free_learned_gates_only(space: str) -> None:
+    config = {'type': 'ppnas_mm.PPNAS', 'model': classifier(SPACES[space])}
+    if free_gates(space):
+        MODELS.build(config)
+        return
+    with pytest.raises(ValueError, match=f"{REFUSAL}.*'{space}'"):
+        MODELS.build(config)

@@ -54,6 +54,7 @@ ALLOWED = {
     ),
     'ppnas_mm.weights': ('ppnas_mm.genotype',),
     'ppnas_mm.mmdet_parts': ('ppnas_mm.compat',),
+    'ppnas_mm.mmpretrain_parts': ('ppnas_mm.compat',),
     'ppnas_mm.mmseg_parts': ('ppnas_mm.compat',),
     'ppnas_mm.spaces': (
         'ppnas_mm.spaces',

@@ -17,17 +17,39 @@ from ppnas_mm.spaces import Fixed, SuperNet
 
 
 def random_paths(net: Any, number: int) -> list[dict[str, tuple[int, ...]]]:
-    """Random paths, drawn without the package: any op, any non-empty set of connections."""
+    """Random paths, drawn without the package: connections, then an operation where one is left."""
     rng = np.random.default_rng(5)
     paths = []
     for _ in range(number):
-        path = {}
-        for name, choice in net.choices.items():
-            count = len(choice.candidates)
-            size = int(rng.integers(1, count + 1)) if choice.gates else 1
-            path[name] = tuple(sorted(map(int, rng.permutation(count)[:size])))
-        paths.append(path)
+        path: dict[str, tuple[int, ...]] = {}
+        read: dict[tuple[str, int], set[int]] = {}
+        for choice in sorted(net.choices.values(), key=lambda choice: not choice.gates):
+            spot, indices = (choice.cell, choice.node), range(len(choice.candidates))
+            if choice.gates:
+                size = choice.keep or int(rng.integers(1, len(indices) + 1))
+                kept = sorted(map(int, rng.permutation(indices)[:size]))
+                read[spot] = {int(choice.candidates[i]) for i in kept}
+                path[choice.name] = tuple(kept)
+            elif choice.source in read.get(spot, {choice.source}) | {None}:
+                path[choice.name] = (int(rng.choice(allowed(net, choice))),)
+        paths.append({name: path[name] for name in net.choices if name in path})
     return paths
+
+
+def allowed(net: Any, choice: Any) -> list[int]:
+    """Candidates that a genotype may hold."""
+    ops = SPACE_RULES[net.space].ops
+    return [i for i, name in enumerate(choice.candidates) if choice.gates or name in ops]
+
+
+def prune_some(net: Any, rng: np.random.Generator, chance: float) -> None:
+    """Prune each candidate with this chance, as far as that is possible."""
+    for name, choice in net.choices.items():
+        for candidate in map(int, rng.permutation(len(choice.candidates))):
+            alive = set(net.alive_candidates(name))
+            left = (alive - {candidate}) & set(allowed(net, choice))
+            if candidate in alive and len(left) >= (choice.keep or 1) and rng.random() < chance:
+                net.prune(name, candidate)
 
 
 def unused(genotype: Genotype) -> list[tuple[str, int]]:
@@ -37,6 +59,19 @@ def unused(genotype: Genotype) -> list[tuple[str, int]]:
         read = {i for edges in cell.nodes for edge in edges for i in edge.sources}
         found += [(cell.name, i) for i in range(cell.inputs) if i not in read]
     return found
+
+
+def degenerate(net: Any, genotype: Genotype) -> bool:
+    """Whether an input is dropped where nodes read what they like, or an output is cut off."""
+    for cell in genotype.cells:
+        reached = set(range(cell.inputs))
+        for node, edges in enumerate(cell.nodes, cell.inputs):
+            if any(edge.op != 'none' and reached & set(edge.sources) for edge in edges):
+                reached.add(node)
+        if cell.inputs + len(cell.nodes) - 1 not in reached:
+            return True
+    free = any(choice.gates and choice.keep is None for choice in net.choices.values())
+    return free and bool(unused(genotype))
 
 
 def derive(net: Any, genotype: Genotype) -> nn.Module:
@@ -55,9 +90,10 @@ def test_every_space_has_a_super_net() -> None:
 
 def test_architecture_starts_undecided(super_net: Any) -> None:
     parameters = super_net.arch_parameters()
-    assert list(parameters) == list(super_net.choices)
+    learned = {name: choice for name, choice in super_net.choices.items() if choice.learned}
+    assert list(parameters) == list(learned)
     operations = []
-    for name, choice in super_net.choices.items():
+    for name, choice in learned.items():
         assert parameters[name].shape == (len(choice.candidates),)
         assert parameters[name].requires_grad
         if choice.gates:
@@ -147,12 +183,13 @@ def test_random_genotypes_follow_the_seed_and_the_constraint(super_net: Any) -> 
     assert draw(3, True) == draw(3, True)
     assert draw(3, True) != draw(4, True)
     for genotype in draw(0, True):
-        assert unused(genotype) == []
+        assert not degenerate(super_net, genotype)
         super_net.check(super_net.to_path(genotype))
     full = draw(0, False)
     assert len(set(full)) == 30
     for genotype in full:
-        assert bool(super_net.degeneracies(super_net.to_path(genotype))) == bool(unused(genotype))
+        found = super_net.degeneracies(super_net.to_path(genotype))
+        assert bool(found) == degenerate(super_net, genotype)
 
 
 def test_random_genotypes_reach_every_candidate(super_net: Any) -> None:
@@ -162,7 +199,7 @@ def test_random_genotypes_reach_every_candidate(super_net: Any) -> None:
         for name, kept in super_net.to_path(super_net.random_genotype(rng, False)).items():
             seen[name].update(kept)
     for name, choice in super_net.choices.items():
-        assert seen[name] == set(range(len(choice.candidates))), name
+        assert seen[name] == set(allowed(super_net, choice)), name
 
 
 def relabelled(genotype: Genotype, change: str) -> dict[str, Any]:
@@ -174,10 +211,17 @@ def relabelled(genotype: Genotype, change: str) -> dict[str, Any]:
         data['cells'].append({**copy.deepcopy(data['cells'][0]), 'name': 'one more'})
     elif change == 'another cell name':
         data['cells'][0]['name'] = 'elsewhere'
+    elif change == 'a node less':
+        data['cells'][-1]['nodes'].pop()
+    elif change == 'a node more':
+        data['cells'][-1]['nodes'].append(copy.deepcopy(data['cells'][-1]['nodes'][-1]))
     return data
 
 
-@pytest.mark.parametrize('change', ['a cell less', 'a cell more', 'another cell name'])
+CHANGES = ['a cell less', 'a cell more', 'another cell name', 'a node less', 'a node more']
+
+
+@pytest.mark.parametrize('change', CHANGES)
 def test_foreign_cells_are_refused(super_net: Any, change: str) -> None:
     genotype = super_net.to_genotype(random_paths(super_net, 1)[0])
     with pytest.raises(GenotypeError):
@@ -223,6 +267,9 @@ def test_pruning_to_a_path_leaves_the_derived_network(super_net: Any) -> None:
     for name, kept in path.items():
         for candidate in set(super_net.alive_candidates(name)) - set(kept):
             super_net.prune(name, candidate)
+    # with the connections went the operations on them
+    left = {name: super_net.alive_candidates(name) for name in super_net.choices}
+    assert {name: kept for name, kept in left.items() if kept} == path
     own = sum(p.numel() for p in super_net.parameters())
     architecture = sum(p.numel() for p in super_net.arch_parameters().values())
     assert own - architecture == sum(p.numel() for p in derived.parameters())
@@ -233,21 +280,24 @@ def test_pruning_to_a_path_leaves_the_derived_network(super_net: Any) -> None:
 
 def test_the_last_candidate_and_a_dead_one_cannot_be_pruned(super_net: Any) -> None:
     for name, choice in super_net.choices.items():
-        for candidate in range(1, len(choice.candidates)):
-            super_net.prune(name, candidate)
+        *others, last = allowed(super_net, choice)
+        kept = [*others, last][-(choice.keep or 1) :]
+        if not super_net.alive_candidates(name):  # the operation of an edge that was pruned
+            kept = []
+        for candidate in range(len(choice.candidates)):
+            if kept and candidate not in kept:
+                super_net.prune(name, candidate)
             with pytest.raises(ValueError, match=name):
                 super_net.prune(name, candidate)
-        with pytest.raises(ValueError, match=name):
-            super_net.prune(name, 0)
+        assert list(super_net.alive_candidates(name)) == kept
+    genotype = super_net.random_genotype(np.random.default_rng(0), constrained=False)
+    net_path = {n: super_net.alive_candidates(n) for n in super_net.choices}
+    assert super_net.to_path(genotype).items() <= net_path.items()
 
 
 def test_a_pruned_state_loads_into_a_fresh_super_net(space: str) -> None:
     net, fresh = build_super_net(space, seed=0), build_super_net(space, seed=1)
-    rng = np.random.default_rng(2)
-    for name, choice in net.choices.items():
-        for candidate in map(int, rng.permutation(len(choice.candidates))[:-1]):
-            if rng.random() < 0.6:
-                net.prune(name, candidate)
+    prune_some(net, np.random.default_rng(2), 0.6)
     fresh.load_state_dict(net.state_dict())
     for name in net.choices:
         assert fresh.alive_candidates(name) == net.alive_candidates(name)
@@ -273,9 +323,9 @@ def test_an_unpruned_state_does_not_load_into_a_pruned_super_net(space: str) -> 
 
 def test_random_paths_of_a_pruned_super_net_are_alive(super_net: Any) -> None:
     rng = np.random.default_rng(4)
-    for name, choice in super_net.choices.items():
-        for candidate in map(int, rng.permutation(len(choice.candidates))[:-2]):
-            super_net.prune(name, candidate)
+    prune_some(super_net, rng, 0.6)
     for _ in range(30):
-        for name, kept in super_net.random_path(rng).items():
+        path = super_net.random_path(rng)
+        for name, kept in path.items():
             assert kept and set(kept) <= set(super_net.alive_candidates(name)), name
+        assert super_net.to_path(super_net.to_genotype(path)) == path

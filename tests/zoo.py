@@ -10,9 +10,11 @@ from typing import Any
 import torch
 from mmengine.config import ConfigDict
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ppnas_mm.algorithms import SearchAlgorithm
 from ppnas_mm.backbones.base import Backbone
+from ppnas_mm.backbones.pp_resnet import MacroResNet
 from ppnas_mm.genotype import SPACE_RULES
 from ppnas_mm.registry import MODELS
 from ppnas_mm.spaces import SuperNet
@@ -26,12 +28,51 @@ SPACES: dict[str, dict[str, Any]] = {
         'base_channels': 8,
         'ops': tuple(sorted(SPACE_RULES['ppconv'].ops)),
     },
+    'darts': {
+        'type': 'ppnas_mm.DARTSSuperNet',
+        'num_cells': 3,
+        'init_channels': 4,
+        'ops': (*sorted(SPACE_RULES['darts'].ops), 'none'),
+    },
+    'nasbench201': {
+        'type': 'ppnas_mm.NASBench201SuperNet',
+        'cells_per_stage': 1,
+        'init_channels': 4,
+        'ops': tuple(sorted(SPACE_RULES['nasbench201'].ops)),
+    },
+    'chain': {
+        'type': 'ppnas_mm.ChainSuperNet',
+        'variant': 'cifar',
+        'width': 0.5,
+        'depths': (1, 2, 1, 1, 1),
+        'last_channels': 24,
+    },
 }
 """A super-net of each space, as small as it can be, with every candidate operation."""
 
 BACKBONES: dict[str, dict[str, Any]] = {
+    'ChainNet': {'arch': 'cdarts_a', 'variant': 'cifar', 'width': 0.25, 'last_channels': 24},
     'PPResNet': {'depth': 50, 'stem_channels': 8, 'base_channels': 8},
     'PPResNetCIFAR': {'depth': 20, 'stem_channels': 8, 'base_channels': 8},
+    'DARTSNet': {'arch': 'cdarts_cifar10', 'num_cells': 3, 'init_channels': 4},
+    'NASBench201Net': {
+        'arch': {
+            'schema': 1,
+            'space': 'nasbench201',
+            'cells': [
+                {
+                    'name': 'cell',
+                    'inputs': 1,
+                    'nodes': [
+                        [{'op': 'nor_conv_3x3', 'sources': [i]} for i in range(node)]
+                        for node in (1, 2, 3)
+                    ],
+                }
+            ],
+        },
+        'cells_per_stage': 1,
+        'init_channels': 4,
+    },
 }
 """Small arguments of each derived backbone."""
 
@@ -62,6 +103,9 @@ NETWORKS: dict[str, dict[str, Any]] = {
 }
 """Everything that stands where a backbone stands."""
 
+RESNETS = [name for name in NETWORKS if issubclass(MODELS.get(name), MacroResNet)]
+"""Those around the blocks of a ResNet."""
+
 
 def build_network(name: str, seed: int = 0, **overrides: Any) -> Any:
     """Build a network of :data:`NETWORKS`."""
@@ -86,8 +130,9 @@ def scramble(net: nn.Module, seed: int = 0) -> nn.Module:
     with torch.no_grad():
         for module in net.modules():
             if isinstance(module, nn.BatchNorm2d):
-                module.weight.copy_(draw(module.weight, 0.5, 1.5))
-                module.bias.copy_(draw(module.bias, -0.5, 0.5))
+                if module.affine:
+                    module.weight.copy_(draw(module.weight, 0.5, 1.5))
+                    module.bias.copy_(draw(module.bias, -0.5, 0.5))
                 module.running_mean.copy_(draw(module.running_mean, -0.5, 0.5))
                 module.running_var.copy_(draw(module.running_var, 0.5, 1.5))
     return net
@@ -99,13 +144,22 @@ def images(*shape: int, seed: int = 1, dtype: torch.dtype = torch.float32) -> Te
     return torch.randn(shape, generator=generator, dtype=dtype)
 
 
+class _Convolutions(TorchDispatchMode):
+    """Counts convolutions, however they are called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        self.calls += function is torch.ops.aten.convolution.default
+        return function(*args, **(kwargs or {}))
+
+
 def count_convolutions(net: nn.Module, x: Tensor) -> int:
     """Number of convolutions that a forward pass computes."""
-    calls: list[int] = []
-    convolutions = [m for m in net.modules() if isinstance(m, nn.Conv2d)]
-    handles = [m.register_forward_hook(lambda *_: calls.append(1)) for m in convolutions]
-    with torch.no_grad():
+    with torch.no_grad(), _Convolutions() as counter:
         net(x)
-    for handle in handles:
-        handle.remove()
-    return len(calls)
+    return counter.calls

@@ -1,7 +1,17 @@
 """Search algorithms: each wraps a whole model and owns only how to choose."""
 
 from .base import SearchAlgorithm
+from .bilevel import BilevelSearch
+from .cdarts import CDARTS
+from .darts import DARTS
 from .ppnas import PPNAS
 from .random_search import RandomSearch
 
-__all__ = ['PPNAS', 'RandomSearch', 'SearchAlgorithm']
+__all__ = [
+    'CDARTS',
+    'DARTS',
+    'PPNAS',
+    'BilevelSearch',
+    'RandomSearch',
+    'SearchAlgorithm',
+]

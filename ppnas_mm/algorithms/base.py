@@ -19,7 +19,8 @@ class SearchAlgorithm(BaseModel):
     """Base of all algorithms.
 
     It trains as the wrapped model does; a subclass adds losses (:meth:`arch_losses`), replaces
-    ``train_step``, or acts between epochs (:meth:`after_epoch`), and writes :meth:`decide`.
+    ``train_step``, or acts between epochs (:meth:`before_epoch`, :meth:`after_epoch`), and writes
+    :meth:`decide`.
 
     Args:
         model: Config of a classifier, detector or segmentor whose ``backbone`` is a super-net.
@@ -50,9 +51,20 @@ class SearchAlgorithm(BaseModel):
         """The backbone that is searched."""
         return self.model.backbone
 
+    @property
+    def inherited(self) -> tuple[BaseModel, dict[str, Any]]:
+        """The network whose weights the derived network inherits, and its config."""
+        return self.model, self.model_config
+
     def arch_parameters(self) -> dict[str, nn.Parameter]:
         """Return the parameters that the architecture optimizer owns, by name."""
         return self.super_net.arch_parameters()
+
+    def optim_parts(self) -> dict[str, list[nn.Parameter]]:
+        """Return what each optimizer owns, by the optimizer's name; ``weights`` own the rest."""
+        arch = list(self.arch_parameters().values())
+        owned = {id(p) for p in arch}
+        return {'weights': [p for p in self.parameters() if id(p) not in owned], 'arch': arch}
 
     def forward(self, inputs: Any, data_samples: Any = None, mode: str = 'tensor') -> Any:
         """Run the wrapped model; in ``'loss'`` mode add :meth:`arch_losses` to its losses."""
@@ -74,6 +86,9 @@ class SearchAlgorithm(BaseModel):
     def arch_losses(self) -> dict[str, torch.Tensor]:
         """Return further losses, by names that contain ``loss``."""
         return {}
+
+    def before_epoch(self, epoch: int) -> None:
+        """Act before epoch ``epoch`` (from 1)."""
 
     def after_epoch(self, epoch: int) -> None:
         """Act after epoch ``epoch`` (from 1): prune, resample, change the mixture."""

@@ -25,7 +25,8 @@ class PPNAS(SearchAlgorithm):
     on the architecture parameters.  The optimizers are those of ``SearchOptimConstructor``.
 
     Args:
-        model: Config of the wrapped model; its backbone is a super-net with connection gates.
+        model: Config of the wrapped model; its backbone is a super-net with learned connection
+            gates, any number of which a node may keep.
         zero_one_weight, connection_weight: Weights of eq. 3 and eq. 4; 0 switches one off.
         l2_weight: Weight of ``0.5 * |alpha, beta|^2``; the paper's is the weights' decay.
         reduction: ``'sum'`` (paper) or ``'mean'`` (authors' code; then eq. 3 is shifted by 0.25).
@@ -36,7 +37,7 @@ class PPNAS(SearchAlgorithm):
         **kwargs: See :class:`SearchAlgorithm`.
 
     Raises:
-        ValueError: If an option is out of range or the space has no connection gates.
+        ValueError: If an option is out of range or the space has no such gates.
     """
 
     def __init__(
@@ -55,12 +56,16 @@ class PPNAS(SearchAlgorithm):
             raise ValueError(f'reduction={reduction!r}: expected one of {REDUCTIONS}')
         if not 0 < threshold < 1:
             raise ValueError(f'threshold={threshold}: expected a value between 0 and 1')
+        gates = [choice for choice in self.super_net.choices.values() if choice.gates]
+        if not gates or any(c.keep is not None or not c.learned for c in gates):
+            raise ValueError(
+                f'PPNAS needs connection gates that it may learn freely; {self.super_net.space!r} '
+                'has none'
+            )
         if identities is not None and not 0 <= identities <= self.super_net.cell_inputs:
             raise ValueError(
                 f'identities={identities}: expected None or 0 to {self.super_net.cell_inputs}'
             )
-        if not any(choice.gates for choice in self.super_net.choices.values()):
-            raise ValueError(f'PPNAS needs connection gates; {self.super_net.space!r} has none')
         self.zero_one_weight = zero_one_weight
         self.connection_weight = connection_weight
         self.l2_weight = l2_weight

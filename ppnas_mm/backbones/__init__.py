@@ -1,6 +1,8 @@
 """Derived networks: each interprets a genotype."""
 
+from .chain import ChainNet
 from .darts import DARTSNet
+from .nasbench201 import NASBench201Net
 from .pp_resnet import PPResNet, PPResNetCIFAR
 
-__all__ = ['DARTSNet', 'PPResNet', 'PPResNetCIFAR']
+__all__ = ['ChainNet', 'DARTSNet', 'NASBench201Net', 'PPResNet', 'PPResNetCIFAR']

@@ -278,3 +278,4 @@ class DARTSNet(MacroDARTS):
         nodes = {name: len(cell.nodes) for name, cell in cells.items()}
         super().__init__(dag, nodes, **kwargs)
         self.genotype = genotype
+        self.drop_path_rate = drop_path_rate

@@ -2,5 +2,6 @@
 
 from .cifar import CIFARAutoAugment, PartialCIFAR10
 from .digits import Digits
+from .half import Half
 
-__all__ = ['CIFARAutoAugment', 'Digits', 'PartialCIFAR10']
+__all__ = ['CIFARAutoAugment', 'Digits', 'Half', 'PartialCIFAR10']

@@ -2,16 +2,21 @@
 
 from .checkpoint import SafeCheckpointHook
 from .data_check import AnnotationError, DataCheckHook
+from .drop_path import DropPathHook
 from .optim import SearchOptimConstructor, SearchOptimWrapper
 from .search_hook import SearchHook
+from .search_loop import Replicas, SearchLoop
 from .seed import EpochSeedHook
 
 __all__ = [
     'AnnotationError',
     'DataCheckHook',
+    'DropPathHook',
     'EpochSeedHook',
+    'Replicas',
     'SafeCheckpointHook',
     'SearchHook',
+    'SearchLoop',
     'SearchOptimConstructor',
     'SearchOptimWrapper',
 ]

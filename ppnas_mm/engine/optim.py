@@ -1,49 +1,65 @@
-"""Two optimizers, one backward pass: network weights and architecture parameters."""
+"""Several optimizers of one search: network weights, architecture parameters, further parts."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+from mmengine.dist import all_reduce_params
 from mmengine.model import is_model_wrapper
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper, OptimWrapperDict
-from mmengine.registry import OPTIM_WRAPPERS, OPTIMIZERS
 from torch import Tensor, nn
 
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 
 class SearchOptimWrapper(OptimWrapperDict):
-    """``weights`` and ``arch``; unlike its parent it can update both from one loss (eq. 6).
+    """``weights``, ``arch`` and further parts; any of them can be updated from one loss.
 
-    Bilevel algorithms use ``optim_wrapper['weights']`` and ``optim_wrapper['arch']`` one by one.
+    One-level algorithms update both at once (PP-NAS, eq. 6), bilevel ones name the parts.
     """
 
     def update_params(
         self, loss: Tensor, step_kwargs: dict | None = None, zero_kwargs: dict | None = None
     ) -> None:
-        """Go backward once and step both optimizers; each clips its own gradients."""
-        weights, arch = self['weights'], self['arch']
+        """Go backward once and step all parts; each clips its own gradients."""
+        self.update_parts(loss, tuple(self.optim_wrappers))
+
+    def update_parts(self, loss: Tensor, parts: Sequence[str], average: bool = False) -> None:
+        """Go backward once, step the named parts and forget all gradients.
+
+        Args:
+            loss: What to minimise.
+            parts: Names of the parts to step, each with its own clipping.
+            average: Whether to average the gradients over the processes, which a model without
+                DDP's forward needs.
+        """
+        weights, chosen = self['weights'], [self[part] for part in parts]
         weights.backward(weights.scale_loss(loss))
         if not weights.should_update():
             return
+        if average:
+            grads = [
+                p.grad for part in chosen for p in _parameters(part) if p.grad is not None
+            ]
+            all_reduce_params(grads, op='mean')
         scaler = getattr(weights, 'loss_scaler', None)
         if scaler is None:
-            arch.step()
-            weights.step()
+            for part in reversed(chosen):
+                part.step()
         else:
-            self._scaled_step(scaler)
+            self._scaled_step(scaler, chosen)
         self.zero_grad()
 
-    def _scaled_step(self, scaler: Any) -> None:
-        """Step both optimizers under one loss scaler, or neither where a gradient overflowed."""
+    def _scaled_step(self, scaler: Any, chosen: Sequence[OptimWrapper]) -> None:
+        """Step the parts under one loss scaler, or none where a gradient overflowed."""
         finite = True
-        for wrapper in self.values():
+        for wrapper in chosen:
             scaler.unscale_(wrapper.optimizer)
-            for group in wrapper.optimizer.param_groups:
-                grads = [p.grad for p in group['params'] if p.grad is not None]
-                finite = finite and all(bool(g.isfinite().all()) for g in grads)
-        for wrapper in self.values() if finite else ():
+            grads = [p.grad for p in _parameters(wrapper) if p.grad is not None]
+            finite = finite and all(bool(g.isfinite().all()) for g in grads)
+        for wrapper in chosen if finite else ():
             if wrapper.clip_grad_kwargs:
                 wrapper._clip_grad()
             wrapper.optimizer.step()
@@ -58,9 +74,13 @@ class SearchOptimWrapper(OptimWrapperDict):
         self['weights'].initialize_count_status(model, cur_iter, max_iters)
 
 
+def _parameters(wrapper: OptimWrapper) -> list[nn.Parameter]:
+    return [p for group in wrapper.optimizer.param_groups for p in group['params']]
+
+
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class SearchOptimConstructor:
-    """Splits a search algorithm's parameters into ``weights`` and ``arch``.
+    """Splits a search algorithm's parameters into ``weights``, ``arch`` and what else it names.
 
     Example:
         >>> optim_wrapper = dict(
@@ -68,35 +88,35 @@ class SearchOptimConstructor:
         ...     weights=dict(optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=5e-4)),
         ...     arch=dict(optimizer=dict(type='Adam', lr=1e-3)))
 
-    ``weights`` takes all that mmengine's default constructor takes, ``paramwise_cfg`` included.
+    Each part takes all that mmengine's default constructor takes, ``paramwise_cfg`` included.
 
     Raises:
-        KeyError: If the config has other parts than these two.
+        KeyError: If the config has other parts than the algorithm.
     """
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
-        if set(optim_wrapper_cfg) != {'weights', 'arch'} or paramwise_cfg:
-            raise KeyError(
-                "optim_wrapper: expected the parts 'weights' and 'arch', got "
-                f'{sorted(optim_wrapper_cfg)}; paramwise_cfg belongs into weights'
-            )
-        self.weights = dict(optim_wrapper_cfg['weights'])
-        self.arch = dict(optim_wrapper_cfg['arch'])
+        self.config = dict(optim_wrapper_cfg)
+        if paramwise_cfg:
+            raise KeyError('optim_wrapper: paramwise_cfg belongs into weights')
 
     def __call__(self, model: nn.Module) -> SearchOptimWrapper:
-        """Build both wrappers for a :class:`SearchAlgorithm`."""
+        """Build a wrapper for each part of a :class:`SearchAlgorithm`."""
         algorithm: Any = model.module if is_model_wrapper(model) else model
-        arch = list(algorithm.arch_parameters().values())
-        owned = {id(p) for p in arch}
-        config = dict(self.weights)
-        paramwise = config.pop('paramwise_cfg', None)
-        config.setdefault('type', 'OptimWrapper')
-        weights = DefaultOptimWrapperConstructor(config, paramwise)(algorithm)
-        groups = weights.optimizer.param_groups
-        for group in groups:
-            group['params'] = [p for p in group['params'] if id(p) not in owned]
-        groups[:] = [group for group in groups if group['params']]
-        config = {'type': 'OptimWrapper', **self.arch}
-        optimizer = OPTIMIZERS.build({**config.pop('optimizer'), 'params': arch})
-        wrapper: OptimWrapper = OPTIM_WRAPPERS.build({**config, 'optimizer': optimizer})
-        return SearchOptimWrapper(weights=weights, arch=wrapper)
+        parts = algorithm.optim_parts()
+        if set(self.config) != set(parts):
+            raise KeyError(
+                f'optim_wrapper: {type(algorithm).__name__} has the parts {sorted(parts)}, got '
+                f'{sorted(self.config)}'
+            )
+        wrappers = {}
+        for name, owned in parts.items():
+            config = {'type': 'OptimWrapper', **self.config[name]}
+            paramwise = config.pop('paramwise_cfg', None)
+            wrapper = DefaultOptimWrapperConstructor(config, paramwise)(algorithm)
+            mine = {id(p) for p in owned}
+            groups = wrapper.optimizer.param_groups
+            for group in groups:
+                group['params'] = [p for p in group['params'] if id(p) in mine]
+            groups[:] = [group for group in groups if group['params']]
+            wrappers[name] = wrapper
+        return SearchOptimWrapper(**wrappers)

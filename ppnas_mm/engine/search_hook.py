@@ -28,18 +28,29 @@ class NonFiniteLossError(FloatingPointError):
 
 
 def summarise(algorithm: SearchAlgorithm) -> tuple[float, str]:
-    """Return the share of decided connections (> 0.9 or < 0.1) and the architecture in words."""
+    """Return the share of decided candidates and the architecture in words.
+
+    Decided are connections whose gate is above 0.9 or below 0.1, where gates are learned; where
+    not, operations with a weight above one half.
+    """
     choices = algorithm.super_net.choices
-    path = algorithm.decide(strict=False)
-    values = [v for n, w in algorithm.distribution().items() if choices[n].gates for v in w]
-    on, off = sum(v > 0.9 for v in values), sum(v < 0.1 for v in values)
-    share = (on + off) / max(1, len(values))
-    ops: dict[str, list[str]] = {}
-    for name, choice in choices.items():
-        if not choice.gates:
-            ops.setdefault(choice.cell, []).append(choice.candidates[path[name][0]])
-    words = ' | '.join(f'{cell}: {" ".join(names)}' for cell, names in ops.items())
-    return share, f'{share:.0%} of {len(values)} connections decided ({on} on, {off} off); {words}'
+    weights = algorithm.distribution()
+    gates = [v for n, w in weights.items() if choices[n].gates for v in w]
+    genotype = algorithm.derive(strict=False)
+    words = []
+    for cell in genotype.cells:
+        edges = [edge for node in cell.nodes for edge in node]
+        single = all(len(node) == 1 for node in cell.nodes)
+        ops = [e.op if single else f'{e.op}({e.sources[0]})' for e in edges]
+        words.append(f'{cell.name}: {" ".join(ops)}')
+    text = ' | '.join(words)
+    if gates:
+        on, off = sum(v > 0.9 for v in gates), sum(v < 0.1 for v in gates)
+        share = (on + off) / len(gates)
+        return share, f'{share:.0%} of {len(gates)} connections decided ({on} on, {off} off); {text}'
+    clear = [max(w) > 0.5 for w in weights.values()]
+    share = sum(clear) / max(1, len(clear))
+    return share, f'{share:.0%} of {len(clear)} operations above one half; {text}'
 
 
 @HOOKS.register_module()
@@ -88,8 +99,9 @@ class SearchHook(Hook):
         )
 
     def before_train_epoch(self, runner: Any) -> None:
-        """Forget the losses of the epoch before."""
+        """Forget the losses of the epoch before; let the algorithm prepare."""
         self.losses = {}
+        self.algorithm.before_epoch(runner.epoch + 1)
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict | None = None

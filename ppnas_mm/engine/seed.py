@@ -64,5 +64,7 @@ class EpochSeedHook(Hook):
 
     def before_train_epoch(self, runner: Any) -> None:
         """Seed; runs before the epoch's first batch is drawn."""
-        set_epoch(runner.train_loop.dataloader, runner.seed, runner.epoch, runner.rank)
+        loop = runner.train_loop
+        for loader in getattr(loop, 'loaders', {'train': loop.dataloader}).values():
+            set_epoch(loader, runner.seed, runner.epoch, runner.rank)
         seed_everything(mix_seed(runner.seed, runner.epoch, runner.rank))

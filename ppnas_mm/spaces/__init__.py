@@ -1,16 +1,20 @@
 """Search spaces: super-nets that stand wherever a backbone stands."""
 
 from .base import Mixed, SuperNet
+from .chain import ChainSuperNet
 from .darts import DARTSSuperNet
 from .mixture import Choice, Fixed, Mixture, Path, Relaxed, Weights, mixed_sum
+from .nasbench201 import NASBench201SuperNet
 from .ppconv import PPConvSuperNet
 
 __all__ = [
+    'ChainSuperNet',
     'Choice',
     'DARTSSuperNet',
     'Fixed',
     'Mixed',
     'Mixture',
+    'NASBench201SuperNet',
     'PPConvSuperNet',
     'Path',
     'Relaxed',

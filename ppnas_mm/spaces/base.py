@@ -128,9 +128,7 @@ class SuperNet(nn.Module):
     def keepable(self, name: str) -> tuple[int, ...]:
         """Return the candidates alive that a genotype may hold (``none`` may be only mixed)."""
         choice, ops = self.choices[name], SPACE_RULES[self.space].ops
-        return tuple(
-            i for i in self._alive[name] if choice.gates or choice.candidates[i] in ops
-        )
+        return tuple(i for i in self._alive[name] if choice.gates or choice.candidates[i] in ops)
 
     def mix(self) -> dict[str, Weights]:
         """Return this forward's weights of every choice; those of pruned edges are empty."""
@@ -149,10 +147,11 @@ class SuperNet(nn.Module):
         With a connection goes the operation on it, where it has one of its own.
 
         Raises:
-            ValueError: If it is not alive, or no more than the choice has to keep are left.
+            ValueError: If it is not alive, or too few that a genotype may hold would be left.
         """
         alive, choice = self._alive[name], self.choices[name]
-        if candidate not in alive or len(alive) <= (choice.keep or 1):
+        left = set(self.keepable(name)) - {candidate}
+        if candidate not in alive or len(left) < (choice.keep or 1):
             raise ValueError(f'{name}: cannot prune candidate {candidate}; alive: {alive}')
         self._bury(choice, candidate)
         if choice.gates:

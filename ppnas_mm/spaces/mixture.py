@@ -63,9 +63,7 @@ class Weights(NamedTuple):
 class Mixture(Protocol):
     """Maps one choice, its parameter and the candidates still alive to :class:`Weights`."""
 
-    def __call__(
-        self, choice: Choice, parameter: Tensor | None, alive: tuple[int, ...]
-    ) -> Weights:
+    def __call__(self, choice: Choice, parameter: Tensor | None, alive: tuple[int, ...]) -> Weights:
         """Return the weights of this forward."""
 
 
@@ -85,9 +83,7 @@ class Relaxed:
             raise ValueError(f"combine={combine!r}: expected 'mean' or 'sum'")
         self.combine = combine
 
-    def __call__(
-        self, choice: Choice, parameter: Tensor | None, alive: tuple[int, ...]
-    ) -> Weights:
+    def __call__(self, choice: Choice, parameter: Tensor | None, alive: tuple[int, ...]) -> Weights:
         """Return a weight for each candidate alive; they sum to one (or are ones: ``'sum'``)."""
         if parameter is None:
             share = 1 / len(alive) if self.combine == 'mean' else 1.0
@@ -105,9 +101,7 @@ class Fixed:
     def __init__(self, path: Path) -> None:
         self.path: Mapping[str, tuple[int, ...]] = dict(path)
 
-    def __call__(
-        self, choice: Choice, parameter: Tensor | None, alive: tuple[int, ...]
-    ) -> Weights:
+    def __call__(self, choice: Choice, parameter: Tensor | None, alive: tuple[int, ...]) -> Weights:
         """Return the candidates that the path names."""
         return Weights(self.path.get(choice.name, ()))
 

@@ -1,0 +1,16 @@
+# DARTSNet for images of 16 x 16: few cells, no auxiliary tower (it needs 32 x 32), no drop path.
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(
+        type='ppnas_mm.DARTSNet',
+        arch='cdarts_cifar10',
+        variant='cifar',
+        num_cells=5,
+        init_channels=16),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(
+        type='LinearClsHead',
+        num_classes=10,
+        in_channels=256,
+        topk=(1, ),
+        loss=dict(type='CrossEntropyLoss')))

@@ -1,0 +1,16 @@
+# The big model (Section 4.6.2): 50 channels, 2000 epochs, AutoAugment and Mixup.
+# The ratio of Mixup is not stated.
+_base_ = [
+    '../_base_/models/darts_cifar10.py', '../_base_/datasets/cifar10_augmented.py',
+    '../_base_/schedules/darts-cifar_600e.py', '../_base_/runtime.py'
+]
+model = dict(
+    backbone=dict(init_channels=50),
+    head=dict(in_channels=800, aux_channels=800, loss=dict(use_soft=True)),
+    train_cfg=dict(augments=dict(type='Mixup', alpha=0.2)))
+param_scheduler = dict(T_max=2000)
+train_cfg = dict(max_epochs=2000)
+custom_hooks = [
+    dict(type='ppnas_mm.EpochSeedHook'), dict(type='ppnas_mm.DataCheckHook'),
+    dict(type='ppnas_mm.DropPathHook')
+]

@@ -1,0 +1,10 @@
+# The cell found on CIFAR-10 (Section 4.3.1).
+_base_ = [
+    '../_base_/models/darts_cifar10.py', '../_base_/datasets/cifar100_cutout.py',
+    '../_base_/schedules/darts-cifar_600e.py', '../_base_/runtime.py'
+]
+model = dict(head=dict(num_classes=100))
+custom_hooks = [
+    dict(type='ppnas_mm.EpochSeedHook'), dict(type='ppnas_mm.DataCheckHook'),
+    dict(type='ppnas_mm.DropPathHook')
+]

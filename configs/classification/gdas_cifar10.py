@@ -1,0 +1,2 @@
+_base_ = './cdarts_cifar10.py'
+model = dict(backbone=dict(arch='gdas'))

@@ -1,0 +1,2 @@
+_base_ = './cdarts_8xb128_in1k.py'
+model = dict(backbone=dict(arch='pdarts'))

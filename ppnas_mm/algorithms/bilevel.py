@@ -1,0 +1,69 @@
+"""What bilevel algorithms share: weights learn on one half of the data, alpha on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+
+from ..spaces.mixture import Path
+from .base import SearchAlgorithm
+from .discretise import strongest
+
+
+class BilevelSearch(SearchAlgorithm):
+    """Base of algorithms whose ``train_step`` gets ``dict(train=batch, val=batch)``.
+
+    They run in ``ppnas_mm.SearchLoop``.
+
+    Attributes:
+        uses: Which halves of the data this epoch needs.
+    """
+
+    uses: tuple[str, ...] = ('train', 'val')
+
+    def decide(self, strict: bool) -> Path:
+        """Keep the strongest edges and operations (see :func:`strongest`)."""
+        path = strongest(self.super_net)
+        if strict:
+            self.super_net.check(path)
+        return path
+
+    def half(self, data: Any, name: str) -> Any:
+        """Return the batch of a half, preprocessed.
+
+        Raises:
+            TypeError: If the run has no second half.
+        """
+        if not isinstance(data, Mapping) or name not in data:
+            raise TypeError(
+                f'{type(self).__name__} needs batches of two halves of the data: '
+                "train_cfg=dict(type='ppnas_mm.SearchLoop', arch_dataloader=...)"
+            )
+        return self.data_preprocessor(data[name], True)
+
+    def task_loss(self, data: Any, model: Any = None) -> Tensor:
+        """Return the summed losses of the wrapped (or another) model on a preprocessed batch."""
+        losses = (model or self.model)._run_forward(data, mode='loss')
+        return self.parse_losses(losses)[0]
+
+
+def owned_by(wrapper: Any) -> Iterator[nn.Parameter]:
+    """Yield the parameters that an optimizer wrapper owns."""
+    for group in wrapper.optimizer.param_groups:
+        yield from group['params']
+
+
+@contextmanager
+def without_gradient(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
+    """Spare the gradients of parameters that the coming step does not update."""
+    frozen = [p for p in parameters if p.requires_grad]
+    for parameter in frozen:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(True)

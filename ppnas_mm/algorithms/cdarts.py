@@ -1,0 +1,189 @@
+"""CDARTS: a search network and an evaluation network that teach each other.
+
+Paper: Cyclic Differentiable Architecture Search, TPAMI 2022, Algorithm 1 and equations 5 to 11.
+Where paper and authors' code differ, see ``docs/design.md``.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from ..registry import MODELS
+from ..spaces.mixture import Fixed
+from .bilevel import BilevelSearch, owned_by, without_gradient
+from .discretise import strongest
+from .distillation import IntrospectiveDistillation, captured
+
+PHASES = {'warm-up': ('train',), 'separate': ('val',), 'joint': ('train', 'val')}
+
+
+@MODELS.register_module()
+class CDARTS(BilevelSearch):
+    """Cyclic search (Algorithm 1).
+
+    An epoch is one phase.  After ``warmup_epochs`` come cycles of ``separate_epochs`` + 1 epochs:
+    alpha is discretised (top 2), the evaluation network is trained as that architecture on the half
+    ``val`` (eq. 7), then both networks learn jointly (eq. 8), the search network's weights on the
+    half ``train`` (eq. 6).  The evaluation network is a super-net of its own depth that runs only
+    the chosen path, so all architectures share its weights without copying; both networks share
+    their stem.  The derived network inherits the evaluation network's weights.
+
+    Args:
+        model: Config of the wrapped model, the search network; its backbone is a super-net.
+        evaluation: What the evaluation network's backbone has different, such as ``num_cells=20``.
+        classes: Number of classes of the embedding heads.
+        pools: Side of the pool of each embedding head; one for each reduction of the backbone.
+        logits: Name of the module of the model whose output are the logits, the last level.
+        distillation: Further arguments of :class:`IntrospectiveDistillation`.
+        distill_weight: Weight lambda of the distillation in eq. 8, beside its factor T^2 = 4: the
+            paper's lambda = 4 is that factor (authors' code).
+        l1_weight, l1_epochs: Weight of eq. 11 at the first cycle, and after how many cycles it is 0.
+        l1_ops: The operations whose alpha it holds down; the paper: only the skip.
+        warmup_epochs: Epochs in which only the search network's weights learn.
+        separate_epochs: Epochs S_E of the evaluation network alone in each cycle.
+        **kwargs: See :class:`SearchAlgorithm`.
+
+    Raises:
+        ValueError: If an option is out of range or an operation is no candidate.
+        TypeError: If the backbone does not tell where its resolution changes.
+    """
+
+    def __init__(
+        self,
+        model: dict,
+        evaluation: dict,
+        classes: int,
+        pools: Sequence[int],
+        logits: str = 'head.fc',
+        distillation: dict | None = None,
+        distill_weight: float = 1.0,
+        l1_weight: float = 5.0,
+        l1_epochs: float = 20,
+        l1_ops: Sequence[str] = ('skip_connect',),
+        warmup_epochs: int = 0,
+        separate_epochs: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(model, **kwargs)
+        if warmup_epochs < 0 or separate_epochs < 0:
+            raise ValueError(f'warmup_epochs={warmup_epochs}, separate_epochs={separate_epochs}')
+        candidates = {op for c in self.super_net.choices.values() for op in c.candidates}
+        if not set(l1_ops) <= candidates:
+            raise ValueError(f'l1_ops={l1_ops}: expected operations of {sorted(candidates)}')
+        self.evaluation_config = copy.deepcopy(self.model_config)
+        self.evaluation_config['backbone'].update(evaluation)
+        self.evaluation = MODELS.build(copy.deepcopy(self.evaluation_config))
+        self._share()
+        self.search_names, self.evaluation_names = (
+            [f'backbone.{n}' for n in net.reduction_blocks] + [logits]
+            for net in (self.super_net, self.evaluation.backbone)
+        )
+        channels = {i['module']: i['num_chs'] for i in self.super_net.feature_info}
+        wanted = [channels[name.split('.')[1]] for name in self.search_names[:-1]]
+        self.distillation = IntrospectiveDistillation(
+            wanted, classes, pools, **(distillation or {})
+        )
+        self.distill_weight = distill_weight
+        self.l1_weight, self.l1_epochs, self.l1_ops = l1_weight, l1_epochs, tuple(l1_ops)
+        self.warmup_epochs, self.separate_epochs = warmup_epochs, separate_epochs
+        self.before_epoch(1)
+
+    def _share(self) -> None:
+        """Give the evaluation network the search network's stem, alpha and preprocessor."""
+        mine: Any = self.super_net
+        theirs: Any = self.evaluation.backbone
+        if not hasattr(mine, 'reduction_blocks'):
+            raise TypeError(f'CDARTS cannot embed {type(mine).__name__}: no reduction_blocks')
+        for name in mine.stem_blocks:
+            parent, _, child = name.rpartition('.')
+            holder = theirs.get_submodule(parent)
+            setattr(holder, child, mine.get_submodule(name))
+        theirs.arch = mine.arch
+        self.evaluation.data_preprocessor = self.model.data_preprocessor
+
+    @property
+    def inherited(self) -> tuple[BaseModel, dict[str, Any]]:
+        """The evaluation network, and its config."""
+        return self.evaluation, self.evaluation_config
+
+    def optim_parts(self) -> dict[str, list[nn.Parameter]]:
+        """``evaluation`` owns its network and the distillation; both networks own the stem."""
+        arch = list(self.arch_parameters().values())
+        owned = {id(p) for p in arch}
+        teacher = [*self.evaluation.parameters(), *self.distillation.parameters()]
+        return {
+            'weights': [p for p in self.model.parameters() if id(p) not in owned],
+            'evaluation': [p for p in teacher if id(p) not in owned],
+            'arch': arch,
+        }
+
+    def before_epoch(self, epoch: int) -> None:
+        """Choose the phase of epoch ``epoch`` (from 1); discretise alpha for the evaluation."""
+        after = epoch - 1 - self.warmup_epochs
+        cycle, place = divmod(max(after, 0), self.separate_epochs + 1)
+        joint = place == self.separate_epochs
+        self.phase = 'warm-up' if after < 0 else 'joint' if joint else 'separate'
+        self.uses = PHASES[self.phase]
+        share = 1 - cycle / self.l1_epochs if self.l1_epochs else 0.0
+        self.l1_now = self.l1_weight * max(share, 0.0)
+        # alpha moves in joint epochs only, so a resumed cycle finds the same architecture
+        self.evaluation.backbone.mixture = Fixed(strongest(self.super_net))
+
+    def arch_losses(self) -> dict[str, Tensor]:
+        """Return the L1 norm of alpha of the operations to hold down (eq. 11), once an edge."""
+        terms = [
+            self.super_net.arch[name][choice.candidates.index(op)].abs()
+            for name, choice in self.super_net.choices.items()
+            for op in self.l1_ops
+            if name in self.super_net.arch and op in choice.candidates
+        ]
+        return {'loss_l1': self.l1_now * torch.stack(terms).sum()} if terms else {}
+
+    def train_step(self, data: Any, optim_wrapper: Any) -> dict[str, Tensor]:
+        """Do one step of the epoch's phase."""
+        logs: dict[str, Tensor] = {}
+        if self.phase == 'separate':
+            with optim_wrapper.optim_context(self):
+                loss = self.task_loss(self.half(data, 'val'), self.evaluation)
+            optim_wrapper.update_parts(loss, ['evaluation'], average=True)
+            return {'loss': loss.detach(), 'loss_task': loss.detach()}
+        if self.phase == 'joint':
+            logs = self._joint_step(self.half(data, 'val'), optim_wrapper)
+        with without_gradient(owned_by(optim_wrapper['arch'])):
+            with optim_wrapper.optim_context(self):
+                loss = self.task_loss(self.half(data, 'train'))
+            optim_wrapper.update_parts(loss, ['weights'], average=True)
+        return {'loss': loss.detach(), 'loss_task': loss.detach(), **logs}
+
+    def _joint_step(self, batch: Any, optim_wrapper: Any) -> dict[str, Tensor]:
+        """Update alpha and the evaluation network (eq. 8)."""
+        teacher = {id(p) for p in owned_by(optim_wrapper['evaluation'])}
+        own = [p for p in owned_by(optim_wrapper['weights']) if id(p) not in teacher]
+        with without_gradient(own):  # the search network's weights learn from the other half
+            with optim_wrapper.optim_context(self):
+                losses = self.joint_losses(batch)
+                total = torch.stack(list(losses.values())).sum()
+            optim_wrapper.update_parts(total, ['evaluation', 'arch'], average=True)
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def joint_losses(self, batch: Any) -> dict[str, Tensor]:
+        """Return the terms of eq. 8 and eq. 11 on a preprocessed batch of the half ``val``."""
+        with captured(self.model, self.search_names) as mine:
+            search = self.task_loss(batch)
+        with captured(self.evaluation, self.evaluation_names) as theirs:
+            evaluation = self.task_loss(batch, self.evaluation)
+        *features, logits = (mine[name] for name in self.search_names)
+        *teaching, taught = (theirs[name] for name in self.evaluation_names)
+        distilled = self.distillation((features, logits), (teaching, taught))
+        return {
+            'loss_search': search,
+            'loss_evaluation': evaluation,
+            'loss_distillation': self.distill_weight * distilled,
+            **self.arch_losses(),
+        }

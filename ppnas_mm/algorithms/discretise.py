@@ -1,0 +1,60 @@
+"""From architecture parameters to one architecture: the strongest operations and edges."""
+
+from __future__ import annotations
+
+import torch
+
+from ..spaces.base import Node, SuperNet
+from ..spaces.mixture import Path
+
+
+@torch.no_grad()
+def strongest(net: SuperNet, keep: int = 2) -> Path:
+    """Return the path of the strongest operation of each edge and the strongest edges of each node.
+
+    DARTS, Section 2.4; CDARTS, Section 3.2 (top-k, k = 2) and the authors' ``parse``: an operation
+    counts by its softmax among all candidates, ``none`` included, but ``none`` is kept only where
+    the space allows it; an edge counts by its strongest operation times its own weight.
+
+    Args:
+        net: The super-net.
+        keep: Connections of a node that keeps any number of them (spaces with free gates).
+    """
+    path: dict[str, tuple[int, ...]] = {}
+    for nodes in net.layout.values():
+        for node in nodes.values():
+            path.update(_decide(net, node, keep))
+    return {name: path[name] for name in net.choices if name in path}
+
+
+def _decide(net: SuperNet, node: Node, keep: int) -> dict[str, tuple[int, ...]]:
+    path: dict[str, tuple[int, ...]] = {}
+    scores: dict[int | None, float] = {}
+    for op in node.ops:
+        alive = list(net.alive_candidates(op.name))
+        if not alive:
+            continue
+        shares = dict(zip(alive, net.arch[op.name][alive].softmax(0).tolist(), strict=True))
+        best = max(net.keepable(op.name), key=lambda i: shares[i])
+        path[op.name], scores[op.source] = (best,), shares[best]
+    if node.gates is None:
+        return path
+    weights = net.mixture(
+        node.gates,
+        net.arch[node.gates.name] if node.gates.learned else None,
+        net.alive_candidates(node.gates.name),
+    )
+    values = [1.0] * len(weights.kept) if weights.value is None else weights.value.tolist()
+    sources = [int(node.gates.candidates[i]) for i in weights.kept]
+    ranked = sorted(
+        zip(weights.kept, sources, values, strict=True),
+        key=lambda item: -item[2] * scores.get(item[1], 1.0),
+    )
+    chosen = sorted(ranked[: node.gates.keep or keep])
+    path[node.gates.name] = tuple(index for index, _, _ in chosen)
+    read = {source for _, source, _ in chosen}
+    return {
+        name: kept
+        for name, kept in path.items()
+        if net.choices[name].source is None or net.choices[name].source in read
+    }

@@ -1,0 +1,185 @@
+"""ChainNet: a chain of MBConv blocks, five searched stages (CDARTS, Section 4.6; Cream).
+
+Stem and a depthwise-separable block of 16 channels, then stages of 24, 40, 80, 96 and 192 channels
+and a last 1x1 convolution.  Where the sources of a published architecture disagree, its
+``provenance`` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch.utils.checkpoint as cp
+from mmcv.cnn.bricks import DropPath
+from torch import Tensor, nn
+
+from ..genotype import Cell, Genotype, GenotypeError
+from ..ops import ConvStyle, MBConv, OpSpec, build_op, round_channels
+from ..registry import MODELS
+from .base import Backbone
+
+STEM_CHANNELS = 16
+STAGES = {
+    'stage1': (24, 2),
+    'stage2': (40, 2),
+    'stage3': (80, 2),
+    'stage4': (96, 1),
+    'stage5': (192, 2),
+}
+"""Channels and stride of each searched stage."""
+
+ChainFactory = Callable[[str, list[OpSpec]], nn.Module]
+"""Builds a stage from its name and what its blocks are built for; the first may have a stride."""
+
+
+class Chain(nn.Module):
+    """A stage of one architecture: its operations, one after another."""
+
+    def __init__(self, cell: Cell, specs: Sequence[OpSpec]) -> None:
+        super().__init__()
+        self.nodes = nn.Sequential(
+            *(build_op(edges[0].op, s) for edges, s in zip(cell.nodes, specs, strict=True))
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, C_in, H, W)`` to ``(N, C, H / stride, W / stride)``."""
+        return self.nodes(x)
+
+
+class MacroChain(Backbone):
+    """The macro network around the stages: derived networks and super-nets.
+
+    Its four output stages are the four resolutions: ``layer1`` and ``layer2`` are the searched
+    stages 1 and 2, ``layer3`` the stages 3 and 4, ``layer4`` stage 5 and the last convolution.
+
+    Args:
+        chain: Builds the searched stages.
+        depths: Blocks of each searched stage.
+        variant: ``'imagenet'`` (the stem has stride 2; outputs at 4, 8, 16, 32) or ``'cifar'``
+            (stride 1; outputs at 2, 4, 8, 16).
+        width: Factor of all channels but ``last_channels``; they stay multiples of 8.
+        last_channels: Channels of the last 1x1 convolution: 960 (classification, detection), 320
+            (the reference's segmentation); ``None``: no such convolution.
+        in_channels: Channels of the images.
+        conv_cfg, norm_cfg, act_cfg: As in ``mmcv.cnn.ConvModule``; the activation is Swish.
+        with_cp: Whether to trade compute for memory, stage by stage.
+        out_indices, frozen_stages, norm_eval, init_cfg: See :class:`Backbone`.
+
+    Raises:
+        ValueError: If ``variant`` or ``width`` is not possible.
+    """
+
+    def __init__(
+        self,
+        chain: ChainFactory,
+        depths: Sequence[int],
+        variant: str = 'imagenet',
+        width: float = 1.0,
+        last_channels: int | None = 960,
+        in_channels: int = 3,
+        conv_cfg: dict | None = None,
+        norm_cfg: dict | None = None,
+        act_cfg: dict | None = None,
+        with_cp: bool = False,
+        out_indices: Sequence[int] = (0, 1, 2, 3),
+        frozen_stages: int = -1,
+        norm_eval: bool = False,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        if variant not in ('imagenet', 'cifar'):
+            raise ValueError(f"variant={variant!r}: expected 'imagenet' or 'cifar'")
+        if not width > 0:
+            raise ValueError(f'width={width}: expected a positive number')
+        super().__init__(out_indices, frozen_stages, norm_eval, init_cfg)
+        self.with_cp = with_cp
+        style = ConvStyle(conv_cfg, norm_cfg or dict(type='BN'), act_cfg or dict(type='SiLU'))
+        total = 2 if variant == 'imagenet' else 1
+        channels = round_channels(STEM_CHANNELS * width)
+        self.stem = nn.Sequential(
+            style.conv(in_channels, channels, 3, stride=total),
+            MBConv(OpSpec(channels, channels, style), 3, expansion=1),
+        )
+        layers: list[list[nn.Module]] = []
+        info: list[list[Any]] = []
+        for (name, (planes, stride)), depth in zip(STAGES.items(), depths, strict=True):
+            if stride > 1:
+                layers.append([])
+                info.append([f'layer{len(layers)}', 0, 0])
+            planes = round_channels(planes * width)
+            specs = [OpSpec(channels, planes, style, stride)]
+            specs += [OpSpec(planes, planes, style)] * (depth - 1)
+            layers[-1].append(chain(name, specs))
+            channels, total = planes, total * stride
+            info[-1][1:] = [channels, total]
+        if last_channels is not None:
+            layers[-1].append(style.conv(channels, last_channels, 1))
+            info[-1][1] = last_channels
+        for (name, *_), members in zip(info, layers, strict=True):
+            self.add_module(name, nn.ModuleList(members))
+        self.set_stages(*zip(*info, strict=True))
+
+    @property
+    def stem_blocks(self) -> list[str]:
+        """Names of the modules before the first searched block."""
+        return ['stem']
+
+    @property
+    def reduction_blocks(self) -> list[str]:
+        """Names of the stages that begin with a stride, whose outputs open a new resolution."""
+        return [f'{name}.0' for name in self.stage_names]
+
+    def forward(self, x: Tensor, mix: dict[str, Any] | None = None) -> tuple[Tensor, ...]:
+        """Map images ``(N, in_channels, H, W)`` to the maps of ``out_indices``.
+
+        ``mix``: what a super-net passes to its searched stages, by their name.
+        """
+        x = self.stem(x)
+        outputs = {}
+        for s, layer in enumerate(self.stages):
+            for member in layer:  # type: ignore[attr-defined]
+                given = () if mix is None or not hasattr(member, 'cell') else (mix[member.cell],)
+                if self.with_cp and x.requires_grad:
+                    x = cp.checkpoint(member, x, *given, use_reentrant=False)
+                else:
+                    x = member(x, *given)
+            if s in self.out_indices:
+                outputs[s] = x
+        return tuple(outputs[s] for s in self.out_indices)
+
+
+@MODELS.register_module()
+class ChainNet(MacroChain):
+    """The network of a genotype of the chain space: CDARTS-a, CDARTS-b and their kind.
+
+    Example: ``ChainNet(arch='cdarts_a')`` with mmpretrain's ``StackedLinearClsHead`` (1000 classes,
+    ``mid_channels=[1280]``) has 6.994 M parameters, as the paper says.
+
+    Args:
+        arch: A published name, a path of a genotype, or a dict.
+        drop_path_rate: Stochastic depth of the last block; it grows linearly to there.
+        **kwargs: See :class:`MacroChain`.
+
+    Raises:
+        GenotypeError: If the architecture is not one of the chain space with its five stages.
+    """
+
+    def __init__(self, arch: Any, drop_path_rate: float = 0.0, **kwargs: Any) -> None:
+        genotype = Genotype.load(arch)
+        cells = {cell.name: cell for cell in genotype.cells}
+        if genotype.space != 'chain' or tuple(cells) != tuple(STAGES):
+            raise GenotypeError(
+                f'arch: ChainNet needs a chain genotype with the cells {list(STAGES)}, '
+                f'got {list(cells)} of {genotype.space!r}'
+            )
+        super().__init__(
+            lambda name, specs: Chain(cells[name], specs),
+            [len(cell.nodes) for cell in genotype.cells],
+            **kwargs,
+        )
+        self.genotype = genotype
+        blocks = [b for m in self.modules() if isinstance(m, Chain) for b in m.nodes]
+        for i, block in enumerate(blocks):
+            rate = drop_path_rate * i / max(1, len(blocks) - 1)
+            if rate and isinstance(block, MBConv):
+                block.drop_path = DropPath(rate)

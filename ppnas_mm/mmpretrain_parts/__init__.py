@@ -1,0 +1,1 @@
+"""What only mmpretrain needs; imported when a config asks for it."""

@@ -1,0 +1,73 @@
+"""The NAS-Bench-201 space as a super-net backbone (Dong and Yang, 2020; CDARTS, Section 4.4).
+
+One cell of an input and three computed nodes: each of its six edges chooses among five operations,
+and ``none`` is one of them.  All edges are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from ..backbones.nasbench201 import MacroNB201
+from ..genotype import SPACE_RULES
+from ..ops import OPS, OpSpec
+from ..registry import MODELS
+from .base import SuperNet
+from .mixed_dag import MixedDAG, edge_weights
+from .mixture import Choice, Path, Relaxed
+
+NB201_OPS = ('none', 'skip_connect', 'nor_conv_1x1', 'nor_conv_3x3', 'avg_pool_3x3')
+NODES = 3
+
+
+@MODELS.register_module()
+class NASBench201SuperNet(SuperNet, MacroNB201):
+    """The super-net of the NAS-Bench-201 space.
+
+    Args:
+        ops: Candidate operations, in the order of the benchmark and of the CDARTS authors.
+        norm_cfg: Batch norm without affine parameters in the cells by default, as in the searches
+            of the benchmark and of CDARTS.
+        **kwargs: See :class:`MacroNB201`; also the arguments of the derived network.
+
+    Raises:
+        ValueError: If an operation is given twice or is not one of the space, or none but ``none``
+            is given.
+    """
+
+    space = 'nasbench201'
+    cell_inputs = 1
+
+    def __init__(
+        self, ops: Sequence[str] = NB201_OPS, norm_cfg: dict | None = None, **kwargs: Any
+    ) -> None:
+        known = SPACE_RULES[self.space].ops & set(OPS)
+        if not set(ops) - {'none'} or len(set(ops)) != len(ops) or not set(ops) <= known:
+            raise ValueError(f'ops={ops}: expected different operations of {sorted(known)}')
+        kwargs['norm_cfg'] = dict(type='BN', affine=False) if norm_cfg is None else norm_cfg
+
+        def dag(kind: str, spec: OpSpec) -> nn.Module:
+            return MixedDAG(kind, self.cell_inputs, NODES, ops, spec)
+
+        super().__init__(dag=dag, **kwargs)
+        self.derived_config = dict(type='ppnas_mm.NASBench201Net', **kwargs)
+        nodes = range(self.cell_inputs, self.cell_inputs + NODES)
+        choices = [Choice('cell', n, tuple(ops), source=i) for n in nodes for i in range(n)]
+        self.set_choices(choices, Relaxed())
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+        """Map images to the maps of ``out_indices``, mixed as :attr:`mixture` says."""
+        return MacroNB201.forward(self, x, edge_weights(self))
+
+    def degeneracies(self, path: Path) -> list[str]:
+        """Say so where ``none`` cuts every way from the cell's input to its output."""
+        reached = {0}
+        for name, choice in self.choices.items():  # in the order of the nodes
+            if choice.source in reached and choice.candidates[path[name][0]] != 'none':
+                reached.add(choice.node)
+        cut = self.cell_inputs + NODES - 1 not in reached
+        ways = ["'none' cuts every way from the input of the cell to its output"] if cut else []
+        return super().degeneracies(path) + ways

@@ -1,0 +1,114 @@
+"""Look cells of NAS-Bench-201 up, and judge a super-net by its ranking of them; see --help."""
+
+import argparse
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ppnas_mm import cli
+
+
+def look_up(args: argparse.Namespace, table: Any) -> None:
+    """Print what the table says of a cell."""
+    from ppnas_mm import Genotype
+    from ppnas_mm.nasbench201 import arch_string
+    from ppnas_mm.report import table as format_table
+
+    genotype = Genotype.load(args.genotype)
+    print(arch_string(genotype))
+    rows = []
+    for name in table.datasets if args.dataset is None else [table.dataset(args.dataset)]:
+        optimum, accuracy = table.optimum(name), table.accuracy(genotype, name)
+        numbers = [f'{v:.2f}' for v in (accuracy, optimum, table.regret(genotype, name))]
+        rows.append([name, numbers[0], f'{table.rank(genotype, name):,}', *numbers[1:]])
+    header = ['data set', 'accuracy', f'rank of {len(table):,}', 'optimum', 'distance']
+    print(format_table(header, rows))
+
+
+def judge(args: argparse.Namespace, table: Any) -> None:
+    """Score random cells with the super-net's weights; print Kendall's tau to the table."""
+    args.config, checkpoint = args.super_net
+    dataset = table.dataset(args.dataset or 'cifar10-test')
+    config = cli.load_run(args)
+
+    from mmengine.runner import Runner
+
+    from ppnas_mm.algorithms import SearchAlgorithm
+    from ppnas_mm.config import ConfigError
+    from ppnas_mm.engine.seed import mix_seed, seed_everything, set_epoch
+    from ppnas_mm.nasbench201 import arch_string, draw_cells, kendall_tau, score_with_super_net
+    from ppnas_mm.weights import load_weights
+
+    runner = Runner.from_cfg(config)
+    algorithm: Any = runner.model
+    if not isinstance(algorithm, SearchAlgorithm) or algorithm.super_net.space != 'nasbench201':
+        raise ConfigError(f'{args.config}: expected the config of a search in space nasbench201')
+    if runner.val_loop is None:
+        raise ConfigError(f'{args.config} has no val_dataloader')
+    load_weights(algorithm, checkpoint)
+    cells = draw_cells(table, algorithm, args.cells, args.seed)
+    loader, loop = runner.train_dataloader, runner.val_loop
+    set_epoch(loader, runner.seed, 0, 0)
+    seed_everything(mix_seed(runner.seed, 0, 0))
+    batches = list(islice(iter(loader), args.batches))  # the same for all cells
+    found, truth = [], []
+    for i, cell in enumerate(cells, 1):
+        metrics = score_with_super_net(algorithm, cell, batches, loop.dataloader, loop.evaluator)
+        metric, score = next(iter(metrics.items()))
+        found.append(score)
+        truth.append(table.accuracy(cell, dataset))
+        print(f'[{i}/{len(cells)}] {arch_string(cell)} {score:.2f} trained {truth[-1]:.2f}')
+    best = cells[max(range(len(cells)), key=found.__getitem__)]
+    print(
+        f"Kendall's tau of {metric} with {checkpoint} to {dataset} of {table.name}: "
+        f'{kendall_tau(found, truth):.3f} ({len(cells)} cells, seed {args.seed}, batch norms '
+        f'recalibrated on {len(batches)} batches)\nbest by the super-net: {arch_string(best)}, '
+        f'rank {table.rank(best, dataset):,} of {len(table):,}'
+    )
+
+
+def main() -> None:
+    """Parse the arguments, read the table, look a cell up or judge a super-net."""
+    from mmengine.config import DictAction
+
+    parser = cli.new_parser(
+        'Look a cell of NAS-Bench-201 up, or compare the ranking by a super-net with the table.',
+        'python tools/nasbench201.py work_dirs/nb201/genotype.json --table data/nasbench201\n'
+        '  python tools/nasbench201.py --super-net configs/search/NAME.py '
+        'work_dirs/NAME/epoch_50.pth --cells 100',
+    )
+    parser.add_argument('genotype', nargs='?', help='JSON file of a cell')
+    parser.add_argument(
+        '--table', default='data/nasbench201', help='CSV file (or .gz) or its folder'
+    )
+    parser.add_argument('--dataset', help='e.g. cifar10, cifar100-val; default: all, or cifar10')
+    parser.add_argument(
+        '--super-net', nargs=2, metavar=('CONFIG', 'CHECKPOINT'), help='a search and its weights'
+    )
+    parser.add_argument('--cells', type=int, default=100, help='number of random cells')
+    parser.add_argument('--seed', type=int, default=0, help='random seed of cells and batches')
+    parser.add_argument(
+        '--batches', type=int, default=20, help='training batches that batch norms see per cell'
+    )
+    parser.add_argument('--work-dir', help='folder of the log; default work_dirs/<config name>')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE'
+    )
+    parser.set_defaults(launcher='none', local_rank=0)
+    args = parser.parse_args()
+    if (args.genotype is None) == (args.super_net is None):
+        parser.error('give a genotype, or --super-net CONFIG CHECKPOINT')
+    if args.batches < 0:
+        parser.error(f'--batches {args.batches}: expected 0 or more')
+
+    from ppnas_mm.nasbench201 import Table
+
+    table = Table.load(Path(args.table))
+    if args.super_net:
+        judge(args, table)
+    else:
+        look_up(args, table)
+
+
+if __name__ == '__main__':
+    cli.run_tool(main)
