@@ -115,7 +115,9 @@ def _separable(kernel: int) -> OpFactory:
     return build
 
 
-def _conv(kernel: int, rate: int = 1, order: tuple[str, ...] = ('conv', 'norm', 'act')) -> OpFactory:
+def _conv(
+    kernel: int, rate: int = 1, order: tuple[str, ...] = ('conv', 'norm', 'act')
+) -> OpFactory:
     def build(spec: OpSpec) -> nn.Module:
         return spec.style.conv(
             spec.in_channels,

@@ -41,45 +41,133 @@ def pool(x: Tensor, kernel: int, reduce: str, early: bool) -> Tensor:
     return out
 
 
+def norm(state: State, key: str, x: Tensor) -> Tensor:
+    """Batch norm with its running statistics; without affine parameters where it has none."""
+    mean, variance = (state[f'{key}.running_{n}'].reshape(1, -1, 1, 1) for n in ('mean', 'var'))
+    x = (x - mean) / (variance + 1e-5).sqrt()
+    if f'{key}.weight' in state:
+        gamma, beta = (state[f'{key}.{n}'].reshape(1, -1, 1, 1) for n in ('weight', 'bias'))
+        x = x * gamma + beta
+    return x
+
+
+def relu(x: Tensor) -> Tensor:
+    """ReLU."""
+    return x * (x > 0)
+
+
+def same_conv(x: Tensor, weight: Tensor, stride: int = 1, dilation: int = 1) -> Tensor:
+    """Convolution with "same" padding; depthwise where the weight says so."""
+    groups = x.shape[1] // weight.shape[1]
+    return conv2d(x, weight, None, stride, dilation * (weight.shape[-1] // 2), dilation, groups)
+
+
 def conv(
-    state: State, key: str, x: Tensor, stride: int = 1, dilation: int = 1, relu: bool = True
+    state: State, key: str, x: Tensor, stride: int = 1, dilation: int = 1, act: bool = True
 ) -> Tensor:
     """Convolution ("same" padding), batch norm with its running statistics, ReLU."""
-    weight = state[f'{key}.conv.weight']
-    groups = x.shape[1] // weight.shape[1]
-    padding = dilation * (weight.shape[-1] // 2)
-    x = conv2d(x, weight, None, stride, padding, dilation, groups)
-    mean, variance, gamma, beta = (
-        state[f'{key}.bn.{name}'].reshape(1, -1, 1, 1)
-        for name in ('running_mean', 'running_var', 'weight', 'bias')
-    )
-    x = (x - mean) / (variance + 1e-5).sqrt() * gamma + beta
-    return x * (x > 0) if relu else x
+    x = norm(state, f'{key}.bn', same_conv(x, state[f'{key}.conv.weight'], stride, dilation))
+    return relu(x) if act else x
 
 
-def _separable(state: State, key: str, x: Tensor, dilation: int) -> Tensor:
-    x = conv(state, f'{key}.depthwise_conv', x, dilation=dilation)
+def window(x: Tensor, kernel: int, stride: int, reduce: str) -> Tensor:
+    """Maximum or mean around every ``stride``-th pixel; what is outside of the image left out."""
+    height, width = x.shape[-2:]
+    out = x.new_zeros(*x.shape[:2], -(-height // stride), -(-width // stride))
+    for i in range(out.shape[2]):
+        for j in range(out.shape[3]):
+            top, left = (max(stride * at - kernel // 2, 0) for at in (i, j))
+            bottom, right = (stride * at + kernel // 2 + 1 for at in (i, j))
+            part = x[:, :, top:bottom, left:right]
+            out[:, :, i, j] = part.amax((2, 3)) if reduce == 'max' else part.mean((2, 3))
+    return out
+
+
+# -- operations: functions of (state, key, x, stride, dilation) ------------------------------------
+
+Formula = Callable[[State, str, Tensor, int, int], Tensor]
+
+
+def _depthwise(state: State, key: str, x: Tensor, stride: int, dilation: int) -> Tensor:
+    x = conv(state, f'{key}.depthwise_conv', x, stride, dilation)
     return conv(state, f'{key}.pointwise_conv', x)
 
 
-def _dilated(state: State, key: str, x: Tensor, dilation: int) -> Tensor:
-    return conv(state, key, x, dilation=2 * dilation)
+def _pool(reduce: str) -> Formula:
+    """3x3 pool; a norm follows where the state has one."""
+
+    def formula(state: State, key: str, x: Tensor, stride: int, dilation: int) -> Tensor:
+        x = window(x, 3, stride, reduce)
+        return norm(state, f'{key}.1', x) if f'{key}.1.running_mean' in state else x
+
+    return formula
 
 
-def _conv(state: State, key: str, x: Tensor, dilation: int) -> Tensor:
-    return conv(state, key, x, dilation=dilation)
+def _unit(state: State, key: str, x: Tensor, stride: int, dilation: int) -> Tensor:
+    """DARTS' unit: ReLU, depthwise, pointwise, norm."""
+    x = same_conv(relu(x), state[f'{key}.depthwise.weight'], stride, dilation)
+    return norm(state, f'{key}.norm', same_conv(x, state[f'{key}.pointwise.weight']))
 
 
-OPS: dict[str, tuple[int | None, Callable[[State, str, Tensor, int], Tensor]]] = {
-    'identity': (None, lambda state, key, x, dilation: x),
-    'conv_1x1': (1, _conv),
-    'conv_3x3': (3, _conv),
-    'conv_5x5': (5, _conv),
-    'dw_conv_3x3': (3, _separable),
-    'dw_conv_5x5': (5, _separable),
-    'dilated_conv_3x3': (3, _dilated),
+def _sep_conv(state: State, key: str, x: Tensor, stride: int, dilation: int) -> Tensor:
+    return _unit(state, f'{key}.1', _unit(state, f'{key}.0', x, stride, dilation), 1, dilation)
+
+
+def _dil_conv(state: State, key: str, x: Tensor, stride: int, dilation: int) -> Tensor:
+    return _unit(state, f'{key}.0', x, stride, 2 * dilation)
+
+
+def factorized_reduce(state: State, key: str, x: Tensor) -> Tensor:
+    """ReLU, then at pixel (i, j) a matrix on pixel (2i, 2j) and one on (2i + 1, 2j + 1), norm."""
+    x = relu(x)
+    even, odd = (state[f'{key}.{name}.weight'][:, :, 0, 0] for name in ('even', 'odd'))
+    height, width = x.shape[-2:]
+    rows = []
+    for i in range(0, height, 2):
+        columns = []
+        for j in range(0, width, 2):
+            inside = i + 1 < height and j + 1 < width
+            other = x[:, :, i + 1, j + 1] if inside else torch.zeros_like(x[:, :, i, j])
+            columns.append(torch.cat([x[:, :, i, j] @ even.T, other @ odd.T], 1))
+        rows.append(torch.stack(columns, -1))
+    return norm(state, f'{key}.norm', torch.stack(rows, -2))
+
+
+def _skip(state: State, key: str, x: Tensor, stride: int, dilation: int) -> Tensor:
+    return x if stride == 1 else factorized_reduce(state, key, x)
+
+
+def _none(state: State, key: str, x: Tensor, stride: int, dilation: int) -> Tensor:
+    return 0 * x[:, :, ::stride, ::stride]
+
+
+def conv_after_relu(
+    state: State, key: str, x: Tensor, stride: int = 1, dilation: int = 1
+) -> Tensor:
+    """ReLU, convolution, norm."""
+    return conv(state, key, relu(x), stride, dilation, act=False)
+
+
+OPS: dict[str, Formula] = {
+    'identity': lambda state, key, x, stride, dilation: x,
+    'conv_1x1': conv,
+    'conv_3x3': conv,
+    'conv_5x5': conv,
+    'dw_conv_3x3': _depthwise,
+    'dw_conv_5x5': _depthwise,
+    'dilated_conv_3x3': lambda state, key, x, s, dilation: conv(state, key, x, s, 2 * dilation),
+    'none': _none,
+    'skip_connect': _skip,
+    'max_pool_3x3': _pool('max'),
+    'avg_pool_3x3': _pool('mean'),
+    'sep_conv_3x3': _sep_conv,
+    'sep_conv_5x5': _sep_conv,
+    'dil_conv_3x3': _dil_conv,
+    'dil_conv_5x5': _dil_conv,
+    'nor_conv_1x1': conv_after_relu,
+    'nor_conv_3x3': conv_after_relu,
 }
-"""Kernel size and formula of each operation."""
+"""Formula of each operation."""
 
 
 def average(tensors: Sequence[Tensor]) -> Tensor:
@@ -119,7 +207,7 @@ def pp_conv(state: State, key: str, x: Tensor, cell: dict, dilation: int) -> Ten
     nodes = [x[:, g * width : (g + 1) * width] for g in range(groups)]
     for j, (edge,) in enumerate(cell['nodes']):
         y = average([nodes[i] for i in edge['sources']])
-        nodes.append(OPS[edge['op']][1](state, f'{key}.nodes.{j}', y, dilation))
+        nodes.append(OPS[edge['op']](state, f'{key}.nodes.{j}', y, 1, dilation))
     return torch.cat(nodes[groups:], 1)
 
 
@@ -166,10 +254,9 @@ def network(
             rate = dilations[s][b] if dilations else 1
             cell = cells[s] if cells else None
             y = middle(state, f'{key}.conv2', y, block, cell, start, rate)
-            y = conv(state, f'{key}.conv3', y, relu=False)
+            y = conv(state, f'{key}.conv3', y, act=False)
             if start:
-                shortcut = conv(state, f'{key}.shortcut.1', shortcut, relu=False)
-            x = y + shortcut
-            x = x * (x > 0)
+                shortcut = conv(state, f'{key}.shortcut.1', shortcut, act=False)
+            x = relu(y + shortcut)
         outputs.append(x)
     return outputs

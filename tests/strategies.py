@@ -6,7 +6,15 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ppnas_mm.genotype import GENOTYPE_DIR, SPACE_RULES, Cell, Edge, Genotype, GenotypeError
+from ppnas_mm.genotype import (
+    GENOTYPE_DIR,
+    SPACE_RULES,
+    Cell,
+    Edge,
+    Genotype,
+    GenotypeError,
+    SpaceRule,
+)
 
 MOST = 5  # stands for "no upper bound"
 NAMES = st.text(min_size=1, max_size=8)
@@ -23,25 +31,42 @@ def _count(bounds: tuple[int, int | None], cap: int = MOST) -> Any:
     return st.integers(low, max(low, min(cap, cap if high is None else high)))
 
 
-@st.composite
-def _edge(draw: Any, space: str, node: int) -> Edge:
-    rule = SPACE_RULES[space]
+def _sources(draw: Any, rule: SpaceRule, node: int) -> tuple[int, ...]:
     size = draw(_count(rule.sources, cap=min(MOST, node)))
-    sources = draw(st.lists(st.integers(0, node - 1), min_size=size, max_size=size, unique=True))
-    return Edge(draw(st.sampled_from(sorted(rule.ops))), tuple(sources))
+    sources = st.lists(st.integers(0, node - 1), min_size=size, max_size=size, unique=True)
+    return tuple(draw(sources))
+
+
+def _wiring(draw: Any, rule: SpaceRule, node: int) -> list[tuple[int, ...]]:
+    """The sources of each edge of a node, in any order."""
+    if rule.wiring == 'previous':
+        return [(node - 1,)]
+    if rule.wiring == 'every':
+        return draw(st.permutations([(i,) for i in range(node)]))
+    number, read = draw(_count(rule.edges)), {}
+    for _ in range(number):
+        sources = _sources(draw, rule, node)
+        read[frozenset(sources)] = sources  # two edges have different sources
+    spare = (i for i in range(node) if frozenset([i]) not in read)
+    while len(read) < rule.edges[0]:
+        i = next(spare)
+        read[frozenset([i])] = (i,)
+    return list(read.values())
 
 
 @st.composite
 def genotypes(draw: Any, space: str) -> Genotype:
     """Random architectures that keep the rules of a space."""
     rule = SPACE_RULES[space]
+    ops = st.sampled_from(sorted(rule.ops))
+    names = rule.cells or draw(st.lists(NAMES, min_size=1, max_size=4, unique=True))
     cells = []
-    for name in draw(st.lists(NAMES, min_size=1, max_size=4, unique=True)):
+    for name in names:
         inputs = draw(_count(rule.inputs))
         nodes = []
         for node in range(inputs, inputs + (inputs if rule.square else draw(st.integers(1, MOST)))):
-            edges = draw(_count(rule.edges))
-            nodes.append(tuple(draw(_edge(space, node)) for _ in range(edges)))
+            edges = [Edge(draw(ops), sources) for sources in _wiring(draw, rule, node)]
+            nodes.append(tuple(edges))
         cells.append(Cell(name, inputs, tuple(nodes)))
     return Genotype(space, tuple(cells), draw(PROVENANCE))
 
@@ -54,11 +79,14 @@ def changed(draw: Any, genotype: Genotype) -> Genotype:
     cell = genotype.cells[c]
     n = draw(st.integers(0, len(cell.nodes) - 1))
     e = draw(st.integers(0, len(cell.nodes[n]) - 1))
-    edge, node = cell.nodes[n][e], cell.inputs + n
-    ops = sorted(rule.ops - {edge.op})
-    other = draw(_edge(genotype.space, node))
-    if set(other.sources) == set(edge.sources):
-        other = Edge(draw(st.sampled_from(ops)), edge.sources)
+    edge, taken = cell.nodes[n][e], [set(edge.sources) for edge in cell.nodes[n]]
+    sources = edge.sources
+    if rule.wiring == 'any':
+        sources = _sources(draw, rule, cell.inputs + n)
+    if set(sources) in taken:
+        other = Edge(draw(st.sampled_from(sorted(rule.ops - {edge.op}))), edge.sources)
+    else:
+        other = Edge(draw(st.sampled_from(sorted(rule.ops))), sources)
     edges = (*cell.nodes[n][:e], other, *cell.nodes[n][e + 1 :])
     nodes = (*cell.nodes[:n], edges, *cell.nodes[n + 1 :])
     cells = (*genotype.cells[:c], replace(cell, nodes=nodes), *genotype.cells[c + 1 :])
@@ -108,8 +136,12 @@ def check_round_trip(genotype: Genotype) -> None:
 
 
 def check_hash(genotype: Genotype, other: Genotype) -> None:
-    """The hash ignores provenance and sees any changed edge."""
+    """The hash ignores provenance and the order of a node's edges, and sees any changed edge."""
     assert replace(genotype, provenance={'note': 'another'}).hash == genotype.hash
+    turned = [
+        replace(cell, nodes=tuple(edges[::-1] for edges in cell.nodes)) for cell in genotype.cells
+    ]
+    assert replace(genotype, cells=tuple(turned)) == genotype
     assert other.hash != genotype.hash
     assert other != genotype
 

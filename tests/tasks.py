@@ -168,11 +168,10 @@ TASKS: dict[str, tuple[Callable[..., dict], Callable[..., dict]]] = {
 """A model config and a batch of each library."""
 
 
-def search_optimizers(algorithm: Any, weights: dict | None = None, arch: dict | None = None) -> Any:
-    """Both optimizers, built as a config would; keyword dicts add to the two parts."""
-    config = {
-        'constructor': 'ppnas_mm.SearchOptimConstructor',
-        'weights': {'optimizer': {'type': 'SGD', 'lr': 0.05}, **(weights or {})},
-        'arch': {'optimizer': {'type': 'SGD', 'lr': 0.5}, **(arch or {})},
-    }
+def search_optimizers(algorithm: Any, **parts: dict) -> Any:
+    """All optimizers of an algorithm, built as a config would; keyword dicts add to the parts."""
+    config: dict[str, Any] = {'constructor': 'ppnas_mm.SearchOptimConstructor'}
+    for name in algorithm.optim_parts():
+        rate = 0.5 if name == 'arch' else 0.05
+        config[name] = {'optimizer': {'type': 'SGD', 'lr': rate}, **parts.get(name, {})}
     return build_optim_wrapper(algorithm, config)

@@ -10,7 +10,7 @@ from torch import nn
 from zoo import BACKBONES, derived_backbones, images, scramble
 
 from ppnas_mm.backbones.pp_resnet import BASELINE_BLOCKS, PPResNet, PPResNetCIFAR
-from ppnas_mm.genotype import GENOTYPE_DIR, GenotypeError, published
+from ppnas_mm.genotype import GENOTYPE_DIR, SPACE_RULES, GenotypeError, published
 
 BLOCKS = ['ppconv', *BASELINE_BLOCKS]
 
@@ -148,7 +148,7 @@ def test_dilated_networks_compute_the_plain_formula() -> None:
     )
 
 
-@pytest.mark.parametrize('op', plain.OPS)
+@pytest.mark.parametrize('op', sorted(SPACE_RULES['ppconv'].ops))
 def test_operations_compute_the_plain_formula(op: str) -> None:
     cells = [
         {'name': f's{s}', 'inputs': 3, 'nodes': [[{'op': op, 'sources': [2, 0]}]] * 3}

@@ -1,7 +1,7 @@
-"""Every file of ``configs/``: it keeps to the rules, says what the paper says, and trains.
+"""Every file of ``configs/``: it keeps to the rules, fits together, and trains.
 
-The list of files drives the tests; a new config needs no test of its own.  Only :data:`PAPER`,
-:data:`ABLATIONS` and :data:`PARAMETERS` name configs: they hold numbers that papers print.
+The list of files drives the tests; a new config needs no test of its own.  The numbers that papers
+print are in ``test_recipes.py``.
 """
 
 import ast
@@ -28,10 +28,11 @@ from mmengine.registry import (
     PARAM_SCHEDULERS,
     DefaultScope,
 )
+from zoo import NETWORKS
 
-from ppnas_mm.algorithms import PPNAS, SearchAlgorithm
+from ppnas_mm.algorithms import SearchAlgorithm
 from ppnas_mm.config import OTHER_KEYS, RUNNER_KEYS, ConfigError, load_config
-from ppnas_mm.engine import EpochSeedHook, SafeCheckpointHook, SearchHook
+from ppnas_mm.engine import DropPathHook, EpochSeedHook, SafeCheckpointHook, SearchHook
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 DOWNSTREAM = re.compile(r"^default_scope = 'mm(det|seg)'$", re.MULTILINE)  # other tests' work
@@ -45,6 +46,8 @@ SEARCHES = [name for name in NAMES if name.startswith('search/')]
 IMAGE_FOLDERS = [name for name in NAMES if name.endswith('imagefolder')]
 SIDES = {'Digits': 16, 'CIFAR10': 32, 'PartialCIFAR10': 32, 'CIFAR100': 32}
 MOST_LEVELS = 3
+STRUCTURE = {'arch', 'ops', 'macro', 'variant'}
+"""Arguments of a backbone that a smaller one keeps."""
 
 
 def load(name: str, options: dict[str, Any] | None = None) -> Any:
@@ -68,11 +71,20 @@ def build_model(config: Any) -> Any:
 
 
 def shrink(config: Any) -> Any:
-    """Make the network as small as it can be and still have a block of each kind."""
+    """Make the networks as small as they can be and still have a block of each kind."""
     model = classifier(config)
-    imagenet = model.backbone.type.endswith('PPResNet') or model.backbone.get('macro') == 'imagenet'
-    model.backbone.update(depth=50 if imagenet else 20, stem_channels=8, base_channels=8)
-    model.head.in_channels = 8 * (8 if imagenet else 4) * 4
+    backbone, head = model.backbone, model.head
+    small = {k: v for k, v in NETWORKS[backbone.type].items() if k not in STRUCTURE}
+    if 'depth' in small:
+        imagenet = backbone.type.endswith('PPResNet') or backbone.get('macro') == 'imagenet'
+        small['depth'] = 50 if imagenet else 20
+    backbone.update(small)
+    evaluation = config.model.get('evaluation', {})
+    evaluation.update({k: v for k, v in small.items() if k in evaluation})
+    with scope(config), torch.device('meta'):
+        head.in_channels = MODELS.build(backbone).out_channels[-1]
+    if 'aux_channels' in head:
+        head.aux_channels = head.in_channels
     return config
 
 
@@ -88,6 +100,15 @@ def make_batch(loader: Any, size: int) -> Any:
         samples.append(transforms(dict(img=image, img_shape=image.shape[:2], gt_label=label)))
     collate = dict(loader.collate_fn)
     return partial(FUNCTIONS.get(collate.pop('type')), **collate)(samples)
+
+
+def make_step(config: Any, size: int) -> Any:
+    """What one training step gets: a batch, or one of each part that a search trains on."""
+    train = make_batch(config.train_dataloader, size)
+    if config.train_cfg.get('type', '').split('.')[-1] != 'SearchLoop':
+        return train
+    loader = config.train_cfg.get('arch_dataloader', config.train_dataloader)
+    return dict(train=train, val=make_batch(loader, size))
 
 
 # -- the rules of this repository --------------------------------------------------------------
@@ -138,8 +159,10 @@ def test_hooks_and_evaluators(name: str) -> None:
         ]
         for evaluator in (config.val_evaluator, config.test_evaluator):
             assert max(METRICS.build(dict(evaluator)).topk) <= classifier(config).head.num_classes
-    needed = {EpochSeedHook, SafeCheckpointHook} | ({SearchHook} if name in SEARCHES else set())
-    assert needed <= {type(hook) for hook in hooks}
+    kinds = {type(hook) for hook in hooks}
+    assert kinds >= {EpochSeedHook, SafeCheckpointHook}
+    assert (SearchHook in kinds) == (name in SEARCHES)
+    assert (DropPathHook in kinds) == bool(classifier(config).backbone.get('drop_path_rate'))
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -166,12 +189,14 @@ def test_trains_a_step_and_predicts(name: str) -> None:
         model.init_weights()
         wrapper = build_optim_wrapper(model, config.optim_wrapper)
         head = getattr(model, 'model', model).head
-        before = head.fc.weight.detach().clone()
+        before = {key: value.detach().clone() for key, value in head.named_parameters()}
         mixes = 'augments' in classifier(config).get('train_cfg', {})
         assert (model.data_preprocessor.batch_augments is not None) == mixes
-        losses = model.train().train_step(make_batch(config.train_dataloader, 4), wrapper)
+        if name in SEARCHES:
+            model.before_epoch(config.train_cfg.max_epochs)
+        losses = model.train().train_step(make_step(config, 4), wrapper)
         assert all(torch.isfinite(v).all() for v in losses.values()), losses
-        assert not torch.equal(before, head.fc.weight)
+        assert before and all(not torch.equal(before[k], v) for k, v in head.named_parameters())
         for loader in (config.val_dataloader, config.test_dataloader):
             predicted = model.eval().test_step(make_batch(loader, 2))
             assert [p.pred_score.shape for p in predicted] == [(head.num_classes,)] * 2
@@ -181,23 +206,33 @@ def test_trains_a_step_and_predicts(name: str) -> None:
 @pytest.mark.parametrize('name', NAMES)
 def test_fits_together_at_full_size(name: str) -> None:
     config = load(name)
+    head = classifier(config).head
     with scope(config), torch.device('meta'):
-        model = build_model(config)
-    inner = getattr(model, 'model', model)
-    assert inner.head.fc.in_features == inner.backbone.out_channels[-1]
-    if name in PARAMETERS:
-        assert sum(p.numel() for p in model.parameters()) == PARAMETERS[name]
+        inner = MODELS.build(classifier(config))
+    channels = inner.backbone.out_channels
+    assert head.in_channels == channels[-1]
+    if 'aux_channels' in head:
+        assert inner.backbone.auxiliary and len(channels) == 1 and not inner.with_neck
+        last = inner.backbone.get_submodule(inner.backbone.reduction_blocks[-1])
+        assert head.aux_channels == 4 * last.preprocess1.conv.out_channels
+
+
+def weights_part(config: Any) -> tuple[Any, list[Any]]:
+    """The optimizer wrapper of the weights, and its schedulers; that of alpha has none."""
+    optim, schedulers = config.optim_wrapper, config.get('param_scheduler') or []
+    if 'weights' in optim:
+        optim = optim.weights
+        if isinstance(schedulers, dict) and 'weights' in schedulers:
+            assert not schedulers['arch'], 'the rate of the architecture is fixed'
+            schedulers = schedulers['weights']
+    return optim, schedulers if isinstance(schedulers, list) else [schedulers]
 
 
 def learning_rates(config: Any, length: int) -> list[float]:
     """The learning rate of the weights at each step, for epochs of ``length`` steps."""
-    optim, schedulers = config.optim_wrapper, config.param_scheduler
-    if 'weights' in optim:
-        assert schedulers['arch'] == [], 'the rate of the architecture is fixed'
-        optim, schedulers = optim.weights, schedulers['weights']
+    optim, schedulers = weights_part(config)
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=optim.optimizer.lr)
     given = dict(optimizer=optimizer, epoch_length=length)
-    schedulers = schedulers if isinstance(schedulers, list) else [schedulers]
     built = [PARAM_SCHEDULERS.build(dict(s), default_args=given) for s in schedulers]
     rates = []
     for _ in range(config.train_cfg.max_epochs * length):
@@ -210,137 +245,25 @@ def learning_rates(config: Any, length: int) -> list[float]:
 
 @pytest.mark.parametrize('name', NAMES)
 def test_schedule_covers_the_run(name: str) -> None:
-    """A linear warm-up from 0, then half a cosine that would be 0 one step after the last."""
-    found, length = facts(name), 4
-    rates = learning_rates(load(name), length)
-    warmup, total = found['warmup'] * length, found['epochs'] * length
-    cosine = [(1 + math.cos(math.pi * i / (total - warmup))) / 2 for i in range(total - warmup)]
-    linear = [i / (warmup - 1) for i in range(warmup)]
-    expected = [found['lr'] * factor for factor in linear + cosine]
-    assert rates == pytest.approx(expected, rel=1e-6, abs=1e-6 * found['lr'])
-    assert rates[0] > 0
+    """A linear warm-up from 0, then half a cosine that would end one step after the last.
 
-
-# -- what the paper says -----------------------------------------------------------------------
-
-CIFAR = dict(lr=0.1, decay=5e-4, batch=128, warmup=0, smoothing=0, test=32)
-IMAGENET = dict(lr=0.4, batch=1024, warmup=5, smoothing=0.1, cutout=0, test=224)
-ARCH = dict(arch_lr=1e-3, arch_betas=(0.9, 0.999))
-PLAIN = dict(augment=(), cutout=0, mixup=0)
-STRONG = dict(augment=('CIFARAutoAugment',), cutout=16)
-SEARCH = dict(**CIFAR, **ARCH, **STRONG, epochs=300, mixup=0, l2=5e-4, depth=110)
-STANDARD = dict(**CIFAR, **PLAIN, epochs=200, depth=110)
-AUGMENTED = dict(**CIFAR, **STRONG, epochs=600, mixup=0.2, depth=110)
-IN1K = dict(**IMAGENET, decay=1e-4, epochs=120, augment=(), mixup=0, train=224)
-IN1K_AUGMENTED = dict(**IMAGENET, decay=4e-5, epochs=300, augment=('RandAugment',), train=160)
-
-PAPER: dict[str, dict[str, Any]] = {
-    'search/ppnas_cifar10': SEARCH,
-    'search/ppnas_cifar100': SEARCH,
-    'search/ppnas_imagenet': dict(**IN1K, **ARCH, l2=1e-4, depth=50),
-    'search/random_cifar10': STANDARD,
-    'search/random-full_cifar10': STANDARD,
-    **{f'search/ppnas_cifar10_{tag}': SEARCH for tag in ('no-conn', 'no-zero-one', 'l2-only')},
-    'search/ppnas_cifar10_ce-only': {**SEARCH, 'l2': 0},
-    **{
-        f'classification/{network}110{tag}_cifar{classes}': setting
-        for network in ('pp-resnet', 'resnet', 'resnext', 'res2net')
-        for tag, setting in (('', STANDARD), ('_aug', AUGMENTED))
-        for classes in (10, 100)
-    },
-    **{
-        f'classification/{network}_8xb128{tag}_in1k': setting
-        for network in ('pp-resnet50', 'pp-resnet101', 'resnet50-vd', 'res2net50-vd')
-        for tag, setting in (('', IN1K), ('-aug-300e', IN1K_AUGMENTED))
-    },
-}
-"""Sections IV-A to IV-C.  The ratio of Mixup on ImageNet is not stated there."""
-
-PARAMETERS = {
-    'classification/pp-resnet110_cifar10': 18_492_810,
-    'classification/res2net110_cifar10': 18_492_810,
-    'classification/resnet110_cifar10': 18_123_082,
-    'classification/resnext110_cifar10': 18_110_282,
-    'classification/pp-resnet110_cifar100': 18_585_060,
-    'classification/pp-resnet50_8xb128_in1k': 25_718_352,
-    'classification/res2net50-vd_8xb128_in1k': 25_718_352,
-}
-"""Tables I and III print them in millions."""
-
-ABLATIONS = {
-    '': (1, 1, 5e-4),
-    '_no-conn': (1, 0, 5e-4),
-    '_no-zero-one': (0, 1, 5e-4),
-    '_l2-only': (0, 0, 5e-4),
-    '_ce-only': (0, 0, 0),
-}
-"""Table VIII: the weights of the zero-one, the connection-existence and the L2 loss."""
-
-
-def facts(name: str) -> dict[str, Any]:
-    """What a config says about the things that the paper states."""
-    config = load(name)
-    optim = config.optim_wrapper
-    weights = optim.get('weights', optim).optimizer
-    assert weights.type == 'SGD' and weights.momentum == 0.9
-    schedulers = config.param_scheduler
-    schedulers = schedulers['weights'] if 'weights' in optim else schedulers
-    schedulers = schedulers if isinstance(schedulers, list) else [schedulers]
+    Only a search may do without: its rate is then constant.
+    """
+    config, length = load(name), 4
+    optim, schedulers = weights_part(config)
+    peak, total = optim.optimizer.lr, config.train_cfg.max_epochs * length
+    rates = learning_rates(config, length)
+    if not schedulers:
+        assert name in SEARCHES and rates == [peak] * total
+        return
     assert schedulers[-1].type == 'CosineAnnealingLR'
-    model = classifier(config)
-    mixup = model.get('train_cfg', {}).get('augments', {})
-    loader = config.train_dataloader
-    train = {t.type.split('.')[-1]: t for t in loader.dataset.pipeline}
-    test = {t.type: t for t in config.test_dataloader.dataset.pipeline}
-    if 'RandAugment' in train:
-        randaugment = train['RandAugment']
-        assert (randaugment.num_policies, randaugment.magnitude_level) == (2, 10)
-    if 'RandomCrop' in train and train['RandomCrop'].crop_size == 32:
-        assert train['RandomCrop'].padding == 4
-    found = dict(
-        epochs=config.train_cfg.max_epochs,
-        lr=weights.lr,
-        decay=weights.weight_decay,
-        batch=loader.batch_size * (8 if loader.dataset.type == 'ImageNet' else 1),
-        warmup=sum(s.end - s.begin for s in schedulers[:-1]),
-        smoothing=model.head.loss.get('label_smooth_val', 0),
-        mixup=mixup.get('alpha', 0),
-        cutout=train['Cutout'].shape if 'Cutout' in train else 0,
-        augment=tuple(t for t in train if 'Augment' in t),
-        depth=model.backbone.depth,
-        train=train['RandomResizedCrop'].scale if 'RandomResizedCrop' in train else 32,
-        test=test['CenterCrop'].crop_size if 'CenterCrop' in test else 32,
-    )
-    if 'arch' in optim:
-        assert optim.arch.optimizer.type == 'Adam' and 'weight_decay' not in optim.arch.optimizer
-        found['arch_lr'] = optim.arch.optimizer.lr
-        found['arch_betas'] = tuple(optim.arch.optimizer.betas)
-        found['l2'] = config.model.get('l2_weight')
-    return found
-
-
-@pytest.mark.parametrize('name', PAPER)
-def test_is_the_papers(name: str) -> None:
-    found = facts(name)
-    assert {key: found[key] for key in PAPER[name]} == PAPER[name]
-
-
-@pytest.mark.parametrize('data', ['digits', 'cifar10'])
-@pytest.mark.parametrize('tag', ABLATIONS)
-def test_loss_weights_of_table_viii(data: str, tag: str) -> None:
-    config = shrink(load(f'search/ppnas_{data}{tag}'))
-    with scope(config):
-        model = build_model(config)
-    assert isinstance(model, PPNAS)
-    assert (model.threshold, model.reduction, model.identities) == (0.9, 'sum', 1)
-    weights = (model.zero_one_weight, model.connection_weight, model.l2_weight)
-    assert weights == ABLATIONS[tag]
-
-
-@pytest.mark.parametrize('data', ['digits', 'cifar10'])
-def test_random_search_full_and_constrained(data: str) -> None:
-    assert load(f'search/random_{data}').model.constrained is True
-    assert load(f'search/random-full_{data}').model.constrained is False
+    low = schedulers[-1].get('eta_min', 0)
+    warmup = sum(s.end - s.begin for s in schedulers[:-1]) * length
+    cosine = [(1 + math.cos(math.pi * i / (total - warmup))) / 2 for i in range(total - warmup)]
+    expected = [peak * i / (warmup - 1) for i in range(warmup)]
+    expected += [low + (peak - low) * factor for factor in cosine]
+    assert rates == pytest.approx(expected, rel=1e-6, abs=1e-6 * peak)
+    assert rates[0] > 0
 
 
 # -- own images --------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ from ppnas_mm.version import __version__
 
 PAGE = (ROOT / 'CONTRIBUTING.md').read_text()
 ADDED = {
-    'op': 'max_pool_3x3',
+    'op': 'max_pool_5x5',
     'space': 'halves',
     'algorithm': 'EntropySearch',
     'arch': 'pp_resnet_ladder',

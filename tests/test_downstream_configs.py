@@ -2,8 +2,8 @@
 
 The list of files drives the tests; a new config needs no test of its own.  Two photographs that
 ship with scikit-learn are written as whatever data set a config names, digit scenes as their tool
-writes them, and every config trains on them through its own pipelines; those with a PP-ResNet-50
-have sizes quartered and channels cut.
+writes them, and every config trains on them through its own pipelines; those of full
+size have sizes quartered and channels cut.
 """
 
 import json
@@ -193,37 +193,57 @@ def quarter(key: str, value: Any) -> Any:
     """A quarter of a size."""
     if key == 'pad_size_divisor':
         return value // 4
-    if key in ('scale', 'crop_size', 'size'):
+    if key == 'max_size':
+        return value // 4
+    if key in ('scale', 'scales', 'crop_size', 'size'):
         return tuple(side // 4 for side in value)
     return value
 
 
+def full_size(backbone: Any) -> bool:
+    """Whether a backbone has all its channels."""
+    kind = backbone.type.split('.')[-1]
+    return kind == 'PPResNet' or (kind == 'ChainNet' and 'width' not in backbone)
+
+
+def seg_heads(model: Any) -> list[Any]:
+    """The configs of the decoder and of the auxiliary heads of a segmentor."""
+    return [model.decode_head, *(model.get('auxiliary_head') or [])]
+
+
+def selected(channels: list[int], head: Any) -> Any:
+    """The channels that a segmentation head reads: one number or a list."""
+    index = head.in_index
+    return channels[index] if isinstance(index, int) else [channels[i] for i in index]
+
+
 def shrink(model: Any) -> None:
-    """Make a PP-ResNet-50 as narrow as it can be, and every neck and head.
+    """Make a full-size backbone as narrow as it can be, and every neck and head.
 
     Only weights that are part of this repository stay.
     """
-    factor = 1
     if model.backbone.type.endswith('PPResNet'):
-        factor = 8
         model.backbone.update(stem_channels=8, base_channels=8, init_cfg=None)
+    elif full_size(model.backbone):
+        model.backbone.update(width=0.5, last_channels=24, init_cfg=None)
     elif 'model_zoo' not in model.backbone.get('init_cfg', {}).get('checkpoint', ''):
         model.backbone.init_cfg = None
+    with torch.device('meta'):
+        channels = MODELS.build(model.backbone).out_channels
     if 'neck' in model:
-        model.neck.update(in_channels=[c // factor for c in model.neck.in_channels])
-        model.neck.out_channels = 16
+        model.neck.update(in_channels=channels, out_channels=16)
         model.bbox_head.update(in_channels=16, feat_channels=16)
         model.test_cfg.update(score_thr=0, max_per_img=1000)  # untrained: a box is anywhere
     else:
-        head = model.decode_head
-        head.update(in_channels=head.in_channels // factor, channels=16)
-        if 'c1_channels' in head:
-            head.update(c1_in_channels=head.c1_in_channels // factor, c1_channels=8)
+        for head in seg_heads(model):
+            head.update(in_channels=selected(channels, head), channels=16)
+            if 'c1_channels' in head:
+                head.update(c1_in_channels=channels[0], c1_channels=8)
 
 
 def small(name: str, data: Path) -> Config:
     """A config that trains in a second, with the photographs as its data."""
-    quartered = loaded(name).model.backbone.type.endswith('PPResNet')
+    quartered = full_size(loaded(name).model.backbone)
 
     def change(key: str, value: Any) -> Any:
         if key == 'data_root' or (key == 'ann_file' and value.startswith('data/')):
@@ -284,8 +304,9 @@ def test_keys_hooks_and_sizes_at_full_size(name: str) -> None:
             assert config.model.neck.out_channels == config.model.bbox_head.in_channels
             assert model.neck.num_outs == len(model.bbox_head.prior_generator.strides)
         else:
+            for head in seg_heads(config.model):
+                assert head.in_channels == selected(channels, head)
             head = config.model.decode_head
-            assert head.in_channels == channels[head.in_index]
             assert head.get('c1_in_channels', channels[0]) == channels[0]
             metrics = [metric for _, given in evaluations(config) for metric in given]
             ignored = {part.get('ignore_index', 255) for part in (head, *metrics)}
@@ -335,7 +356,9 @@ def test_trains_a_step_and_predicts(name: str, data: Path) -> None:
         tests = [Runner.build_dataloader(test) for test, _ in evaluations(config)]
         set_random_seed(0)
         # in order, so that a photograph without boxes is among them
-        batch = loader.collate_fn([loader.dataset[i] for i in range(loader.batch_size)])
+        batch = loader.collate_fn(
+            [loader.dataset[i] for i in range(config.train_dataloader.batch_size)]
+        )
         (check,) = (HOOKS.build(h) for h in config.custom_hooks if 'DataCheck' in h.type)
         validation = SimpleNamespace(dataloader=tests[0])
         runner = SimpleNamespace(model=model, train_dataloader=loader, val_loop=validation)
@@ -364,6 +387,7 @@ def truth(dataset: Any, index: int, shift: int) -> Any:
     info, number = dataset.get_data_info(index), len(dataset.metainfo['classes'])
     if 'instances' not in info:
         labels = torch.from_numpy(np.array(Image.open(info['seg_map_path']))).long()
+        labels -= int(info['reduce_zero_label'])
         sample.pred_sem_seg = PixelData(data=(labels + shift) % number)
     else:
         real = [one for one in info['instances'] if not one['ignore_flag']]

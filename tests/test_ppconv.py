@@ -1,7 +1,7 @@
-"""The PPConv space: its size, equations 1 and 2, its options and operations of one's own."""
+"""The PPConv space: its size, equations 1 and 2, its options."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from zoo import build_super_net, images, scramble
 
 from ppnas_mm.genotype import SPACE_RULES, Genotype, GenotypeError
-from ppnas_mm.ops import OPS, ConvStyle, build_op, register_op
+from ppnas_mm.ops import OPS, ConvStyle
 from ppnas_mm.registry import MODELS
 from ppnas_mm.spaces import Fixed, PPConvSuperNet
 from ppnas_mm.spaces.ppconv import MixedPPConv
@@ -89,20 +89,16 @@ def mixed(
         scale = sum(math.exp(b) for b in beta[j])
         output = torch.zeros_like(y)
         for b, op in zip(beta[j], ops, strict=True):
-            value = plain.OPS[op][1](state, f'nodes.{j}.{op}', y, dilation)
+            value = plain.OPS[op](state, f'nodes.{j}.{op}', y, 1, dilation)
             output = output + math.exp(b) / scale * value
         nodes.append(output)
     return torch.cat(nodes[groups:], 1)
 
 
-def test_every_operation_has_a_plain_formula() -> None:
-    assert set(OPS) == SPACE_RULES['ppconv'].ops == set(plain.OPS)
-
-
 @pytest.mark.parametrize('groups', [1, 3, 4])
 @pytest.mark.parametrize('seed', [0, 1])
 def test_the_mixed_block_computes_equations_1_and_2(groups: int, seed: int) -> None:
-    ops = sorted(plain.OPS)
+    ops = sorted(SPACE_RULES['ppconv'].ops)
     net = PPConvSuperNet(depth=20, groups=groups, ops=ops).double()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -113,7 +109,11 @@ def test_the_mixed_block_computes_equations_1_and_2(groups: int, seed: int) -> N
         (weights[f'stage2/node{j}/inputs'], weights[f'stage2/node{j}/op'])
         for j in range(groups, 2 * groups)
     ]
-    block = scramble(MixedPPConv(groups, ops, 5 * groups, 2, ConvStyle()), seed).double().eval()
+    block = (
+        scramble(MixedPPConv('stage2', groups, ops, 5 * groups, 2, ConvStyle()), seed)
+        .double()
+        .eval()
+    )
     x = images(2, 5 * groups, 9, 7, dtype=torch.float64)
     arch = net.arch_parameters()
     alpha = [arch[f'stage2/node{j}/inputs'].tolist() for j in range(groups, 2 * groups)]
@@ -152,68 +152,7 @@ def test_the_super_net_mixes_every_block_of_a_stage_alike() -> None:
             torch.testing.assert_close(output.double(), expected, rtol=1e-4, atol=1e-4)
 
 
-# -- operations and options ------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize('op', sorted(OPS))
-@pytest.mark.parametrize('dilation', [1, 2, 4])
-def test_operations_keep_the_shape(op: str, dilation: int) -> None:
-    module = build_op(op, 6, dilation, ConvStyle())
-    assert module(images(2, 6, 9, 5)).shape == (2, 6, 9, 5)
-
-
-def test_an_unknown_operation_is_named() -> None:
-    with pytest.raises(KeyError, match='conv_9x9'):
-        build_op('conv_9x9', 4, 1, ConvStyle())
-
-
-def conv_pair(channels: int, dilation: int, style: ConvStyle) -> nn.Module:
-    return nn.Sequential(*(style.conv(channels, channels, 3) for _ in range(2)))
-
-
-@pytest.fixture
-def tables() -> Iterator[None]:
-    """Undo what a test registers."""
-    before, ops = dict(OPS), SPACE_RULES['ppconv'].ops
-    names = set(ops)
-    yield
-    OPS.clear()
-    OPS.update(before)
-    ops.intersection_update(names)
-
-
-@pytest.mark.usefixtures('tables')
-@pytest.mark.parametrize('name', ['conv_pair', 'ConvPair2', 'conv-pair', 'conv.pair', 'conv pair'])
-def test_an_operation_of_ones_own_is_searched_and_derived(name: str) -> None:
-    try:
-        register_op(name, conv_pair, 'ppconv')
-    except ValueError:
-        assert not name.isidentifier()
-        return
-    register_op('max_pool', lambda channels, dilation, style: nn.MaxPool2d(3, 1, 1), 'ppconv')
-    net = build_super_net('ppconv', ops=('identity', 'max_pool', name))
-    for seed in range(3):
-        path = net.to_path(net.random_genotype(np.random.default_rng(seed)))
-        net.mixture = Fixed(path)
-        genotype = Genotype.from_json(net.to_genotype(path).to_json())
-        assert name in genotype.to_json()
-        config, weights = net.export(genotype)
-        derived = MODELS.build(config).eval()
-        assert sorted(derived.state_dict()) == sorted(weights)
-        derived.load_state_dict(weights)
-        x = images(1, 3, 16, 16)
-        torch.testing.assert_close(derived(x), net(x), rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.usefixtures('tables')
-def test_an_operation_is_registered_once_and_for_a_space() -> None:
-    register_op('conv_pair', conv_pair, 'ppconv')
-    assert 'conv_pair' in SPACE_RULES['ppconv'].ops
-    with pytest.raises(KeyError, match='conv_pair'):
-        register_op('conv_pair', conv_pair, 'ppconv')
-    with pytest.raises(KeyError, match='nowhere'):
-        register_op('another', conv_pair, 'nowhere')
-    assert 'another' not in OPS
+# -- options --------------------------------------------------------------------------------------
 
 
 WRONG = {

@@ -146,7 +146,7 @@ def general(monkeypatch):
     monkeypatch.setitem(genotype_module.SPACE_RULES, 'general', SpaceRule(ops))
     nodes = (
         (Edge('skip', (0,)), Edge('pool_3x3', (1,))),
-        (Edge('sep_conv_3x3', (2, 0)), Edge('skip', (2,)), Edge('skip', (2,))),
+        (Edge('sep_conv_3x3', (2, 0)), Edge('skip', (1,)), Edge('skip', (2,))),
         (Edge('pool_3x3', (3, 2, 0)),),
         (Edge('skip', (0,)), Edge('sep_conv_3x3', (0, 4))),
     )

@@ -1,5 +1,15 @@
 """Benchmarks; see --help."""
 
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
 from ppnas_mm import cli
 
 # name: (class, arguments, classes, millions of parameters that the paper prints)
@@ -78,16 +88,152 @@ def complexity() -> None:
     print(table(['config', 'input', 'parameters, M', 'multiply-adds, G'], rows))
 
 
+FORMULATIONS = ('plain', 'ours')
+
+
+def search_model(algorithm: str) -> dict[str, Any]:
+    """Config of a search in the CIFAR setting: 16 channels, 8 cells, evaluation with 20 cells."""
+    model = dict(
+        type='ImageClassifier',
+        backbone=dict(type='ppnas_mm.DARTSSuperNet', num_cells=8, init_channels=16),
+        neck=dict(type='GlobalAveragePooling'),
+        head=dict(
+            type='LinearClsHead',
+            num_classes=10,
+            in_channels=256,
+            loss=dict(type='CrossEntropyLoss'),
+        ),
+        data_preprocessor=dict(type='ClsDataPreprocessor', mean=[127.5] * 3, std=[127.5] * 3),
+    )
+    if algorithm == 'cdarts':
+        more = dict(evaluation=dict(num_cells=20), classes=10, pools=(6, 6))
+        return dict(type='ppnas_mm.CDARTS', model=model, **more)
+    return dict(type='ppnas_mm.DARTS', model=model, order=2 if algorithm == 'darts-2nd' else 1)
+
+
+def build_step(algorithm: str, batch_size: int, device: str) -> Any:
+    """Return a function of a formulation's name that does one joint step of a search."""
+    import torch
+    from mmengine.optim import build_optim_wrapper
+    from mmengine.registry import MODELS, DefaultScope
+    from mmpretrain.structures import DataSample
+
+    from ppnas_mm.compat import guard_torchvision
+
+    guard_torchvision()
+    sys.path.insert(0, str(Path(__file__).parents[1] / 'tests'))
+    from plain_dag import edge_by_edge
+
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        model = MODELS.build(search_model(algorithm)).to(device).train()
+    sgd = dict(optimizer=dict(type='SGD', lr=1e-3, momentum=0.9), clip_grad=dict(max_norm=5))
+    parts = {name: sgd for name in model.optim_parts()}
+    config = dict(constructor='ppnas_mm.SearchOptimConstructor', **parts)
+    optimizers = build_optim_wrapper(model, config)
+    if algorithm == 'cdarts':
+        model.before_epoch(1 + model.warmup_epochs + model.separate_epochs)
+
+    def batch() -> dict[str, Any]:
+        inputs = [torch.randint(0, 256, (3, 32, 32)).byte() for _ in range(batch_size)]
+        samples = [DataSample().set_gt_label(i % 10) for i in range(batch_size)]
+        return dict(inputs=inputs, data_samples=samples)
+
+    data = dict(train=batch(), val=batch())
+
+    def step(formulation: str) -> float:
+        plain = formulation == 'plain'
+        layout = torch.contiguous_format if plain else torch.channels_last
+        model.to(memory_format=layout)
+        with ExitStack() as stack:
+            if plain:  # edge by edge, and gradients also for what is not updated
+                stack.enter_context(edge_by_edge())
+                for module in ('cdarts', 'darts'):
+                    name = f'ppnas_mm.algorithms.{module}.without_gradient'
+                    stack.enter_context(patch(name, lambda parameters: ExitStack()))
+            start = time.perf_counter()
+            model.train_step(data, optimizers)
+            if device == 'cuda':
+                torch.cuda.synchronize()
+            return time.perf_counter() - start
+
+    return step
+
+
+def high_water() -> float:
+    """Return the most memory this process has held, in MiB (Linux)."""
+    lines = Path('/proc/self/status').read_text().splitlines()
+    return float(next(line for line in lines if line.startswith('VmHWM')).split()[1]) / 1024
+
+
+def peak_memory(args: argparse.Namespace, formulation: str) -> float:
+    """Return the peak memory in MiB that one step adds, measured in a process of its own."""
+    command = [sys.executable, __file__, 'search-step', '--algorithm', args.algorithm]
+    command += ['--batch-size', str(args.batch_size), '--device', args.device]
+    done = subprocess.run(
+        [*command, '--memory', formulation], capture_output=True, text=True, check=True
+    )
+    return float(done.stdout.split()[-1])
+
+
+def search_step(args: argparse.Namespace) -> None:
+    """Time a joint search step beside the plain, edge-by-edge formulation, interleaved."""
+    import torch
+
+    from ppnas_mm.report import table
+
+    step = build_step(args.algorithm, args.batch_size, args.device)
+    if args.memory:
+        if args.device == 'cuda':
+            step(args.memory)
+            print(torch.cuda.max_memory_allocated() / 2**20)
+            return
+        before = high_water()
+        step(args.memory)
+        print(high_water() - before)
+        return
+    times: dict[str, list[float]] = {name: [] for name in FORMULATIONS}
+    for round_ in range(args.rounds + 1):
+        for name, values in times.items():
+            values.append(step(name))
+            print(f'round {round_}: {name} {values[-1]:.3f} s', file=sys.stderr)
+    middle = {name: statistics.median(values[1:]) for name, values in times.items()}
+    rows = [
+        [
+            name,
+            f'{middle[name]:.3f}',
+            f'{middle["plain"] / middle[name]:.2f}',
+            f'{peak_memory(args, name):.0f}',
+        ]
+        for name in times
+    ]
+    print(
+        f'{args.algorithm}, joint step, batch {args.batch_size}, {args.device}, '
+        f'{torch.get_num_threads()} threads, median of {args.rounds}'
+    )
+    print(table(['formulation', 'seconds', 'speed', 'peak memory, MiB'], rows))
+
+
 def main() -> None:
     """Parse the arguments and run one benchmark."""
     parser = cli.new_parser(
         'Benchmarks: "params" counts parameters and multiply-adds of the backbones, "complexity" '
-        'those of the detectors and segmentors.',
-        'python tools/benchmark.py params',
+        'those of the detectors and segmentors; "search-step" times a step of a search beside the '
+        'plain formula.',
+        'python tools/benchmark.py search-step --algorithm cdarts --batch-size 16',
     )
     tables = {'params': params, 'complexity': complexity}
-    parser.add_argument('what', choices=list(tables))
-    tables[parser.parse_args().what]()
+    parser.add_argument('what', choices=[*tables, 'search-step'])
+    parser.add_argument('--algorithm', choices=['cdarts', 'darts', 'darts-2nd'], default='cdarts')
+    parser.add_argument('--batch-size', type=int, default=16)
+    parser.add_argument('--rounds', type=int, default=5, help='timed rounds, after one to warm up')
+    parser.add_argument('--device', choices=['cpu', 'cuda'], default='cpu')
+    parser.add_argument('--memory', choices=FORMULATIONS, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.what == 'search-step':
+        search_step(args)
+    else:
+        tables[args.what]()
 
 
 if __name__ == '__main__':

@@ -51,7 +51,6 @@ class CDARTS(BilevelSearch):
 
     Raises:
         ValueError: If an option is out of range or an operation is no candidate.
-        TypeError: If the backbone does not tell where its resolution changes.
     """
 
     def __init__(
@@ -98,8 +97,6 @@ class CDARTS(BilevelSearch):
         """Give the evaluation network the search network's stem, alpha and preprocessor."""
         mine: Any = self.super_net
         theirs: Any = self.evaluation.backbone
-        if not hasattr(mine, 'reduction_blocks'):
-            raise TypeError(f'CDARTS cannot embed {type(mine).__name__}: no reduction_blocks')
         for name in mine.stem_blocks:
             parent, _, child = name.rpartition('.')
             holder = theirs.get_submodule(parent)

@@ -80,6 +80,18 @@ class Backbone(BaseModule):
         """The stages, in order."""
         return [getattr(self, name) for name in self.stage_names]
 
+    @property
+    def stem_blocks(self) -> list[str]:
+        """Names of the modules that do not depend on an architecture."""
+        return ['stem']
+
+    @property
+    def reduction_blocks(self) -> list[str]:
+        """Names of the blocks whose outputs open a new resolution, in order."""
+        strides = [info['reduction'] for info in self.feature_info]
+        opens = [s for s in range(1, len(strides)) if strides[s] > strides[s - 1]]
+        return [f'{self.stage_names[s]}.0' for s in opens]
+
     def init_weights(self) -> None:
         """Initialise as ``init_cfg`` says, once.
 

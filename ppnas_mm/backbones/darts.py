@@ -226,7 +226,7 @@ class MacroDARTS(Backbone):
 
     @property
     def reduction_blocks(self) -> list[str]:
-        """Names of the reduction cells, whose outputs open a new resolution."""
+        """Names of the reduction cells, in order."""
         cells = [(n, m) for n, m in self.named_modules() if isinstance(m, CellBlock)]
         return [name for name, cell in cells if cell.kind == 'reduction']
 

@@ -49,7 +49,7 @@ class ReductionBlock(nn.Module):
         self.conv1 = style.conv(in_channels, channels, 3, stride=2, order=PRE_ACTIVATION)
         self.conv2 = style.conv(channels, channels, 3, order=PRE_ACTIVATION)
         self.shortcut = nn.Sequential(
-            nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False),
+            nn.AvgPool2d(2, 2, ceil_mode=True),
             style.plain_conv(in_channels, channels, 1),
         )
 
@@ -114,16 +114,6 @@ class MacroNB201(Backbone):
                 blocks.append(nn.Sequential(fixed.norm(width), fixed.act()))
             self.add_module(name, nn.ModuleList(blocks))
         self.set_stages(names, widths, [2**s for s in range(STAGES)])
-
-    @property
-    def stem_blocks(self) -> list[str]:
-        """Names of the modules before the first cell."""
-        return ['stem']
-
-    @property
-    def reduction_blocks(self) -> list[str]:
-        """Names of the ResNet blocks, whose outputs open a new resolution."""
-        return [n for n, m in self.named_modules() if isinstance(m, ReductionBlock)]
 
     def forward(self, x: Tensor, mix: dict[str, Any] | None = None) -> tuple[Tensor, ...]:
         """Map images ``(N, in_channels, H, W)`` to the maps of ``out_indices``.

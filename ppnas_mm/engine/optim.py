@@ -40,9 +40,7 @@ class SearchOptimWrapper(OptimWrapperDict):
         if not weights.should_update():
             return
         if average:
-            grads = [
-                p.grad for part in chosen for p in _parameters(part) if p.grad is not None
-            ]
+            grads = [p.grad for part in chosen for p in _parameters(part) if p.grad is not None]
             all_reduce_params(grads, op='mean')
         scaler = getattr(weights, 'loss_scaler', None)
         if scaler is None:

@@ -47,7 +47,10 @@ def summarise(algorithm: SearchAlgorithm) -> tuple[float, str]:
     if gates:
         on, off = sum(v > 0.9 for v in gates), sum(v < 0.1 for v in gates)
         share = (on + off) / len(gates)
-        return share, f'{share:.0%} of {len(gates)} connections decided ({on} on, {off} off); {text}'
+        return (
+            share,
+            f'{share:.0%} of {len(gates)} connections decided ({on} on, {off} off); {text}',
+        )
     clear = [max(w) > 0.5 for w in weights.values()]
     share = sum(clear) / max(1, len(clear))
     return share, f'{share:.0%} of {len(clear)} operations above one half; {text}'

@@ -1,4 +1,4 @@
-"""The NAS-Bench-201 space as a super-net backbone (Dong and Yang, 2020; CDARTS, Section 4.4).
+"""The NAS-Bench-201 space as a super-net backbone (Dong and Yang, 2020).
 
 One cell of an input and three computed nodes: each of its six edges chooses among five operations,
 and ``none`` is one of them.  All edges are kept.

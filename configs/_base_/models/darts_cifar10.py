@@ -1,4 +1,4 @@
-# DARTSNet as CDARTS retrains it on CIFAR: 20 cells, 36 channels, auxiliary tower (Section 4.3.1).
+# DARTSNet as CDARTS retrains it on CIFAR: 20 cells, 36 channels, auxiliary tower (Section 4.3).
 model = dict(
     type='ImageClassifier',
     backbone=dict(

@@ -1,4 +1,4 @@
-# DARTSNet as CDARTS retrains it on ImageNet: 14 cells, 48 channels, auxiliary tower (4.3.2).
+# DARTSNet as CDARTS retrains it on ImageNet: 14 cells, 48 channels, auxiliary tower (Section 4.4).
 # Authors: norms synchronised over the GPUs, sync_bn='torch'
 model = dict(
     type='ImageClassifier',

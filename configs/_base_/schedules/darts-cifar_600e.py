@@ -1,4 +1,4 @@
-# Retraining of CDARTS on CIFAR (Section 4.3.1): 600 epochs, batch 128, cosine to 0; clip as DARTS.
+# Retraining of CDARTS on CIFAR (Section 4.3): 600 epochs, batch 128, cosine to 0; clip as DARTS.
 # Authors: the rate is set once per epoch; for networks of less than 3.5 M parameters the weight
 # decay is 3e-4, whatever the option says.
 optim_wrapper = dict(

@@ -1,4 +1,4 @@
-# Retraining of CDARTS on ImageNet (Section 4.3.2): 250 epochs, batch 1024, 5 epochs of warm-up,
+# Retraining of CDARTS on ImageNet (Section 4.4): 250 epochs, batch 1024, 5 epochs of warm-up,
 # cosine to 0; clip as DARTS. Authors: the rate is set once per epoch, and the cosine spans all 250.
 optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=0.5, momentum=0.9, weight_decay=3e-5),

@@ -1,0 +1,42 @@
+# ADE20K (150 classes) in crops of 640; the shorter side is 320 to 960, the longer one at most 960.
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=4,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='ADE20KDataset',
+        data_root='data/ade/ADEChallengeData2016',
+        data_prefix=dict(img_path='images/training', seg_map_path='annotations/training'),
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='LoadAnnotations', reduce_zero_label=True),
+            dict(
+                type='RandomChoiceResize',
+                scales=[64 * i for i in range(5, 16)],
+                resize_type='ResizeShortestEdge',
+                max_size=960),
+            dict(type='RandomCrop', crop_size=(640, 640)),
+            dict(type='RandomFlip', prob=0.5),
+            dict(type='PackSegInputs'),
+        ]))
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=2,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='ADE20KDataset',
+        data_root='data/ade/ADEChallengeData2016',
+        data_prefix=dict(img_path='images/validation', seg_map_path='annotations/validation'),
+        test_mode=True,
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='Resize', scale=(2560, 640), keep_ratio=True),
+            dict(type='LoadAnnotations', reduce_zero_label=True),  # masks keep their size
+            dict(type='PackSegInputs'),
+        ]))
+val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
+test_dataloader = val_dataloader
+test_evaluator = val_evaluator
+val_cfg = dict()
+test_cfg = dict()

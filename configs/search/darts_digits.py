@@ -1,0 +1,12 @@
+# First-order DARTS on handwritten digits: the baseline of cdarts_digits.py, same super-net.
+_base_ = './cdarts_digits.py'
+model = dict(
+    _delete_=True,
+    type='ppnas_mm.DARTS',
+    model={{_base_.model.model}},
+    warmup_epochs=2)
+optim_wrapper = dict(
+    _delete_=True,
+    constructor='ppnas_mm.SearchOptimConstructor',
+    weights={{_base_.optim_wrapper.weights}},
+    arch={{_base_.optim_wrapper.arch}})

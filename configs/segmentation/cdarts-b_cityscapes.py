@@ -1,0 +1,26 @@
+# CDARTS' authors print 78.1 mIoU, from ImageNet weights.
+_base_ = [
+    '../_base_/models/cdarts-b_seg.py', '../_base_/datasets/cityscapes_512x1024.py',
+    '../_base_/schedules/cityscapes_4000e.py', '../_base_/runtime.py'
+]
+default_scope = 'mmseg'
+train_dataloader = dict(
+    batch_size=4,
+    dataset=dict(
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='LoadAnnotations'),
+            dict(
+                type='RandomChoiceResize',
+                scales=[int(102.4 * i) for i in range(5, 21)],  # the shorter side: 512 to 2048
+                resize_type='ResizeShortestEdge',
+                max_size=4096),
+            dict(type='RandomCrop', crop_size=(512, 1024)),
+            dict(type='RandomFlip', prob=0.5),
+            dict(type='PackSegInputs'),
+        ]))
+custom_hooks = [
+    dict(type='ppnas_mm.EpochSeedHook'),
+    dict(type='ppnas_mm.DataCheckHook'),
+    dict(type='EMAHook', momentum=2e-4, update_buffers=True),
+]
