@@ -255,8 +255,8 @@ def test_rates_rise_for_a_thousand_steps_and_fall_by_the_power(name: str) -> Non
     total = config.train_cfg.max_epochs * length
     rates = learning_rates(config, length)
     linear = [1e-4 + (1 - 1e-4) * min(i / 999, 1) for i in range(total)]
-    expected = [0.05 * f * (1 - i / total) ** 0.9 for i, f in enumerate(linear)]
-    assert rates == pytest.approx(expected, rel=1e-4, abs=1e-7)
+    expected = [0.05 * f * (1 - i / (total - 1)) ** 0.9 for i, f in enumerate(linear)]
+    assert rates == pytest.approx(expected, rel=1e-6, abs=1e-9)
 
 
 @pytest.mark.parametrize('letter', ['a', 'b'])

@@ -169,7 +169,8 @@ TABLES = [
     'segmentation/deeplabv3plus_pp-resnet50-d8_90e_cityscapes',
 ]  # fmt: skip
 FULL = ('coco', 'voc0712', 'voc12aug', 'cityscapes', 'ade20k')
-CDARTS = [n for n in NAMES if 'cdarts' in n and n.split('_')[-1] in FULL]  # tests/test_cdarts_downstream.py
+# tests/test_cdarts_downstream.py looks at these
+CDARTS = [n for n in NAMES if 'cdarts' in n and n.split('_')[-1] in FULL]
 PAPERS = [n for n in NAMES if n.split('_')[-1] in FULL and n not in CDARTS]
 
 

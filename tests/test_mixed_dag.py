@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import plain
 import pytest
 import torch
@@ -37,7 +38,7 @@ def super_net(seed: int = 0, **kwargs: Any) -> Any:
 
 @pytest.fixture(params=['apart', 'merged'])
 def _merging(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mixed_dag, 'MERGE_FROM', 10**9 if request.param == 'apart' else 1)
+    monkeypatch.setattr(mixed_dag, 'MERGE_UP_TO', 0 if request.param == 'apart' else 10**9)
 
 
 # -- against the plain formula with the same modules -----------------------------------------------
@@ -75,7 +76,9 @@ def run(net: Any, x: Tensor) -> tuple[list[Tensor], dict[str, Tensor], dict[str,
 @pytest.mark.parametrize('variant', VARIANTS)
 def test_the_cell_computes_the_plain_formula(variant: str, mode: str) -> None:
     size = (16, 12) if variant != 'imagenet' else (72, 40)
-    check(super_net(**VARIANTS[variant]).train(mode == 'train'), images(2, 3, *size).double())
+    net = super_net(**VARIANTS[variant]).train(mode == 'train')
+    # what is recomputed updates its statistics twice, up to where recomputing may stop
+    check(net, images(2, 3, *size).double(), statistics=variant != 'checkpointed')
 
 
 @pytest.mark.usefixtures('_merging')
@@ -85,7 +88,8 @@ def test_odd_images_compute_the_plain_formula(size: tuple[int, int], mode: str) 
     check(super_net(pool_norm=True).train(mode == 'train'), images(2, 3, *size).double())
 
 
-def check(net: Any, x: Tensor) -> None:
+def check(net: Any, x: Tensor, statistics: bool = True) -> None:
+    """Compare maps, gradients and running statistics with those edge by edge."""
     twin = copy.deepcopy(net)
     with edge_by_edge():
         expected, slopes, state = run(twin, x)
@@ -97,7 +101,7 @@ def check(net: Any, x: Tensor) -> None:
         scale = float(slopes[name].abs().max())
         torch.testing.assert_close(gradient, slopes[name], rtol=1e-9, atol=1e-10 * scale + 1e-12)
     for key, value in after.items():  # the plain formula updates the norm of a pool once an edge
-        if '.pools.' not in key:
+        if '.pools.' not in key and statistics:
             torch.testing.assert_close(value, state[key], **CLOSE, msg=key)
 
 
@@ -117,7 +121,7 @@ def test_pruned_super_nets_compute_the_plain_formula() -> None:
     check(net, images(2, 3, 12, 14).double())
 
 
-# -- against equation 1 of CDARTS, with operations of plain.py --------------------------------------
+# -- against equation 1 of CDARTS, with operations of plain.py -------------------------------------
 
 
 def plain_dag(
@@ -157,7 +161,9 @@ def test_the_super_net_computes_equation_1(
         def hook(module: Any, given: tuple, outputs: list[Tensor]) -> None:
             expected = plain_dag(net, state, f'{name}.', module.cell, list(given[0]), combine)
             for ours, theirs in zip(outputs, expected, strict=True):
-                torch.testing.assert_close(ours, theirs, **CLOSE)
+                # the super-net holds one over the number of inputs in single precision
+                tolerance = {'rtol': 1e-7, 'atol': 1e-7} if combine == 'mean' else CLOSE
+                torch.testing.assert_close(ours, theirs, **tolerance)
             seen.append(module.cell)
 
         return module.register_forward_hook(hook)
@@ -176,8 +182,6 @@ def test_the_super_net_computes_equation_1(
 @pytest.mark.parametrize('mode', ['train', 'eval'])
 @pytest.mark.parametrize('pool_norm', [False, True])
 def test_derived_networks_are_the_one_hot_super_net(pool_norm: bool, mode: str) -> None:
-    import numpy as np
-
     rng = np.random.default_rng(0)
     x = images(2, 3, 14, 16).double()
     for seed in range(4):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.config import ConfigDict
 from torch import nn
-from zoo import SPACES, build_super_net, count_convolutions, images, registered
+from zoo import SPACES, build_super_net, count_multiplications, images, registered
 
 from ppnas_mm.genotype import SPACE_RULES, Genotype, GenotypeError, SpaceRule
 from ppnas_mm.registry import MODELS
@@ -128,7 +128,7 @@ def test_derived_networks_compute_the_one_hot_forward(super_net: Any) -> None:
             expected, outputs = super_net(x), derived(x)
         for ours, theirs in zip(outputs, expected, strict=True):
             torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
-        assert count_convolutions(derived, x) == count_convolutions(super_net, x)
+        assert count_multiplications(derived, x) == count_multiplications(super_net, x)
         assert derived.feature_info == super_net.feature_info
 
 
@@ -247,14 +247,14 @@ def operations(net: Any) -> list[Any]:
 def test_pruning_removes_an_operation_for_good(super_net: Any) -> None:
     rng = np.random.default_rng(1)
     x = images(1, 3, 16, 16)
-    keys, convolutions = len(super_net.state_dict()), count_convolutions(super_net, x)
+    keys, convolutions = len(super_net.state_dict()), count_multiplications(super_net, x)
     for choice in operations(super_net):
         for candidate in map(int, rng.permutation(len(choice.candidates))[:-2]):
             super_net.prune(choice.name, candidate)
             assert candidate not in super_net.alive_candidates(choice.name)
         assert len(super_net.alive_candidates(choice.name)) == 2
     assert len(super_net.state_dict()) < keys
-    assert count_convolutions(super_net, x) < convolutions
+    assert count_multiplications(super_net, x) < convolutions
     assert all(torch.isfinite(m).all() for m in super_net(x))
     for choice, weights in super_net.mix().items():
         assert tuple(weights.kept) == super_net.alive_candidates(choice)

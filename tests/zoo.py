@@ -133,8 +133,9 @@ def scramble(net: nn.Module, seed: int = 0) -> nn.Module:
                 if module.affine:
                     module.weight.copy_(draw(module.weight, 0.5, 1.5))
                     module.bias.copy_(draw(module.bias, -0.5, 0.5))
-                module.running_mean.copy_(draw(module.running_mean, -0.5, 0.5))
-                module.running_var.copy_(draw(module.running_var, 0.5, 1.5))
+                if module.running_mean is not None:
+                    module.running_mean.copy_(draw(module.running_mean, -0.5, 0.5))
+                    module.running_var.copy_(draw(module.running_var, 0.5, 1.5))
     return net
 
 
@@ -145,21 +146,31 @@ def images(*shape: int, seed: int = 1, dtype: torch.dtype = torch.float32) -> Te
 
 
 class _Convolutions(TorchDispatchMode):
-    """Counts convolutions, however they are called."""
+    """Counts convolutions and their multiplications, however they are called."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls = 0
+        self.calls = self.multiplications = 0
 
     def __torch_dispatch__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        self.calls += function is torch.ops.aten.convolution.default
-        return function(*args, **(kwargs or {}))
+        out = function(*args, **(kwargs or {}))
+        if function is torch.ops.aten.convolution.default:
+            self.calls += 1
+            self.multiplications += out.numel() * args[1][0].numel()
+        return out
 
 
 def count_convolutions(net: nn.Module, x: Tensor) -> int:
-    """Number of convolutions that a forward pass computes."""
+    """Number of convolutions that a forward pass computes; merged ones count as one."""
     with torch.no_grad(), _Convolutions() as counter:
         net(x)
     return counter.calls
+
+
+def count_multiplications(net: nn.Module, x: Tensor) -> int:
+    """Number of multiplications in the convolutions of a forward pass, merged or not."""
+    with torch.no_grad(), _Convolutions() as counter:
+        net(x)
+    return counter.multiplications

@@ -4,16 +4,16 @@ model = dict(
     type='ppnas_mm.CDARTS',
     model=dict(
         type='ImageClassifier',
-        backbone=dict(type='ppnas_mm.DARTSSuperNet', num_cells=5, init_channels=8),
+        backbone=dict(type='ppnas_mm.DARTSSuperNet', num_cells=4, init_channels=8),
         neck=dict(type='GlobalAveragePooling'),
         head=dict(
             type='LinearClsHead', num_classes=10, in_channels=128, topk=(1, ),
             loss=dict(type='CrossEntropyLoss'))),
-    evaluation=dict(num_cells=8),
+    evaluation=dict(num_cells=6),
     classes=10,
     pools=(3, 2),
     distillation=dict(loss='smooth_l1', freeze_heads=True),
-    l1_epochs=16,
+    l1_epochs=13,
     warmup_epochs=2)
 optim_wrapper = dict(
     constructor='ppnas_mm.SearchOptimConstructor',
@@ -27,7 +27,8 @@ optim_wrapper = dict(
     arch=dict(
         optimizer=dict(type='Adam', lr=3e-3, betas=(0.5, 0.999), weight_decay=0),
         clip_grad=dict(max_norm=5)))
-train_cfg = dict(type='ppnas_mm.SearchLoop', max_epochs=50, val_interval=50)
+# 2 epochs of warm-up, then 20 cycles of an epoch of the evaluation network and a joint epoch
+train_cfg = dict(type='ppnas_mm.SearchLoop', max_epochs=42, val_interval=42)
 model_wrapper_cfg = dict(type='ppnas_mm.Replicas')
 custom_hooks = [
     dict(type='ppnas_mm.EpochSeedHook'),

@@ -1,12 +1,11 @@
-# First-order DARTS on handwritten digits: the baseline of cdarts_digits.py, same super-net.
+# First-order DARTS on handwritten digits: the baseline of cdarts_digits.py with its super-net, as
+# many epochs on both halves as CDARTS has joint ones, and as long a warm-up.
 _base_ = './cdarts_digits.py'
 model = dict(
-    _delete_=True,
-    type='ppnas_mm.DARTS',
-    model={{_base_.model.model}},
-    warmup_epochs=2)
+    _delete_=True, type='ppnas_mm.DARTS', model={{_base_.model.model}}, warmup_epochs=2)
 optim_wrapper = dict(
     _delete_=True,
     constructor='ppnas_mm.SearchOptimConstructor',
     weights={{_base_.optim_wrapper.weights}},
     arch={{_base_.optim_wrapper.arch}})
+train_cfg = dict(max_epochs=22, val_interval=22)

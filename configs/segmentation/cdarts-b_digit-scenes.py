@@ -1,6 +1,5 @@
 # CDARTS' decoder on digit scenes with a CDARTS-b of half the width, from scratch.
 _base_ = './deeplabv3plus_pp-resnet_digit-scenes.py'
-optim_wrapper = dict(optimizer=dict(lr=0.1))
 model = dict(
     backbone=dict(
         _delete_=True,
@@ -17,7 +16,7 @@ model = dict(
         channels=48,
         norm_cfg=dict(type='BN'),
         align_corners=False,
-        loss_decode=dict(type='ppnas_mm.OHEMLoss', thresh=0.7, kept=1 / 16)),
+        loss_decode=dict(type='CrossEntropyLoss', class_weight=[1.0] + [5.0] * 10)),
     auxiliary_head=[
         dict(
             type='ppnas_mm.CDARTSAuxHead',
@@ -26,6 +25,7 @@ model = dict(
             in_index=index,
             norm_cfg=dict(type='BN'),
             align_corners=False,
-            loss_decode=dict(type='ppnas_mm.OHEMLoss', thresh=0.7, kept=1 / 16, loss_weight=0.2))
+            loss_decode=dict(
+                type='CrossEntropyLoss', class_weight=[1.0] + [5.0] * 10, loss_weight=0.2))
         for index, channels in ((2, 48), (3, 96))
     ])

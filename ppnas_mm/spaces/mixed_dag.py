@@ -21,8 +21,8 @@ from .base import Mixed, SuperNet
 from .mixture import Weights
 
 POOLS = ('max_pool_3x3', 'avg_pool_3x3')
-MERGE_FROM = 64
-"""On a CPU, equal convolutions are merged from so many channels on; below it costs time."""
+MERGE_UP_TO = 2**17
+"""On a CPU, equal convolutions are merged on inputs of up to so many numbers; above it costs time."""
 
 EdgeWeights = Mapping[tuple[int, int], tuple[tuple[str, ...], Tensor | None]]
 """For each edge (node, source): the operations that run and their scales."""
@@ -178,7 +178,7 @@ class _Leaving:
             layout = 'even' if stride == 2 else 'split' if even else 'plain'
         x = self._activated(unit, layout)
         scales = [scale for _, scale in targets]
-        merge = self.x.is_cuda or unit.depthwise.in_channels >= MERGE_FROM
+        merge = self.x.is_cuda or self.x.numel() <= MERGE_UP_TO
         groups = [modules] if merge and len(modules) > 1 else [[m] for m in modules]
         outputs: list[Tensor] = []
         for group in groups:

@@ -1,0 +1,43 @@
+# CDARTS on CIFAR-10 with the values of the authors' scripts (one GPU), which found the published
+# cells; cdarts_cifar10_paper.py has those of the paper. Both train on 25,000 + 25,000 images.
+_base_ = ['../_base_/runtime.py', '../_base_/datasets/cifar10.py']
+model = dict(
+    type='ppnas_mm.CDARTS',
+    model=dict(
+        type='ImageClassifier',
+        backbone=dict(
+            type='ppnas_mm.DARTSSuperNet', combine='mean', num_cells=8, init_channels=16),
+        neck=dict(type='GlobalAveragePooling'),
+        head=dict(
+            type='LinearClsHead', num_classes=10, in_channels=256, topk=(1, ),
+            loss=dict(type='CrossEntropyLoss'))),
+    evaluation=dict(num_cells=20),
+    classes=10,
+    pools=(6, 6),
+    distillation=dict(loss='smooth_l1', freeze_heads=True),
+    # The authors' code counts each edge three times, by mistake: their 5 is 15 here.
+    l1_weight=5.0,
+    l1_epochs=20,
+    l1_ops=('max_pool_3x3', 'avg_pool_3x3', 'skip_connect'),
+    warmup_epochs=2,
+    separate_epochs=1)
+train_dataloader = dict(batch_size=64)
+# All rates are constant: the authors build cosine schedules, but never step them.
+optim_wrapper = dict(
+    constructor='ppnas_mm.SearchOptimConstructor',
+    weights=dict(
+        optimizer=dict(type='SGD', lr=0.08, momentum=0.9, weight_decay=3e-4),
+        clip_grad=dict(max_norm=5)),
+    evaluation=dict(
+        optimizer=dict(type='SGD', lr=0.08, momentum=0.9, weight_decay=3e-4),
+        clip_grad=dict(max_norm=5)),
+    arch=dict(
+        optimizer=dict(type='Adam', lr=3e-4, betas=(0.5, 0.999), weight_decay=0),
+        clip_grad=dict(max_norm=5)))
+# 2 epochs of warm-up, then 30 cycles of an epoch of the evaluation network and a joint epoch
+train_cfg = dict(type='ppnas_mm.SearchLoop', max_epochs=62, val_interval=2)
+model_wrapper_cfg = dict(type='ppnas_mm.Replicas')
+custom_hooks = [
+    dict(type='ppnas_mm.EpochSeedHook'),
+    dict(type='ppnas_mm.SearchHook', recalibrate_batches=100),
+]
