@@ -142,7 +142,8 @@ def test_the_same_algorithm_searches_in_three_libraries(
     arch = {n: p.clone() for n, p in algorithm.arch_parameters().items()}
     for step in range(4):
         algorithm.before_epoch(step // 2 + 1)
-        logs = algorithm.train_step(batch_for(algorithm, batch(size=64, seed=step)), optimizers)
+        data = batch(size=128 if name == 'CDARTS' else 64, seed=step)
+        logs = algorithm.train_step(batch_for(algorithm, data), optimizers)
         losses = {k: v for k, v in logs.items() if 'loss' in k}
         assert len(losses) >= 2
         assert all(torch.isfinite(torch.as_tensor(v)).all() for v in losses.values())

@@ -153,10 +153,10 @@ def test_norm_cfg_reaches_every_norm(name: str, norm_cfg: dict, kind: type) -> N
 )
 def test_act_cfg_reaches_every_activation(name: str, kind: str, cls: type) -> None:
     net = build_network(name, act_cfg={'type': kind})
-    modules = list(net.modules())
-    relus = [m for m in build_network(name).modules() if isinstance(m, nn.ReLU)]
-    assert not any(isinstance(m, nn.ReLU) for m in modules)
-    assert sum(isinstance(m, cls) for m in modules) == len(relus) > 0
+    defaults = (nn.ReLU, nn.SiLU)
+    usual = [m for m in build_network(name).modules() if isinstance(m, defaults)]
+    found = [m for m in net.modules() if isinstance(m, (*defaults, cls))]
+    assert len(found) == len(usual) > 0 and all(isinstance(m, cls) for m in found)
     sum(m.sum() for m in net(images(2, 3, 32, 32))).backward()
 
 
@@ -231,8 +231,8 @@ def test_copies_and_pickles_compute_the_same(name: str) -> None:
 @network
 @pytest.mark.parametrize(('dtype', 'tolerance'), [(torch.float16, 0.02), (torch.bfloat16, 0.15)])
 def test_mixed_precision_stays_close(name: str, dtype: torch.dtype, tolerance: float) -> None:
-    net = build_network(name).eval()
-    x = images(1, 3, 32, 32)
+    net = build_network(name).train()  # untrained, in evaluation, maps may be too small for fp16
+    x = images(4, 3, 32, 32)
     with torch.no_grad():
         expected = net(x)
         with torch.autocast('cpu', dtype=dtype):

@@ -26,6 +26,10 @@ for name, depth in (('PPResNet', 50), ('PPResNetCIFAR', 11)):
     assert type(net).__name__ == name and net.out_channels == [64, 128], net.out_channels
 net = MODELS.build(dict(type='ppnas_mm.PPConvSuperNet', depth=20, base_channels=8))
 assert type(net).__name__ == 'PPConvSuperNet'
+for name, more in (('DARTSNet', dict(arch='darts_v2')), ('DARTSSuperNet', dict())):
+    config = dict(type='ppnas_mm.' + name, num_cells=3, init_channels=4, **more)
+    net = MODELS.build(config)
+    assert type(net).__name__ == name and net.out_channels == [16, 32, 64], net.out_channels
 print('done')
 """
 

@@ -7,7 +7,7 @@ model = dict(
         backbone=dict(_delete_=True, type='ppnas_mm.ChainSuperNet'),
         head=dict(in_channels=960)),
     evaluation=dict(_delete_=True),
-    pools=(6, 6, 6, 6, 5),
+    pools=(6, 6, 6, 5),
     l1_weight=0.0,
     l1_ops=())
 optim_wrapper = dict(

@@ -8,4 +8,4 @@ optim_wrapper = dict(
     constructor='ppnas_mm.SearchOptimConstructor',
     weights={{_base_.optim_wrapper.weights}},
     arch={{_base_.optim_wrapper.arch}})
-train_cfg = dict(max_epochs=22, val_interval=22)
+train_cfg = dict(max_epochs=14, val_interval=14)

@@ -91,6 +91,8 @@ class CellBlock(nn.Module):
         with_cp: Whether to recompute the cell in the backward pass to save memory.
     """
 
+    kind: str
+
     def __init__(
         self,
         in_channels: tuple[int, int],

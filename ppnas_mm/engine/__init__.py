@@ -3,6 +3,7 @@
 from .checkpoint import SafeCheckpointHook
 from .data_check import AnnotationError, DataCheckHook
 from .drop_path import DropPathHook
+from .layout import ChannelsLastHook
 from .optim import SearchOptimConstructor, SearchOptimWrapper
 from .search_hook import SearchHook
 from .search_loop import Replicas, SearchLoop
@@ -10,6 +11,7 @@ from .seed import EpochSeedHook
 
 __all__ = [
     'AnnotationError',
+    'ChannelsLastHook',
     'DataCheckHook',
     'DropPathHook',
     'EpochSeedHook',

@@ -6,11 +6,11 @@ model = dict(
         arch='cdarts_cifar10',
         variant='cifar',
         num_cells=5,
-        init_channels=12),
+        init_channels=8),
     neck=dict(type='GlobalAveragePooling'),
     head=dict(
         type='LinearClsHead',
         num_classes=10,
-        in_channels=192,
+        in_channels=128,
         topk=(1, ),
         loss=dict(type='CrossEntropyLoss')))
