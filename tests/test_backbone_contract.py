@@ -229,10 +229,15 @@ def test_copies_and_pickles_compute_the_same(name: str) -> None:
 
 
 @network
-@pytest.mark.parametrize(('dtype', 'tolerance'), [(torch.float16, 0.02), (torch.bfloat16, 0.15)])
+@pytest.mark.parametrize(('dtype', 'tolerance'), [(torch.float16, 0.04), (torch.bfloat16, 0.25)])
 def test_mixed_precision_stays_close(name: str, dtype: torch.dtype, tolerance: float) -> None:
-    net = build_network(name).train()  # untrained, in evaluation, maps may be too small for fp16
-    x = images(4, 3, 32, 32)
+    net = build_network(name)
+    for norm in batch_norms(net):
+        norm.momentum = 1.0
+    with torch.no_grad():  # with statistics of no data, maps may be too small for fp16
+        net.train()(images(8, 3, 64, 64))
+    net.eval()
+    x = images(1, 3, 32, 32)
     with torch.no_grad():
         expected = net(x)
         with torch.autocast('cpu', dtype=dtype):

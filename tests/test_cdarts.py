@@ -10,7 +10,6 @@ from tasks import classifier, classifier_batch, search_optimizers, segmentor, se
 from torch import Tensor, nn
 from zoo import images
 
-from ppnas_mm.algorithms import CDARTS
 from ppnas_mm.algorithms.discretise import strongest
 from ppnas_mm.algorithms.distillation import DISTILLATIONS, EmbeddingHead, captured
 from ppnas_mm.derive import derive_model

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tool import ROOT, call
 
+from ppnas_mm.algorithms import DARTS
 from ppnas_mm.datasets.half import half_indices
 from ppnas_mm.registry import DATASETS
 
-DARTS = str(ROOT / 'configs/search/darts_digits.py')
+CONFIG = str(ROOT / 'configs/search/darts_digits.py')
 TINY = [
     'model.model.backbone.init_channels=2',
     'model.model.backbone.num_cells=3',
@@ -74,19 +75,17 @@ def test_half_of_a_data_set_keeps_its_images() -> None:
 
 
 def test_the_loop_gives_each_step_a_batch_of_each_half(tmp_path: Path, monkeypatch: Any) -> None:
-    from ppnas_mm.algorithms import DARTS as Algorithm
-
     seen: list[tuple[str, ...]] = []
-    real = Algorithm.train_step
+    real = DARTS.train_step
 
     def spy(self: Any, data: Any, optim_wrapper: Any) -> Any:
         seen.append(tuple(data))
         assert all(len(batch['inputs']) == 16 for batch in data.values())
         return real(self, data, optim_wrapper)
 
-    monkeypatch.setattr(Algorithm, 'train_step', spy)
+    monkeypatch.setattr(DARTS, 'train_step', spy)
     options = [*TINY, 'model.warmup_epochs=1']
-    assert call('search.py', DARTS, '--work-dir', tmp_path, '--cfg-options', *options) == 0
+    assert call('search.py', CONFIG, '--work-dir', tmp_path, '--cfg-options', *options) == 0
     assert seen == [('train',)] * 2 + [('train', 'val')] * 2  # 35 images a half, batches of 16
     record = json.loads((tmp_path / 'search.json').read_text())
     assert 'loss_val' in record['epochs'][1]['losses']
@@ -95,5 +94,5 @@ def test_the_loop_gives_each_step_a_batch_of_each_half(tmp_path: Path, monkeypat
 
 def test_a_run_without_halves_is_refused(tmp_path: Path, capsys: Any) -> None:
     options = [*TINY[:-2], 'train_cfg.type=EpochBasedTrainLoop', 'train_cfg.max_epochs=1']
-    assert call('search.py', DARTS, '--work-dir', tmp_path, '--cfg-options', *options) == 2
+    assert call('search.py', CONFIG, '--work-dir', tmp_path, '--cfg-options', *options) == 2
     assert 'ppnas_mm.SearchLoop' in capsys.readouterr().err

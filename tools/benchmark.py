@@ -128,7 +128,7 @@ def build_step(algorithm: str, batch_size: int, device: str) -> Any:
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         model = MODELS.build(search_model(algorithm)).to(device).train()
     sgd = dict(optimizer=dict(type='SGD', lr=1e-3, momentum=0.9), clip_grad=dict(max_norm=5))
-    parts = {name: sgd for name in model.optim_parts()}
+    parts = dict.fromkeys(model.optim_parts(), sgd)
     config = dict(constructor='ppnas_mm.SearchOptimConstructor', **parts)
     optimizers = build_optim_wrapper(model, config)
     if algorithm == 'cdarts':

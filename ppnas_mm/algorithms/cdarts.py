@@ -43,7 +43,7 @@ class CDARTS(BilevelSearch):
         distillation: Further arguments of :class:`IntrospectiveDistillation`.
         distill_weight: Weight lambda of the distillation in eq. 8, beside its factor T^2 = 4: the
             paper's lambda = 4 is that factor (authors' code).
-        l1_weight, l1_epochs: Weight of eq. 11 at the first cycle, and after how many cycles it is 0.
+        l1_weight, l1_epochs: Weight of eq. 11 at the first cycle; after how many cycles it is 0.
         l1_ops: The operations whose alpha it holds down; the paper: only the skip.
         warmup_epochs: Epochs in which only the search network's weights learn.
         separate_epochs: Epochs S_E of the evaluation network alone in each cycle.
@@ -79,11 +79,11 @@ class CDARTS(BilevelSearch):
         self.evaluation_config['backbone'].update(evaluation)
         self.evaluation = MODELS.build(copy.deepcopy(self.evaluation_config))
         self._share()
+        networks: list[Any] = [self.super_net, self.evaluation.backbone]
         self.search_names, self.evaluation_names = (
-            [f'backbone.{n}' for n in net.reduction_blocks] + [logits]
-            for net in (self.super_net, self.evaluation.backbone)
+            [f'backbone.{name}' for name in net.reduction_blocks] + [logits] for net in networks
         )
-        channels = {i['module']: i['num_chs'] for i in self.super_net.feature_info}
+        channels = {info['module']: info['num_chs'] for info in networks[0].feature_info}
         wanted = [channels[name.split('.')[1]] for name in self.search_names[:-1]]
         self.distillation = IntrospectiveDistillation(
             wanted, classes, pools, **(distillation or {})

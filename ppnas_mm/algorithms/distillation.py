@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 
 class EmbeddingHead(nn.Sequential):
@@ -70,9 +70,9 @@ def _rows(logits: Tensor) -> Tensor:
 
 def kl_divergence(search: Tensor, evaluation: Tensor, temperature: float) -> Tensor:
     """Eq. 9 and 10: T^2 / N sum p log(p / q), p from the evaluation network's logits ``(N, C)``."""
-    q = F.log_softmax(search / temperature, dim=1)
-    p = F.log_softmax(evaluation / temperature, dim=1)
-    return F.kl_div(q, p, reduction='batchmean', log_target=True) * temperature**2
+    q = functional.log_softmax(search / temperature, dim=1)
+    p = functional.log_softmax(evaluation / temperature, dim=1)
+    return functional.kl_div(q, p, reduction='batchmean', log_target=True) * temperature**2
 
 
 def _kl_mean(search: Tensor, evaluation: Tensor, temperature: float) -> Tensor:
@@ -82,17 +82,17 @@ def _kl_mean(search: Tensor, evaluation: Tensor, temperature: float) -> Tensor:
 
 def _smooth_l1(search: Tensor, evaluation: Tensor, temperature: float) -> Tensor:
     """The authors' CIFAR scripts: T^2 times SmoothL1 between the logits."""
-    return F.smooth_l1_loss(search, evaluation) * temperature**2
+    return functional.smooth_l1_loss(search, evaluation) * temperature**2
 
 
 def _mse(search: Tensor, evaluation: Tensor, temperature: float) -> Tensor:
     """T^2 times the squared difference between the logits."""
-    return F.mse_loss(search, evaluation) * temperature**2
+    return functional.mse_loss(search, evaluation) * temperature**2
 
 
 def _cosine(search: Tensor, evaluation: Tensor, temperature: float) -> Tensor:
     """T^2 times the negative cosine between the logits."""
-    return -F.cosine_similarity(search, evaluation, dim=1).mean() * temperature**2
+    return -functional.cosine_similarity(search, evaluation, dim=1).mean() * temperature**2
 
 
 DISTILLATIONS: Mapping[str, Callable[[Tensor, Tensor, float], Tensor]] = {
@@ -108,8 +108,8 @@ DISTILLATIONS: Mapping[str, Callable[[Tensor, Tensor, float], Tensor]] = {
 class IntrospectiveDistillation(nn.Module):
     """Three-level ensemble of both networks' features and the loss between them.
 
-    Each level's logits are scaled by its softmax weight; the loss is the mean over the levels, which
-    for classification is that of the levels concatenated along the batch (authors' code).
+    Each level's logits are scaled by its softmax weight; the loss is the mean over the levels,
+    which for classification is that of their concatenation along the batch (authors' code).
 
     Args:
         channels: Channels of the embedded features, one level each.

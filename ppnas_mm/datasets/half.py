@@ -11,9 +11,7 @@ from ..registry import DATASETS
 HALVES = ('train', 'val')
 
 
-def half_indices(
-    labels: np.ndarray, half: str, fraction: float = 1.0, seed: int = 0
-) -> list[int]:
+def half_indices(labels: np.ndarray, half: str, fraction: float = 1.0, seed: int = 0) -> list[int]:
     """Return the sorted indices of one half of a set.
 
     Each class is shuffled by ``seed`` and dealt out in turn, so a class has in both halves the same

@@ -21,9 +21,9 @@ class SearchLoop(EpochBasedTrainLoop):
         >>> train_cfg = dict(type='ppnas_mm.SearchLoop', max_epochs=50)
 
     The training set is cut into two class-balanced halves (:func:`ppnas_mm.datasets.half.Half`),
-    ``train`` for the network's weights and ``val`` for the architecture.  The algorithm's attribute
-    ``uses`` names the halves of this epoch; its ``train_step`` gets a dict with a batch of each.  An
-    epoch has as many steps as the half with fewer batches.
+    ``train`` for the network's weights and ``val`` for the architecture.  The algorithm's
+    attribute ``uses`` names the halves of this epoch; its ``train_step`` gets a dict with a batch
+    of each.  An epoch has as many steps as the half with fewer batches.
 
     Args:
         runner: The runner.

@@ -13,16 +13,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from ..genotype import Cell
 from ..ops import OpSpec, Separable, build_op
 from .base import Mixed, SuperNet
-from .mixture import Weights
 
 POOLS = ('max_pool_3x3', 'avg_pool_3x3')
 MERGE_UP_TO = 2**17
-"""On a CPU, equal convolutions are merged on inputs of up to so many numbers; above it costs time."""
+"""On a CPU, equal convolutions are merged on inputs of so many numbers; on larger it costs time."""
 
 EdgeWeights = Mapping[tuple[int, int], tuple[tuple[str, ...], Tensor | None]]
 """For each edge (node, source): the operations that run and their scales."""
@@ -35,16 +34,21 @@ def edge_weights(net: SuperNet) -> dict[str, dict[tuple[int, int], Any]]:
     for cell, nodes in net.layout.items():
         edges = cells.setdefault(cell, {})
         for number, node in nodes.items():
-            gates = mix[node.gates.name] if node.gates else Weights(())
-            scales = gates.kept if gates.value is None else torch.unbind(gates.value)
-            read = dict(zip(gates.kept, scales, strict=True))
+            read: dict[int | None, Tensor | None] = {op.source: None for op in node.ops}
+            if node.gates is not None:
+                gates = mix[node.gates.name]
+                scales = [None] * len(gates.kept) if gates.value is None else gates.value.unbind()
+                read = {
+                    int(node.gates.candidates[i]): s
+                    for i, s in zip(gates.kept, scales, strict=True)
+                }
             for op in node.ops:
                 weights = mix[op.name]
-                if not weights.kept or (node.gates and op.source not in read):
+                if not weights.kept or op.source not in read:
                     continue
-                value = weights.value
-                if gates.value is not None:
-                    scale = read[op.source].to(net.alive.device)
+                value, scale = weights.value, read[op.source]
+                if scale is not None:
+                    scale = scale.to(net.alive.device)
                     value = scale.reshape(1) if value is None else value * scale
                 edges[number, op.source] = (tuple(op.candidates[i] for i in weights.kept), value)
     return cells
@@ -212,9 +216,12 @@ def _run_units(
         if level:
             y = units[0].act(y)
         kernel = conv.kernel_size[0]
-        geometry = (1, kernel // 2, 1) if undilated else (conv.stride, conv.padding, conv.dilation)
-        y = F.conv2d(y, _cat([u.depthwise.weight for u in units]), None, *geometry, y.shape[1])
-        y = F.conv2d(y, _cat([u.pointwise.weight for u in units]), groups=count)
+        stride, padding, dilation = conv.stride, conv.padding, conv.dilation
+        if undilated:
+            stride, padding, dilation = 1, kernel // 2, 1
+        weight = _cat([u.depthwise.weight for u in units])
+        y = functional.conv2d(y, weight, None, stride, padding, dilation, groups=y.shape[1])
+        y = functional.conv2d(y, _cat([u.pointwise.weight for u in units]), groups=count)
         last = level == len(modules[0]) - 1
         y = _normalise([u.norm for u in units], y, scales if last else [None] * count)
     return list(y.chunk(count, dim=1)) if count > 1 else [y]
@@ -224,7 +231,7 @@ def _cat(tensors: list[Tensor]) -> Tensor:
     return tensors[0] if len(tensors) == 1 else torch.cat(tensors)
 
 
-def _normalise(norms: list[nn.BatchNorm2d], y: Tensor, scales: list[Tensor | None]) -> Tensor:
+def _normalise(norms: list[Any], y: Tensor, scales: list[Tensor | None]) -> Tensor:
     """Apply batch norms side by side, each with its scale as (a factor of) its weight."""
     first, channels = norms[0], norms[0].num_features
     weight = bias = None
@@ -234,17 +241,18 @@ def _normalise(norms: list[nn.BatchNorm2d], y: Tensor, scales: list[Tensor | Non
             factor = y.new_ones(1) if scale is None else scale.reshape(1)
             # repeated, not expanded: torch's backward misreads a weight of stride 0
             weights.append(factor.repeat(channels) if norm.weight is None else norm.weight * factor)
-            biases.append(norm.bias * factor if norm.bias is not None else None)
+            if norm.bias is not None:
+                biases.append(norm.bias * factor)
         weight = _cat(weights)
-        bias = None if biases[0] is None else _cat(biases)
+        bias = _cat(biases) if biases else None
     train = first.training or first.running_mean is None
     mean = variance = None
     if first.running_mean is not None:
         mean, variance = (
             _cat([getattr(n, name) for n in norms]) for name in ('running_mean', 'running_var')
         )
-    out = F.batch_norm(y, mean, variance, weight, bias, train, first.momentum, first.eps)
-    if first.training and mean is not None:
+    out = functional.batch_norm(y, mean, variance, weight, bias, train, first.momentum, first.eps)
+    if first.training and mean is not None and variance is not None:
         for i, norm in enumerate(norms):
             norm.num_batches_tracked.add_(1)
             if len(norms) > 1:
