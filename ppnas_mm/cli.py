@@ -205,4 +205,12 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
         text = _annotation(error) + ' '.join(lines)[:600] + _suggestion(error)
         print(f'error: {type(error).__name__}: {text}', file=sys.stderr)
         code = 2
+    _leave_group()
     sys.exit(code)
+
+
+def _leave_group() -> None:
+    """End this process' part in a group of processes, so that none aborts another's exit."""
+    distributed = sys.modules.get('torch.distributed')
+    if distributed is not None and distributed.is_initialized():
+        distributed.destroy_process_group()

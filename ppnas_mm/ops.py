@@ -213,6 +213,12 @@ class Zero(nn.Module):
         return x.new_zeros(x.shape[0], self.channels, height, width)
 
 
+def _identity(spec: OpSpec) -> nn.Module:
+    if spec.stride != 1 or spec.in_channels != spec.out_channels:
+        raise ValueError(f'identity keeps the shape, it cannot be built for {spec}')
+    return nn.Identity()
+
+
 def _skip(spec: OpSpec) -> nn.Module:
     if spec.stride == 1 and spec.in_channels == spec.out_channels:
         return nn.Identity()
@@ -296,7 +302,7 @@ def _mbconv(kernel: int, expansion: int) -> OpFactory:
 
 
 OPS: dict[str, OpFactory] = {
-    'identity': lambda spec: nn.Identity(),
+    'identity': _identity,
     'conv_1x1': _conv(1),
     'conv_3x3': _conv(3),
     'conv_5x5': _conv(5),

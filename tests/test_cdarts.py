@@ -337,14 +337,18 @@ def test_wrong_options_are_refused(options: dict, message: str) -> None:
 
 
 def test_it_searches_any_cell_super_net() -> None:
-    net = {'type': 'ppnas_mm.PPConvSuperNet', 'depth': 20, 'base_channels': 8}
+    net = {
+        'type': 'ppnas_mm.PPConvSuperNet',
+        'depth': 20,
+        'base_channels': 8,
+        'zero_init_residual': False,
+    }
     algorithm = build(
         classifier(net), evaluation={'depth': 29}, l1_ops=('identity',), separate_epochs=0
     )
     optimizers = search_optimizers(algorithm)
     before = snapshot(algorithm)
-    for _ in range(2):  # the last norm of each block starts at zero
-        algorithm.train_step(DATA, optimizers)
+    algorithm.train_step(DATA, optimizers)
     assert set(before['arch']) <= moved(algorithm, before)
     derived = derive_model(algorithm, algorithm.derive(strict=False))
     assert len(derived.backbone.layer1) == 3

@@ -18,7 +18,7 @@ from ..registry import MODELS
 from ..spaces.mixture import Fixed
 from .bilevel import BilevelSearch, owned_by, without_gradient
 from .discretise import strongest
-from .distillation import IntrospectiveDistillation, captured
+from .distillation import IntrospectiveDistillation, captured, channels_of
 
 PHASES = {'warm-up': ('train',), 'separate': ('val',), 'joint': ('train', 'val')}
 
@@ -83,10 +83,9 @@ class CDARTS(BilevelSearch):
         self.search_names, self.evaluation_names = (
             [f'backbone.{name}' for name in net.reduction_blocks] + [logits] for net in networks
         )
-        channels = {info['module']: info['num_chs'] for info in networks[0].feature_info}
-        wanted = [channels[name.split('.')[1]] for name in self.search_names[:-1]]
+        channels = channels_of(networks[0], networks[0].reduction_blocks)
         self.distillation = IntrospectiveDistillation(
-            wanted, classes, pools, **(distillation or {})
+            channels, classes, pools, **(distillation or {})
         )
         self.distill_weight = distill_weight
         self.l1_weight, self.l1_epochs, self.l1_ops = l1_weight, l1_epochs, tuple(l1_ops)

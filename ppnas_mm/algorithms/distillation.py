@@ -63,6 +63,17 @@ def captured(model: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tenso
             handle.remove()
 
 
+@torch.no_grad()
+def channels_of(net: nn.Module, names: Sequence[str]) -> list[int]:
+    """Return the channels that submodules of a backbone put out, by a look at a small image."""
+    first = next(module for module in net.modules() if isinstance(module, nn.Conv2d))
+    training = net.training
+    with captured(net.eval(), names) as found:
+        net(first.weight.new_zeros(1, first.in_channels, 64, 64))
+    net.train(training)
+    return [found[name].shape[1] for name in names]
+
+
 def _rows(logits: Tensor) -> Tensor:
     """Bring logits ``(N, C)`` or ``(N, C, H, W)`` to one row a sample or pixel."""
     return logits.flatten(2).transpose(1, 2).flatten(0, 1) if logits.dim() > 2 else logits

@@ -87,7 +87,7 @@ class Relaxed:
         """Return a weight for each candidate alive; they sum to one (or are ones: ``'sum'``)."""
         if parameter is None:
             share = 1 / len(alive) if self.combine == 'mean' else 1.0
-            return Weights(alive, torch.full((len(alive),), share))
+            return Weights(alive, torch.full((len(alive),), share, dtype=torch.float64))
         logits = parameter if len(alive) == len(parameter) else parameter[list(alive)]
         if choice.gates:
             gates = logits.sigmoid()
