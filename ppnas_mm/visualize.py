@@ -56,7 +56,7 @@ def _picture(path: str | os.PathLike) -> Iterator[Figure]:
 
 def _op_colours(space: str, ops: Iterable[str]) -> dict[str, str]:
     """Map ops to colours; an op of a space has the same colour in every picture."""
-    known = sorted(SPACE_RULES[space].ops) if space in SPACE_RULES else []
+    known = sorted(SPACE_RULES[space].ops | {'none'}) if space in SPACE_RULES else []
     return dict(zip([*known, *sorted(set(ops) - set(known))], itertools.cycle(PALETTE)))
 
 
@@ -239,7 +239,8 @@ def draw_search(record: Mapping[str, Any], path: str | os.PathLike) -> None:
             thick, spot = 1.5 if name == 'losses' else 0.7, (1.02, 0.5)
             handles = _draw_lines(axes, epochs, lines[name], linewidth=thick)
             if name != 'losses':
-                axes.set_ylim(-0.03, 1.03)
+                most = max(v for *_, row in lines[name] for v in row if v is not None)
+                axes.set_ylim(-0.03, 1.03 if most > 0.5 else 1.2 * most)
             elif lines['metrics']:
                 twin, spot = axes.twinx(), (1.1, 0.5)
                 twin.set_ylabel('metrics (dashed)')

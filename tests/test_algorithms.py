@@ -67,7 +67,7 @@ def test_every_algorithm_trains_and_derives_in_every_space(name: str, space: str
         batch = batch_for(algorithm, classifier_batch(size=SIZE, seed=step))
         logs = algorithm.train_step(batch, optimizers)
         losses = {k: v for k, v in logs.items() if 'loss' in k}
-        assert 'loss' in losses and 'loss_task' in losses
+        assert 'loss' in losses and len(losses) >= 2
         assert all(torch.isfinite(torch.as_tensor(v)).all() for v in losses.values())
     algorithm.after_epoch(1)
     after = algorithm.model.state_dict()

@@ -12,6 +12,8 @@ from unittest.mock import patch
 
 from ppnas_mm import cli
 
+CDARTS = dict(arch='cdarts_imagenet', variant='imagenet', num_cells=14)
+CHAIN = 1280  # channels of the layer between a chain and its classifier
 # name: (class, arguments, classes, millions of parameters that the paper prints)
 NETWORKS = {
     'ResNet-50-vd': ('PPResNet', dict(depth=50, block='resnet'), 1000, 25.6),
@@ -23,6 +25,11 @@ NETWORKS = {
     'ResNeXt-110 (4c x 24w)': ('PPResNetCIFAR', dict(depth=110, block='resnext'), 10, 18.1),
     'Res2Net-110 (26w x 4s)': ('PPResNetCIFAR', dict(depth=110, block='res2net'), 10, 18.5),
     'PP-ResNet-110 (26w x 4s)': ('PPResNetCIFAR', dict(depth=110), 10, 18.5),
+    'CDARTS CIFAR-10 cell, 36 channels': ('DARTSNet', dict(arch='cdarts_cifar10'), 10, 3.9),
+    'CDARTS ImageNet cell, 48 channels': ('DARTSNet', {**CDARTS, 'init_channels': 48}, 1000, 6.36),
+    'CDARTS ImageNet cell, 44 channels': ('DARTSNet', {**CDARTS, 'init_channels': 44}, 1000, 5.4),
+    'CDARTS-a': ('ChainNet', dict(arch='cdarts_a'), 1000, 7.0),
+    'CDARTS-b': ('ChainNet', dict(arch='cdarts_b'), 1000, 6.4),
 }
 
 DOWNSTREAM = {
@@ -48,7 +55,8 @@ def params() -> None:
     for name, (cls, arguments, classes, paper) in NETWORKS.items():
         backbone = getattr(backbones, cls)(**arguments).eval()
         side = 224 if classes == 1000 else 32
-        head = nn.Linear(backbone.out_channels[-1], classes)
+        widths = [backbone.out_channels[-1], *[CHAIN] * (cls == 'ChainNet'), classes]
+        head = nn.Sequential(*map(nn.Linear, widths, widths[1:]))
         count = sum(p.numel() for m in (backbone, head) for p in m.parameters())
         info = get_model_complexity_info(
             backbone, input_shape=(3, side, side), show_table=False, show_arch=False

@@ -148,7 +148,7 @@ class CDARTS(BilevelSearch):
             with optim_wrapper.optim_context(self):
                 loss = self.task_loss(self.half(data, 'val'), self.evaluation)
             optim_wrapper.update_parts(loss, ['evaluation'], average=True)
-            return {'loss': loss.detach(), 'loss_task': loss.detach()}
+            return {'loss': loss.detach(), 'loss_evaluation': loss.detach()}
         if self.phase == 'joint':
             logs = self._joint_step(self.half(data, 'val'), optim_wrapper)
         with without_gradient(owned_by(optim_wrapper['arch'])):
