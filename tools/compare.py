@@ -94,6 +94,39 @@ def train_configs(args: object, folder: Path) -> dict[str, list[dict]]:
     return results
 
 
+def train_searches(args: object, folder: Path) -> dict[str, list[dict]]:
+    """Run every search of ``--searches`` with every seed and train what it found."""
+    results: dict[str, list[dict]] = {}
+    jobs = Jobs(args.seeds * len(args.searches))
+    for seed in range(args.seeds):
+        for config in args.searches:
+            name = Path(config).stem
+            work = folder / f'{name}-{seed}'
+            result = work / 'retrain' / 'result.json'
+            common = ['--seed', seed, '--resume', '--work-dir', work, '--retrain', args.retrain]
+            jobs.run(result, 'search.py', config, *common)
+            results.setdefault(name, []).append(json.loads(result.read_text()))
+    return results
+
+
+def operations(args: object, folder: Path) -> str:
+    """Return how often each operation stands in each cell that the searches found."""
+    from ppnas_mm import Genotype
+    from ppnas_mm.report import table
+
+    rows = []
+    for config in args.searches:
+        for seed in range(args.seeds):
+            name = Path(config).stem
+            genotype = Genotype.load(folder / f'{name}-{seed}' / 'genotype.json')
+            for cell in genotype.cells:
+                ops = sorted(edge.op for edges in cell.nodes for edge in edges)
+                counts = ', '.join(f'{ops.count(op)} {op}' for op in dict.fromkeys(ops))
+                skips = ops.count('skip_connect')
+                rows.append([name, seed, cell.name, skips, counts])
+    return table(['search', 'seed', 'cell', 'skips', 'operations'], rows)
+
+
 def summary(results: dict[str, list[dict]], metric: str) -> str:
     """Return mean, spread and a paired t-test of each network against the first."""
     from scipy.stats import ttest_rel
@@ -133,7 +166,7 @@ def main() -> None:
     """Parse the arguments, run what is missing, print and save the table."""
     parser = cli.new_parser(
         'Train found, constrained-random, Res2Net and ResNet networks of equal size and schedule '
-        'on digits, or any --configs; finished runs are kept, so the command can be repeated after '
+        'on digits, or any --configs or --searches; finished runs are kept, so the command can be repeated after '
         'a stop.',
         'python tools/compare.py --seeds 5 --work-dir work_dirs/compare_digits',
     )
@@ -143,13 +176,16 @@ def main() -> None:
     parser.add_argument('--retrain', default=f'{CLASSIFICATION}/pp-resnet20_digits.py')
     parser.add_argument('--baselines', nargs='*', default=['res2net', 'resnet'])
     parser.add_argument('--configs', nargs='+', help='training configs to compare instead')
+    parser.add_argument('--searches', nargs='+', help='searches to compare by --retrain instead')
     parser.add_argument('--cfg-options', nargs='+', metavar='KEY=VALUE', help='for all --configs')
     parser.add_argument('--metric', default='accuracy/top1')
     args = parser.parse_args()
     folder = Path(args.work_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    results = (train_configs if args.configs else train_all)(args, folder)
-    text = summary(results, args.metric)
+    if args.searches:
+        text = summary(train_searches(args, folder), args.metric) + '\n\n' + operations(args, folder)
+    else:
+        text = summary((train_configs if args.configs else train_all)(args, folder), args.metric)
     (folder / 'table.md').write_text(text + '\n')
     print(text)
 
