@@ -166,8 +166,8 @@ def main() -> None:
     """Parse the arguments, run what is missing, print and save the table."""
     parser = cli.new_parser(
         'Train found, constrained-random, Res2Net and ResNet networks of equal size and schedule '
-        'on digits, or any --configs or --searches; finished runs are kept, so the command can be repeated after '
-        'a stop.',
+        'on digits, or any --configs or --searches; finished runs are kept, so the command can be '
+        'repeated after a stop.',
         'python tools/compare.py --seeds 5 --work-dir work_dirs/compare_digits',
     )
     parser.add_argument('--seeds', type=int, default=5, help='number of seeds, from 0')
@@ -183,7 +183,8 @@ def main() -> None:
     folder = Path(args.work_dir)
     folder.mkdir(parents=True, exist_ok=True)
     if args.searches:
-        text = summary(train_searches(args, folder), args.metric) + '\n\n' + operations(args, folder)
+        scores = summary(train_searches(args, folder), args.metric)
+        text = f'{scores}\n\n{operations(args, folder)}'
     else:
         text = summary((train_configs if args.configs else train_all)(args, folder), args.metric)
     (folder / 'table.md').write_text(text + '\n')
