@@ -47,9 +47,10 @@ def edge_weights(net: SuperNet) -> dict[str, dict[tuple[int, int], Any]]:
                 if not weights.kept or op.source not in read:
                     continue
                 value, scale = weights.value, read[op.source]
-                if scale is not None:
-                    scale = scale.to(net.alive.device)
-                    value = scale.reshape(1) if value is None else value * scale
+                if scale is not None and value is not None:
+                    value = value * scale
+                elif scale is not None:
+                    value = scale.to(net.arch[op.name]).reshape(1)
                 edges[number, op.source] = (tuple(op.candidates[i] for i in weights.kept), value)
     return cells
 
