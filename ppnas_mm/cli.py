@@ -74,7 +74,8 @@ def _launch_on_cpu(config: Any) -> None:
         broadcast_buffers=False,
         find_unused_parameters=config.get('find_unused_parameters', False),
     )
-    config.setdefault('model_wrapper_cfg', wrapper)
+    if config.get('model_wrapper_cfg') is None:
+        config.model_wrapper_cfg = wrapper
 
 
 def load_run(args: argparse.Namespace) -> Any:

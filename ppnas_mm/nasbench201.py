@@ -250,6 +250,7 @@ def score_with_super_net(
     batches: Sequence[Any],
     loader: Any,
     evaluator: Any,
+    network: str = 'search',
 ) -> dict[str, float]:
     """Return the metrics of a cell with the weights of a super-net.
 
@@ -260,6 +261,8 @@ def score_with_super_net(
             those that they have.
         loader: Batches of the validation set.
         evaluator: mmengine's evaluator of the metrics.
+        network: ``'search'``: the network whose architecture is searched; ``'inherited'``: the one
+            whose weights a derived network inherits (CDARTS: the evaluation network).
 
     Raises:
         GenotypeError: If the super-net lacks the cell.
@@ -267,7 +270,7 @@ def score_with_super_net(
     from .derive import evaluate, recalibrate
     from .spaces.mixture import Fixed
 
-    net, model = algorithm.super_net, algorithm.model
-    net.mixture = Fixed(net.to_path(genotype))
+    model: Any = algorithm.model if network == 'search' else algorithm.inherited[0]
+    model.backbone.mixture = Fixed(model.backbone.to_path(genotype))
     recalibrate(model, batches, len(batches))
     return evaluate(model, loader, evaluator)

@@ -235,11 +235,12 @@ def learning_rates(config: Any, length: int) -> list[float]:
     given = dict(optimizer=optimizer, epoch_length=length)
     built = [PARAM_SCHEDULERS.build(dict(s), default_args=given) for s in schedulers]
     rates = []
-    for _ in range(config.train_cfg.max_epochs * length):
+    for i in range(config.train_cfg.max_epochs * length):
         rates.append(optimizer.param_groups[0]['lr'])
         optimizer.step()
         for scheduler in built:
-            scheduler.step()
+            if not scheduler.by_epoch or (i + 1) % length == 0:
+                scheduler.step()
     return rates
 
 
@@ -247,7 +248,7 @@ def learning_rates(config: Any, length: int) -> list[float]:
 def test_schedule_covers_the_run(name: str) -> None:
     """A linear warm-up from 0, then half a cosine that would end one step after the last.
 
-    Only a search may do without: its rate is then constant.
+    Only a search may do without (its rate is then constant) or anneal linearly.
     """
     config, length = load(name), 4
     optim, schedulers = weights_part(config)
@@ -255,6 +256,11 @@ def test_schedule_covers_the_run(name: str) -> None:
     rates = learning_rates(config, length)
     if not schedulers:
         assert name in SEARCHES and rates == [peak] * total
+        return
+    if name in SEARCHES and schedulers[-1].type == 'LinearLR':
+        falls = np.diff(rates[::length])  # stepped by epoch
+        assert rates[0] == peak and rates[-1] < 0.01 * peak
+        assert falls == pytest.approx(falls.mean(), rel=1e-3) and falls.mean() < 0
         return
     assert schedulers[-1].type == 'CosineAnnealingLR'
     low = schedulers[-1].get('eta_min', 0)

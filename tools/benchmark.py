@@ -96,7 +96,13 @@ def complexity() -> None:
     print(table(['config', 'input', 'parameters, M', 'multiply-adds, G'], rows))
 
 
-FORMULATIONS = ('plain', 'ours')
+# name: (edge by edge, channels-last, gradients also for what the step does not update)
+FORMULATIONS = {
+    'plain': (True, False, True),
+    'plain, channels-last': (True, True, True),
+    'ours, all gradients': (False, True, True),
+    'ours': (False, True, False),
+}
 
 
 def search_model(algorithm: str) -> dict[str, Any]:
@@ -150,12 +156,12 @@ def build_step(algorithm: str, batch_size: int, device: str) -> Any:
     data = dict(train=batch(), val=batch())
 
     def step(formulation: str) -> float:
-        plain = formulation == 'plain'
-        layout = torch.contiguous_format if plain else torch.channels_last
-        model.to(memory_format=layout)
+        plain, last, wasteful = FORMULATIONS[formulation]
+        model.to(memory_format=torch.channels_last if last else torch.contiguous_format)
         with ExitStack() as stack:
-            if plain:  # edge by edge, and gradients also for what is not updated
+            if plain:
                 stack.enter_context(edge_by_edge())
+            if wasteful:
                 for module in ('cdarts', 'darts'):
                     name = f'ppnas_mm.algorithms.{module}.without_gradient'
                     stack.enter_context(patch(name, lambda parameters: ExitStack()))
@@ -193,8 +199,10 @@ def search_step(args: argparse.Namespace) -> None:
     step = build_step(args.algorithm, args.batch_size, args.device)
     if args.memory:
         if args.device == 'cuda':
+            before = torch.cuda.memory_allocated()
+            torch.cuda.reset_peak_memory_stats()
             step(args.memory)
-            print(torch.cuda.max_memory_allocated() / 2**20)
+            print((torch.cuda.max_memory_allocated() - before) / 2**20)
             return
         before = high_water()
         step(args.memory)
@@ -227,7 +235,7 @@ def main() -> None:
     parser = cli.new_parser(
         'Benchmarks: "params" counts parameters and multiply-adds of the backbones, "complexity" '
         'those of the detectors and segmentors; "search-step" times a step of a search beside the '
-        'plain formula.',
+        'plain formula, which goes edge by edge and computes all gradients.',
         'python tools/benchmark.py search-step --algorithm cdarts --batch-size 16',
     )
     tables = {'params': params, 'complexity': complexity}
@@ -236,7 +244,7 @@ def main() -> None:
     parser.add_argument('--batch-size', type=int, default=16)
     parser.add_argument('--rounds', type=int, default=5, help='timed rounds, after one to warm up')
     parser.add_argument('--device', choices=['cpu', 'cuda'], default='cpu')
-    parser.add_argument('--memory', choices=FORMULATIONS, help=argparse.SUPPRESS)
+    parser.add_argument('--memory', choices=list(FORMULATIONS), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.what == 'search-step':
         search_step(args)

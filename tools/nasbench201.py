@@ -53,14 +53,17 @@ def judge(args: argparse.Namespace, table: Any) -> None:
     batches = list(islice(iter(loader), args.batches))  # the same for all cells
     found, truth = [], []
     for i, cell in enumerate(cells, 1):
-        metrics = score_with_super_net(algorithm, cell, batches, loop.dataloader, loop.evaluator)
+        metrics = score_with_super_net(
+            algorithm, cell, batches, loop.dataloader, loop.evaluator, args.network
+        )
         metric, score = next(iter(metrics.items()))
         found.append(score)
         truth.append(table.accuracy(cell, dataset))
         print(f'[{i}/{len(cells)}] {arch_string(cell)} {score:.2f} trained {truth[-1]:.2f}')
     best = cells[max(range(len(cells)), key=found.__getitem__)]
     print(
-        f"Kendall's tau of {metric} with {checkpoint} to {dataset} of {table.name}: "
+        f"Kendall's tau of {metric} with {checkpoint} ({args.network} network) to {dataset} of "
+        f'{table.name}: '
         f'{kendall_tau(found, truth):.3f} ({len(cells)} cells, seed {args.seed}, batch norms '
         f'recalibrated on {len(batches)} batches)\nbest by the super-net: {arch_string(best)}, '
         f'rank {table.rank(best, dataset):,} of {len(table):,}'
@@ -84,6 +87,12 @@ def main() -> None:
     parser.add_argument('--dataset', help='e.g. cifar10, cifar100-val; default: all, or cifar10')
     parser.add_argument(
         '--super-net', nargs=2, metavar=('CONFIG', 'CHECKPOINT'), help='a search and its weights'
+    )
+    parser.add_argument(
+        '--network',
+        choices=['search', 'inherited'],
+        default='search',
+        help='which network of the search scores; inherited: for CDARTS the evaluation network',
     )
     parser.add_argument('--cells', type=int, default=100, help='number of random cells')
     parser.add_argument('--seed', type=int, default=0, help='random seed of cells and batches')

@@ -4,7 +4,8 @@
 _base_ = './cdarts_imagenet.py'
 model = dict(
     model=dict(
-        backbone=dict(_delete_=True, type='ppnas_mm.ChainSuperNet'),
+        # six candidates in each of 20 layers: recomputed in the backward pass to save memory
+        backbone=dict(_delete_=True, type='ppnas_mm.ChainSuperNet', with_cp=True),
         head=dict(in_channels=960)),
     evaluation=dict(_delete_=True),
     pools=(6, 6, 6, 5),
@@ -14,6 +15,7 @@ optim_wrapper = dict(
     weights=dict(optimizer=dict(lr=0.5, weight_decay=4e-5)),
     evaluation=dict(optimizer=dict(lr=0.5, weight_decay=4e-5)))
 param_scheduler = dict(
+    _delete_=True,
     weights=[dict(type='LinearLR', start_factor=1.0, end_factor=1e-3, end=130, by_epoch=True)],
     evaluation=[dict(type='LinearLR', start_factor=1.0, end_factor=1e-3, end=130, by_epoch=True)],
     arch=[])

@@ -1,5 +1,5 @@
-# CDARTS on CIFAR-10 with the values of the authors' scripts (one GPU), which found the published
-# cells; cdarts_cifar10_paper.py has those of the paper. Both train on 25,000 + 25,000 images.
+# CDARTS on CIFAR-10 with the values of the authors' scripts (one GPU), mended where their code does
+# not do what it says; cdarts_cifar10_paper.py has those of the paper. 25,000 + 25,000 images.
 _base_ = ['../_base_/runtime.py', '../_base_/datasets/cifar10.py']
 model = dict(
     type='ppnas_mm.CDARTS',
@@ -21,8 +21,9 @@ model = dict(
     l1_ops=('max_pool_3x3', 'avg_pool_3x3', 'skip_connect'),
     warmup_epochs=2,
     separate_epochs=1)
+# the authors' statistics
+data_preprocessor = dict(std=[62.985, 62.0925, 66.705])
 train_dataloader = dict(batch_size=64)
-# All rates are constant: the authors build cosine schedules, but never step them.
 optim_wrapper = dict(
     constructor='ppnas_mm.SearchOptimConstructor',
     weights=dict(
@@ -34,6 +35,15 @@ optim_wrapper = dict(
     arch=dict(
         optimizer=dict(type='Adam', lr=3e-4, betas=(0.5, 0.999), weight_decay=0),
         clip_grad=dict(max_norm=5)))
+# The authors build these schedules, but never step them: param_scheduler=None is as their code runs.
+param_scheduler = dict(
+    weights=[
+        dict(type='CosineAnnealingLR', T_max=62, by_epoch=True, convert_to_iter_based=True),
+    ],
+    evaluation=[
+        dict(type='CosineAnnealingLR', T_max=62, by_epoch=True, convert_to_iter_based=True),
+    ],
+    arch=[])
 # 2 epochs of warm-up, then 30 cycles of an epoch of the evaluation network and a joint epoch
 train_cfg = dict(type='ppnas_mm.SearchLoop', max_epochs=62, val_interval=2)
 model_wrapper_cfg = dict(type='ppnas_mm.Replicas')

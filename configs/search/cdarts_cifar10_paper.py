@@ -14,3 +14,9 @@ optim_wrapper = dict(
             _delete_=True, type='Adam', lr=3e-4, betas=(0.5, 0.99), weight_decay=3e-4)),
     arch=dict(optimizer=dict(betas=(0.5, 0.99), weight_decay=3e-4)))
 train_cfg = dict(max_epochs=60)
+# Adam's rate is fixed (Section 4.1).
+param_scheduler = dict(
+    weights=[
+        dict(type='CosineAnnealingLR', T_max=60, by_epoch=True, convert_to_iter_based=True),
+    ],
+    evaluation=[])

@@ -35,6 +35,15 @@ optim_wrapper = dict(
     arch=dict(
         optimizer=dict(type='Adam', lr=3e-4, betas=(0.5, 0.999), weight_decay=1e-5),
         clip_grad=dict(max_norm=5)))
+# The authors build these schedules, but never step them: param_scheduler=None is as their code runs.
+param_scheduler = dict(
+    weights=[
+        dict(type='CosineAnnealingLR', T_max=130, by_epoch=True, convert_to_iter_based=True),
+    ],
+    evaluation=[
+        dict(type='CosineAnnealingLR', T_max=130, by_epoch=True, convert_to_iter_based=True),
+    ],
+    arch=[])
 # 10 epochs of warm-up, then 30 cycles of three epochs of the evaluation network and a joint one
 train_cfg = dict(type='ppnas_mm.SearchLoop', max_epochs=130, val_interval=10, fraction=0.2)
 model_wrapper_cfg = dict(type='ppnas_mm.Replicas')

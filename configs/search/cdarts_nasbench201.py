@@ -19,6 +19,8 @@ model = dict(
     l1_weight=5.0,
     l1_epochs=33,
     l1_ops=('skip_connect', ))
+# the authors' statistics
+data_preprocessor = dict(std=[62.985, 62.0925, 66.705])
 train_dataloader = dict(batch_size=64)
 optim_wrapper = dict(
     constructor='ppnas_mm.SearchOptimConstructor',
@@ -31,6 +33,15 @@ optim_wrapper = dict(
     arch=dict(
         optimizer=dict(type='Adam', lr=3e-4, betas=(0.5, 0.999), weight_decay=0),
         clip_grad=dict(max_norm=5)))
+# The authors build these schedules, but never step them: param_scheduler=None is as their code runs.
+param_scheduler = dict(
+    weights=[
+        dict(type='CosineAnnealingLR', T_max=100, by_epoch=True, convert_to_iter_based=True),
+    ],
+    evaluation=[
+        dict(type='CosineAnnealingLR', T_max=100, by_epoch=True, convert_to_iter_based=True),
+    ],
+    arch=[])
 # 50 cycles of an epoch of the evaluation network and a joint epoch
 train_cfg = dict(type='ppnas_mm.SearchLoop', max_epochs=100, val_interval=2)
 model_wrapper_cfg = dict(type='ppnas_mm.Replicas')

@@ -12,6 +12,8 @@ model = dict(
         head=dict(
             type='LinearClsHead', num_classes=10, in_channels=256, topk=(1, ),
             loss=dict(type='CrossEntropyLoss'))))
+# the authors' statistics
+data_preprocessor = dict(std=[62.985, 62.0925, 66.705])
 train_dataloader = dict(batch_size=64)
 optim_wrapper = dict(
     constructor='ppnas_mm.SearchOptimConstructor',

@@ -7,3 +7,4 @@ optim_wrapper = dict(
     weights={{_base_.optim_wrapper.weights}},
     arch={{_base_.optim_wrapper.arch}})
 train_cfg = dict(_delete_=True, by_epoch=True, max_epochs=1, val_interval=1)
+model_wrapper_cfg = None

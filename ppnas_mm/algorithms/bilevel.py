@@ -40,7 +40,7 @@ class BilevelSearch(SearchAlgorithm):
         if not isinstance(data, Mapping) or name not in data:
             raise TypeError(
                 f'{type(self).__name__} needs batches of two halves of the data: '
-                "train_cfg=dict(type='ppnas_mm.SearchLoop', arch_dataloader=...)"
+                "train_cfg=dict(type='ppnas_mm.SearchLoop', max_epochs=...)"
             )
         return self.data_preprocessor(data[name], True)
 

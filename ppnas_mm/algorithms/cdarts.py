@@ -84,6 +84,13 @@ class CDARTS(BilevelSearch):
             [f'backbone.{name}' for name in net.reduction_blocks] + [logits] for net in networks
         )
         channels = channels_of(networks[0], networks[0].reduction_blocks)
+        taught = channels_of(networks[1], networks[1].reduction_blocks)
+        if taught != channels:
+            raise ValueError(
+                f'evaluation={evaluation}: its reductions put out {taught} channels, those of the '
+                f'search network {channels}; both networks share the embedding heads'
+            )
+        _check_logits(self.model, logits, classes)
         self.distillation = IntrospectiveDistillation(
             channels, classes, pools, **(distillation or {})
         )
@@ -99,6 +106,14 @@ class CDARTS(BilevelSearch):
         for name in mine.stem_blocks:
             parent, _, child = name.rpartition('.')
             holder = theirs.get_submodule(parent)
+            shapes, own = (
+                [p.shape for p in net.get_submodule(name).parameters()] for net in (mine, theirs)
+            )
+            if shapes != own:
+                raise ValueError(
+                    f'evaluation: {name} has another width than in the search network, which '
+                    'shares it'
+                )
             setattr(holder, child, mine.get_submodule(name))
         theirs.arch = mine.arch
         self.evaluation.data_preprocessor = self.model.data_preprocessor
@@ -183,3 +198,14 @@ class CDARTS(BilevelSearch):
             'loss_distillation': self.distill_weight * distilled,
             **self.arch_losses(),
         }
+
+
+def _check_logits(model: nn.Module, name: str, classes: int) -> None:
+    """Refuse a module that does not exist or puts out another number of classes."""
+    try:
+        module: Any = model.get_submodule(name)
+    except AttributeError:
+        raise ValueError(f'logits={name!r}: the model has no such module') from None
+    width = getattr(module, 'out_features', getattr(module, 'out_channels', classes))
+    if width != classes:
+        raise ValueError(f'classes={classes}: {name} puts out {width}')

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from mmengine.dist import all_reduce_params
 from torch import Tensor, nn
 
 from ..registry import MODELS
@@ -59,12 +60,11 @@ class DARTS(BilevelSearch):
         if 'val' in self.uses:
             val = self.half(data, 'val')
             with without_gradient(owned_by(weights) if self.order == 1 else ()):
-                with optim_wrapper.optim_context(self):
-                    loss = (
-                        self.task_loss(val)
-                        if self.order == 1
-                        else self._unrolled(train, val, weights.optimizer)
-                    )
+                if self.order == 1:
+                    with optim_wrapper.optim_context(self):
+                        loss = self.task_loss(val)
+                else:  # in full precision: it differentiates by finite differences
+                    loss = self._unrolled(train, val, weights.optimizer)
                 optim_wrapper.update_parts(loss, ['arch'], average=True)
             logs['loss_val'] = loss.detach()
         with without_gradient(owned_by(arch)):
@@ -87,6 +87,9 @@ class DARTS(BilevelSearch):
         """Return the gradient of L_val(w - xi dL_train/dw, alpha) for alpha (eq. 7, 8), and L_val.
 
         ``xi`` is the optimizer's rate; momentum and weight decay take part as in the real step.
+
+        Raises:
+            ValueError: If the weights' optimizer is not plain SGD.
         """
         arch = list(self.arch_parameters().values())
         owned = {id(p) for p in arch}
@@ -97,9 +100,9 @@ class DARTS(BilevelSearch):
         loss = self.task_loss(val)
         found = torch.autograd.grad(loss, [*arch, *weights], allow_unused=True)
         gradient = _filled(found[: len(arch)], arch)
-        direction = [
-            rate * d for rate, d in zip(rates, _filled(found[len(arch) :], weights), strict=True)
-        ]
+        ahead = _filled(found[len(arch) :], weights)
+        all_reduce_params(ahead, op='mean')
+        direction = [rate * d for rate, d in zip(rates, ahead, strict=True)]
         length = torch.stack([d.norm() for d in direction]).norm()
         step = self.epsilon / length.clamp(min=1e-12)
         sides = []
@@ -113,7 +116,9 @@ class DARTS(BilevelSearch):
 
     def _gradient(self, batch: Any, parameters: list[nn.Parameter]) -> list[Tensor]:
         found = torch.autograd.grad(self.task_loss(batch), parameters, allow_unused=True)
-        return _filled(found, parameters)
+        gradients = _filled(found, parameters)
+        all_reduce_params(gradients, op='mean')  # of the batches of all processes
+        return gradients
 
 
 def _filled(gradients: Any, parameters: list[nn.Parameter]) -> list[Tensor]:
@@ -133,6 +138,12 @@ def _step_ahead(
     optimizer: torch.optim.Optimizer, weights: list[nn.Parameter], gradients: list[Tensor]
 ) -> tuple[list[float], list[Tensor]]:
     """Return rate and value after one SGD step of each weight, leaving all as it is."""
+    options = optimizer.defaults
+    if type(optimizer) is not torch.optim.SGD or options['nesterov'] or options['dampening']:
+        raise ValueError(
+            f'order=2 looks ahead along plain SGD; weights.optimizer is {type(optimizer).__name__} '
+            f'with {options}'
+        )
     groups = {id(p): group for group in optimizer.param_groups for p in group['params']}
     rates, values = [], []
     for weight, gradient in zip(weights, gradients, strict=True):

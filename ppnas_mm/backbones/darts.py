@@ -192,13 +192,8 @@ class MacroDARTS(Backbone):
         norm = {k: v for k, v in norm.items() if k != 'affine'}
         stem = ConvStyle(conv_cfg, norm, style.act_cfg)
         self.auxiliary = auxiliary
-        if variant == 'cifar':
-            width, stride, first = stem_multiplier * init_channels, 1, []
-            self.stem = nn.Sequential(stem.conv(in_channels, width, 3, act=False))
-        else:
-            width, stride = init_channels, 2
-            self.stem = nn.Sequential(stem.conv(in_channels, width // 2, 3, stride=2))
-            first = [StemBlock(width // 2, width, stem, False), StemBlock(width, width, stem, True)]
+        width = (stem_multiplier if variant == 'cifar' else 1) * init_channels
+        stride, first = self._add_stem(variant, in_channels, width, stem)
         blocks: list[list[nn.Module]] = [[block] for block in first] or [[]]
         info = [(width, stride * 2)] if first else []
         stride *= 2 ** len(first)
@@ -220,6 +215,17 @@ class MacroDARTS(Backbone):
         for name, members in zip(names, blocks, strict=True):
             self.add_module(name, nn.ModuleList(members))
         self.set_stages(names, *zip(*info, strict=True))
+
+    def _add_stem(
+        self, variant: str, in_channels: int, width: int, style: ConvStyle
+    ) -> tuple[int, list[nn.Module]]:
+        """Add the stem; return its stride and the stem's blocks that stand in stages."""
+        if variant == 'cifar':
+            self.stem = nn.Sequential(style.conv(in_channels, width, 3, act=False))
+            return 1, []
+        half = width // 2
+        self.stem = nn.Sequential(style.conv(in_channels, half, 3, stride=2))
+        return 2, [StemBlock(half, width, style, False), StemBlock(width, width, style, True)]
 
     @property
     def stem_blocks(self) -> list[str]:

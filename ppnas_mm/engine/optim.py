@@ -34,8 +34,16 @@ class SearchOptimWrapper(OptimWrapperDict):
             parts: Names of the parts to step, each with its own clipping.
             average: Whether to average the gradients over the processes, which a model without
                 DDP's forward needs.
+
+        Raises:
+            ValueError: If gradients are accumulated over steps that update different parts.
         """
         weights, chosen = self['weights'], [self[part] for part in parts]
+        if set(parts) != set(self.optim_wrappers) and weights._accumulative_counts != 1:
+            raise ValueError(
+                f'accumulative_counts={weights._accumulative_counts}: a search with several '
+                'updates a step cannot accumulate gradients; take a smaller batch'
+            )
         weights.backward(weights.scale_loss(loss))
         if not weights.should_update():
             return
@@ -110,6 +118,8 @@ class SearchOptimConstructor:
         for name, owned in parts.items():
             config = {'type': 'OptimWrapper', **self.config[name]}
             paramwise = config.pop('paramwise_cfg', None)
+            if paramwise:  # two networks of one search may share parameters
+                paramwise = {'bypass_duplicate': True, **paramwise}
             wrapper = DefaultOptimWrapperConstructor(config, paramwise)(algorithm)
             mine = {id(p) for p in owned}
             groups = wrapper.optimizer.param_groups

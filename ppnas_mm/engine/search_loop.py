@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mmengine.dist import broadcast, get_world_size
+from mmengine.dist import all_reduce_params, broadcast, get_world_size
 from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
+from torch.utils.data import DataLoader
 
 from ..registry import LOOPS, MODEL_WRAPPERS
+from .search_hook import SearchHook
 
 
 @LOOPS.register_module()
@@ -23,7 +25,7 @@ class SearchLoop(EpochBasedTrainLoop):
     The training set is cut into two class-balanced halves (:func:`ppnas_mm.datasets.half.Half`),
     ``train`` for the network's weights and ``val`` for the architecture.  The algorithm's
     attribute ``uses`` names the halves of this epoch; its ``train_step`` gets a dict with a batch
-    of each.  An epoch has as many steps as the half with fewer batches.
+    of each.  An epoch has as many steps as ``train`` has batches; a shorter ``val`` starts anew.
 
     Args:
         runner: The runner.
@@ -33,6 +35,10 @@ class SearchLoop(EpochBasedTrainLoop):
         split_seed: Seed of the cut into halves.
         arch_dataloader: Config of a loader for ``val``; then ``dataloader`` is taken whole.
         **kwargs: See mmengine's ``EpochBasedTrainLoop``.
+
+    Raises:
+        ValueError: If options contradict each other, a half is smaller than a batch, or the run
+            lacks what a bilevel search needs.
     """
 
     def __init__(
@@ -45,6 +51,10 @@ class SearchLoop(EpochBasedTrainLoop):
         arch_dataloader: dict | None = None,
         **kwargs: Any,
     ) -> None:
+        if arch_dataloader is not None and (fraction, split_seed) != (1.0, 0):
+            raise ValueError(
+                'train_cfg: fraction and split_seed cut no halves with arch_dataloader'
+            )
         if arch_dataloader is None:
             dataloader, arch_dataloader = (
                 {
@@ -62,25 +72,50 @@ class SearchLoop(EpochBasedTrainLoop):
         super().__init__(runner, dataloader, max_epochs, **kwargs)
         second = runner.build_dataloader(arch_dataloader, seed=runner.seed)
         self.loaders = {'train': self.dataloader, 'val': second}
-        self.steps = min(map(len, self.loaders.values()))
-        self._max_iters = self._max_epochs * self.steps
+        for half, loader in self.loaders.items():
+            if not len(loader):
+                raise ValueError(f'the half {half!r} of the training data is smaller than a batch')
+
+    @property
+    def algorithm(self) -> Any:
+        """The search algorithm, without what wraps it."""
+        model: Any = self.runner.model
+        return model.module if is_model_wrapper(model) else model
+
+    def _check(self) -> None:
+        """Refuse what would search something else without a word."""
+        model, name = self.runner.model, type(self.algorithm).__name__
+        if not hasattr(self.algorithm, 'uses'):
+            raise ValueError(f'{name} does not read two halves; leave train_cfg.type away')
+        if is_model_wrapper(model) and not isinstance(model, Replicas):
+            raise ValueError(
+                f"{name} with several processes: model_wrapper_cfg=dict(type='ppnas_mm.Replicas')"
+            )
+        if not any(isinstance(hook, SearchHook) for hook in self.runner.hooks):
+            raise ValueError(f"{name}: custom_hooks lack dict(type='ppnas_mm.SearchHook')")
 
     def _batches(self) -> Iterator[dict[str, Any]]:
-        model: Any = self.runner.model
-        algorithm = model.module if is_model_wrapper(model) else model
-        uses = algorithm.uses
-        loaders = [self.loaders[part] for part in uses]
-        for _, *batches in zip(range(self.steps), *loaders, strict=False):
-            yield dict(zip(uses, batches, strict=True))
+        uses = self.algorithm.uses
+        loaders = [_endless(self.loaders[half]) for half in uses]
+        for _ in range(len(self.dataloader)):
+            yield {half: next(loader) for half, loader in zip(uses, loaders, strict=True)}
 
     def run_epoch(self) -> None:
         """Iterate one epoch."""
+        self._check()
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
         for index, batch in enumerate(self._batches()):
             self.run_iter(index, batch)
+        if isinstance(self.runner.model, Replicas):
+            self.runner.model.average_buffers()
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
+
+
+def _endless(loader: DataLoader) -> Iterator[Any]:
+    while True:
+        yield from loader
 
 
 @MODEL_WRAPPERS.register_module()
@@ -96,6 +131,11 @@ class Replicas(nn.Module):
         if get_world_size() > 1:
             for value in module.state_dict().values():
                 broadcast(value)
+
+    def average_buffers(self) -> None:
+        """Give all processes the mean of their running statistics."""
+        buffers = [b for b in self.module.buffers() if b.is_floating_point()]
+        all_reduce_params(buffers, op='mean')
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run the model."""

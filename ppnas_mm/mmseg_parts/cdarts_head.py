@@ -38,7 +38,7 @@ class AttentionBlock(nn.Module):
         self.reduce = ConvModule(in_channels, channels, 1, **layer)
         self.attention = PAM(channels, max(1, channels // 8))
         # norm and activation of what the attention gives, then a linear 1x1
-        self.norm = build_norm_layer(layer['norm_cfg'], channels)[1]
+        self.norm = build_norm_layer(layer['norm_cfg'] or dict(type='BN'), channels)[1]
         self.act = build_activation_layer(layer['act_cfg'])
         self.project = ConvModule(channels, channels, 1, **{**layer, 'act_cfg': None})
         self.shortcut = (

@@ -68,6 +68,7 @@ class MixedDAG(Mixed):
 
     def __init__(self, cell: str, inputs: int, nodes: int, ops: Sequence[str], spec: OpSpec):
         super().__init__(cell, inputs)
+        self.stride = spec.stride
         inner = OpSpec(**{**vars(spec), 'stride': 1})
         # pools have no weights of an edge's own: one for each source node
         self.pools = nn.ModuleDict(
@@ -104,7 +105,8 @@ class MixedDAG(Mixed):
         sums = [_NodeSum() for _ in self.nodes]
         for source in range(self.inputs + len(self.nodes)):
             if source >= self.inputs:
-                values.append(sums[source - self.inputs].value(values[0]))
+                empty = values[0][:, :, :: self.stride, :: self.stride]
+                values.append(sums[source - self.inputs].value(empty))
             by_op: dict[str, list[tuple[int, Tensor | None]]] = {}
             for (node, i), (ops, scales) in edges.items():
                 if i == source:
@@ -180,7 +182,10 @@ class _Leaving:
         layout = 'plain'
         if dilation == 2 and self.x.device.type == 'cpu':
             even = all(side % 2 == 0 for side in self.x.shape[-2:])
-            layout = 'even' if stride == 2 else 'split' if even else 'plain'
+            if stride == 2:
+                layout = 'even' if len(modules[0]) == 1 else 'plain'
+            else:
+                layout = 'split' if even else 'plain'
         x = self._activated(unit, layout)
         scales = [scale for _, scale in targets]
         merge = self.x.is_cuda or self.x.numel() <= MERGE_UP_TO
