@@ -171,7 +171,7 @@ TASKS: dict[str, tuple[Callable[..., dict], Callable[..., dict]]] = {
 def search_optimizers(algorithm: Any, **parts: dict) -> Any:
     """All optimizers of an algorithm, built as a config would; keyword dicts add to the parts."""
     config: dict[str, Any] = {'constructor': 'ppnas_mm.SearchOptimConstructor'}
-    for name in algorithm.optim_parts():
+    for name in getattr(algorithm, 'module', algorithm).optim_parts():
         rate = 0.5 if name == 'arch' else 0.05
         config[name] = {'optimizer': {'type': 'SGD', 'lr': rate}, **parts.get(name, {})}
     return build_optim_wrapper(algorithm, config)

@@ -117,7 +117,7 @@ SGD = {'optimizer': {'type': 'SGD', 'lr': 0.1}}
 )
 def test_other_parts_are_refused(config: dict, pattern: str) -> None:
     with pytest.raises(KeyError, match=pattern):
-        SearchOptimConstructor(config)
+        SearchOptimConstructor(config)(ppnas())
 
 
 def test_paramwise_settings_belong_into_the_weights() -> None:
