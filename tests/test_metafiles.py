@@ -31,7 +31,7 @@ SOURCES = {
     ),
 }
 """By title of a paper: the source of a model's results, and the end of a metric's name."""
-SMALL = ('digits', 'digit-scenes', 'imagefolder', 'bccd', 'camvid')
+SMALL = ('digits', 'digit-scenes', 'imagefolder', 'bccd', 'camvid', 'cifar10-20k')
 """Data of the configs that are no recipe of a paper."""
 PAPER = {
     'classification': {
