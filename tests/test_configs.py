@@ -107,7 +107,7 @@ def make_step(config: Any, size: int) -> Any:
     train = make_batch(config.train_dataloader, size)
     if config.train_cfg.get('type', '').split('.')[-1] != 'SearchLoop':
         return train
-    loader = config.train_cfg.get('arch_dataloader', config.train_dataloader)
+    loader = config.train_dataloader
     return dict(train=train, val=make_batch(loader, size))
 
 

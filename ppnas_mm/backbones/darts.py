@@ -7,6 +7,7 @@ down to stride 8, then three stages.  A stage but the first begins with a reduct
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -39,7 +40,7 @@ class CellDAG(nn.Module):
     def __init__(self, cell: Cell, spec: OpSpec, drop_path_rate: float = 0.0) -> None:
         super().__init__()
         self.sources = [[edge.sources[0] for edge in edges] for edges in cell.nodes]
-        inner = OpSpec(**{**vars(spec), 'stride': 1})
+        inner = replace(spec, stride=1)
         self.nodes = nn.ModuleList(
             nn.ModuleList(
                 build_op(e.op, spec if e.sources[0] < cell.inputs else inner) for e in edges

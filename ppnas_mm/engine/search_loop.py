@@ -33,12 +33,10 @@ class SearchLoop(EpochBasedTrainLoop):
         max_epochs: Number of epochs.
         fraction: Share of the training set that is used (ImageNet: 0.2 are 10 % + 10 %).
         split_seed: Seed of the cut into halves.
-        arch_dataloader: Config of a loader for ``val``; then ``dataloader`` is taken whole.
         **kwargs: See mmengine's ``EpochBasedTrainLoop``.
 
     Raises:
-        ValueError: If options contradict each other, a half is smaller than a batch, or the run
-            lacks what a bilevel search needs.
+        ValueError: If a half is smaller than a batch, or the run lacks what a bilevel search needs.
     """
 
     def __init__(
@@ -48,29 +46,20 @@ class SearchLoop(EpochBasedTrainLoop):
         max_epochs: int,
         fraction: float = 1.0,
         split_seed: int = 0,
-        arch_dataloader: dict | None = None,
         **kwargs: Any,
     ) -> None:
-        if arch_dataloader is not None and (fraction, split_seed) != (1.0, 0):
-            raise ValueError(
-                'train_cfg: fraction and split_seed cut no halves with arch_dataloader'
+        halves = {
+            half: dict(
+                type='ppnas_mm.Half',
+                dataset=dataloader['dataset'],
+                half=half,
+                fraction=fraction,
+                seed=split_seed,
             )
-        if arch_dataloader is None:
-            dataloader, arch_dataloader = (
-                {
-                    **dataloader,
-                    'dataset': dict(
-                        type='ppnas_mm.Half',
-                        dataset=dataloader['dataset'],
-                        half=half,
-                        fraction=fraction,
-                        seed=split_seed,
-                    ),
-                }
-                for half in ('train', 'val')
-            )
-        super().__init__(runner, dataloader, max_epochs, **kwargs)
-        second = runner.build_dataloader(arch_dataloader, seed=runner.seed)
+            for half in ('train', 'val')
+        }
+        super().__init__(runner, {**dataloader, 'dataset': halves['train']}, max_epochs, **kwargs)
+        second = runner.build_dataloader({**dataloader, 'dataset': halves['val']}, seed=runner.seed)
         self.loaders = {'train': self.dataloader, 'val': second}
         for half, loader in self.loaders.items():
             if not len(loader):

@@ -8,7 +8,7 @@ the names of the choices and of the modules, so a space adds no code of its own 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +23,7 @@ from ..genotype import (
     Genotype,
     GenotypeError,
 )
+from ..ops import OPS
 from .mixture import Choice, Mixture, Path, Weights
 
 
@@ -116,6 +117,17 @@ class SuperNet(nn.Module):
         self.register_buffer(
             'alive', torch.ones(sum(map(len, self._alive.values())), dtype=torch.bool)
         )
+
+    @classmethod
+    def check_ops(cls, ops: Sequence[str], mixed_only: Sequence[str] = ()) -> None:
+        """Check the candidates of a config; ``mixed_only`` may take part, but not alone.
+
+        Raises:
+            ValueError: If an operation is not one of the space, or none to choose is given.
+        """
+        known = (SPACE_RULES[cls.space].ops & set(OPS)) | set(mixed_only)
+        if not set(ops) - {'none'} or len(set(ops)) != len(ops) or not set(ops) <= known:
+            raise ValueError(f'ops={ops}: expected different operations of {sorted(known)}')
 
     def arch_parameters(self) -> dict[str, nn.Parameter]:
         """Return the architecture parameters by name of their choice."""

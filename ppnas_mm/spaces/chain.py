@@ -14,8 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..backbones.chain import STAGES, MacroChain
-from ..genotype import SPACE_RULES
-from ..ops import OPS, OpSpec, build_op
+from ..ops import OpSpec, build_op
 from ..registry import MODELS
 from .base import Mixed, SuperNet
 from .mixture import Choice, Relaxed, Weights, mixed_sum
@@ -71,9 +70,7 @@ class ChainSuperNet(SuperNet, MacroChain):
         depths: Sequence[int] = (4, 4, 4, 4, 4),
         **kwargs: Any,
     ) -> None:
-        known = SPACE_RULES[self.space].ops & set(OPS)
-        if not ops or len(set(ops)) != len(ops) or not set(ops) <= known:
-            raise ValueError(f'ops={ops}: expected different operations of {sorted(known)}')
+        self.check_ops(ops)
         if len(depths) != len(STAGES) or min(depths) < 1:
             raise ValueError(f'depths={tuple(depths)}: expected {len(STAGES)} numbers from 1')
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..backbones.darts import MacroDARTS
 from ..genotype import SPACE_RULES
-from ..ops import OPS, OpSpec
+from ..ops import OpSpec
 from ..registry import MODELS
 from .base import SuperNet
 from .mixed_dag import MixedDAG, edge_weights
@@ -61,9 +61,7 @@ class DARTSSuperNet(SuperNet, MacroDARTS):
         norm_cfg: dict | None = None,
         **kwargs: Any,
     ) -> None:
-        known = (SPACE_RULES[self.space].ops & set(OPS)) | {'none'}
-        if not set(ops) - {'none'} or len(set(ops)) != len(ops) or not set(ops) <= known:
-            raise ValueError(f'ops={ops}: expected different operations of {sorted(known)}')
+        self.check_ops(ops, mixed_only=('none',))
         kwargs.update(num_cells=num_cells, init_channels=init_channels)
         kwargs['norm_cfg'] = dict(type='BN', affine=False) if norm_cfg is None else norm_cfg
 

@@ -9,6 +9,7 @@ run undilated on the even and odd pixels (outputs and gradients stay the same).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -69,7 +70,7 @@ class MixedDAG(Mixed):
     def __init__(self, cell: str, inputs: int, nodes: int, ops: Sequence[str], spec: OpSpec):
         super().__init__(cell, inputs)
         self.stride = spec.stride
-        inner = OpSpec(**{**vars(spec), 'stride': 1})
+        inner = replace(spec, stride=1)
         # pools have no weights of an edge's own: one for each source node
         self.pools = nn.ModuleDict(
             {

@@ -12,8 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..backbones.nasbench201 import MacroNB201
-from ..genotype import SPACE_RULES
-from ..ops import OPS, OpSpec
+from ..ops import OpSpec
 from ..registry import MODELS
 from .base import SuperNet
 from .mixed_dag import MixedDAG, edge_weights
@@ -44,9 +43,7 @@ class NASBench201SuperNet(SuperNet, MacroNB201):
     def __init__(
         self, ops: Sequence[str] = NB201_OPS, norm_cfg: dict | None = None, **kwargs: Any
     ) -> None:
-        known = SPACE_RULES[self.space].ops & set(OPS)
-        if not set(ops) - {'none'} or len(set(ops)) != len(ops) or not set(ops) <= known:
-            raise ValueError(f'ops={ops}: expected different operations of {sorted(known)}')
+        self.check_ops(ops)
         kwargs['norm_cfg'] = dict(type='BN', affine=False) if norm_cfg is None else norm_cfg
 
         def dag(kind: str, spec: OpSpec) -> nn.Module:

@@ -15,8 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..backbones.pp_resnet import MacroResNet, cifar_macro, imagenet_macro
-from ..genotype import SPACE_RULES
-from ..ops import OPS, ConvStyle, OpSpec, build_op
+from ..ops import ConvStyle, OpSpec, build_op
 from ..registry import MODELS
 from .base import Mixed, SuperNet
 from .mixture import Choice, Path, Relaxed, Weights, mixed_sum
@@ -97,9 +96,7 @@ class PPConvSuperNet(SuperNet, MacroResNet):
     ) -> None:
         if macro not in MACROS:
             raise ValueError(f'macro={macro!r}: expected one of {list(MACROS)}')
-        known = SPACE_RULES[self.space].ops & set(OPS)
-        if not ops or len(set(ops)) != len(ops) or not set(ops) <= known:
-            raise ValueError(f'ops={ops}: expected different operations of {sorted(known)}')
+        self.check_ops(ops)
         if groups < 1:
             raise ValueError(f'groups={groups}: expected 1 or more')
         settings, derived = MACROS[macro]
