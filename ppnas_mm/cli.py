@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import difflib
 import inspect
 import os
@@ -206,12 +207,19 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
         text = _annotation(error) + ' '.join(lines)[:600] + _suggestion(error)
         print(f'error: {type(error).__name__}: {text}', file=sys.stderr)
         code = 2
-    _leave_group()
+    _leave_group(code)
     sys.exit(code)
 
 
-def _leave_group() -> None:
-    """End this process' part in a group of processes, so that none aborts another's exit."""
+def _leave_group(code: int) -> None:
+    """Leave a group of processes, if this one is in any, and end the process.
+
+    Without the interpreter's own end: gloo's threads abort a process that they outlive.
+    """
     distributed = sys.modules.get('torch.distributed')
     if distributed is not None and distributed.is_initialized():
         distributed.destroy_process_group()
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
