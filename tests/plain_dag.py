@@ -4,12 +4,16 @@ Uses the super-net's own modules, one call for each operation on each edge.
 """
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 from unittest.mock import patch
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
+from ppnas_mm.algorithms import GDAS
+from ppnas_mm.spaces import Weights
 from ppnas_mm.spaces.mixed_dag import MixedDAG
 
 
@@ -37,3 +41,18 @@ def plain_forward(dag: Any, states: Sequence[Tensor], edges: dict) -> list[Tenso
 def edge_by_edge() -> Any:
     """Context in which every super-net computes the plain formula."""
     return patch.object(MixedDAG, 'forward', plain_forward)
+
+
+def every_operation() -> Any:
+    """Context in which GDAS computes all operations, those not drawn times zero, edge by edge."""
+
+    def all_of_them(search: Any, p: Tensor, drawn: Tensor) -> list[Weights]:
+        alive = [search.super_net.alive_candidates(c.name) for c in search.table.choices]
+        hard = functional.one_hot(drawn, p.shape[1]).to(p)
+        scales = hard + hard * (p - p.detach())
+        return [Weights(a, row[list(a)]) for a, row in zip(alive, scales, strict=True)]
+
+    stack = ExitStack()
+    stack.enter_context(edge_by_edge())
+    stack.enter_context(patch.object(GDAS, '_hard', all_of_them))
+    return stack

@@ -21,6 +21,8 @@ SIZE = 64  # of the images: CDARTS' heads need some pixels after every reduction
 
 def arguments(name: str, model: dict) -> dict[str, Any]:
     """What an algorithm has to be told about the model."""
+    if name == 'EoiNAS':
+        return {'warmup_epochs': 0}
     if name != 'CDARTS':
         return {}
     with torch.device('meta'):

@@ -4,14 +4,18 @@ from .base import SearchAlgorithm
 from .bilevel import BilevelSearch
 from .cdarts import CDARTS
 from .darts import DARTS
+from .eoinas import EoiNAS
+from .gdas import GDAS
 from .ppnas import PPNAS
 from .random_search import RandomSearch
 
 __all__ = [
     'CDARTS',
     'DARTS',
+    'GDAS',
     'PPNAS',
     'BilevelSearch',
+    'EoiNAS',
     'RandomSearch',
     'SearchAlgorithm',
 ]

@@ -111,8 +111,16 @@ class SearchAlgorithm(BaseModel):
 
     @torch.no_grad()
     def distribution(self) -> dict[str, list[float]]:
-        """Return, for each choice, the gates' sigmoids or the operations' softmax."""
-        return {
-            name: (p.sigmoid() if self.super_net.choices[name].gates else p.softmax(0)).tolist()
-            for name, p in self.super_net.arch.items()
-        }
+        """Return, for each choice, the gates' sigmoids or the operations' softmax; 0: pruned."""
+        found = {}
+        for name, p in self.super_net.arch.items():
+            alive = list(self.super_net.alive_candidates(name))
+            values = torch.zeros_like(p)
+            gates = self.super_net.choices[name].gates
+            values[alive] = p[alive].sigmoid() if gates else p[alive].softmax(0)
+            found[name] = values.tolist()
+        return found
+
+    def details(self) -> dict[str, Any]:
+        """Return what else an epoch's entry in the record of the search shall hold."""
+        return {}

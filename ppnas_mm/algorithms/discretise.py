@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 
 from ..spaces.base import Node, SuperNet
@@ -9,7 +11,9 @@ from ..spaces.mixture import Path
 
 
 @torch.no_grad()
-def strongest(net: SuperNet, keep: int = 2) -> Path:
+def strongest(
+    net: SuperNet, scores: Mapping[str, Sequence[float]] | None = None, keep: int = 2
+) -> Path:
     """Return the path of the strongest operation of each edge and the strongest edges of each node.
 
     DARTS, Section 2.4; CDARTS, Section 3.2 (top-k, k = 2) and the authors' ``parse``: an operation
@@ -18,23 +22,29 @@ def strongest(net: SuperNet, keep: int = 2) -> Path:
 
     Args:
         net: The super-net.
+        scores: What an operation counts, by choice and candidate, instead of its softmax.
         keep: Connections of a node that keeps any number of them (spaces with free gates).
     """
     path: dict[str, tuple[int, ...]] = {}
     for nodes in net.layout.values():
         for node in nodes.values():
-            path.update(_decide(net, node, keep))
+            path.update(_decide(net, node, keep, scores))
     return {name: path[name] for name in net.choices if name in path}
 
 
-def _decide(net: SuperNet, node: Node, keep: int) -> dict[str, tuple[int, ...]]:
+def _decide(
+    net: SuperNet, node: Node, keep: int, given: Mapping[str, Sequence[float]] | None
+) -> dict[str, tuple[int, ...]]:
     path: dict[str, tuple[int, ...]] = {}
     scores: dict[int | None, float] = {}
     for op in node.ops:
         alive = list(net.alive_candidates(op.name))
         if not alive:
             continue
-        shares = dict(zip(alive, net.arch[op.name][alive].softmax(0).tolist(), strict=True))
+        if given is None:
+            shares = dict(zip(alive, net.arch[op.name][alive].softmax(0).tolist(), strict=True))
+        else:
+            shares = dict(enumerate(given[op.name]))
         best = max(net.keepable(op.name), key=lambda i: shares[i])
         path[op.name], scores[op.source] = (best,), shares[best]
     if node.gates is None:

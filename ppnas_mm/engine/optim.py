@@ -18,7 +18,30 @@ class SearchOptimWrapper(OptimWrapperDict):
     """``weights``, ``arch`` and further parts; any of them can be updated from one loss.
 
     One-level algorithms update both at once (PP-NAS, eq. 6), bilevel ones name the parts.
+
+    Args:
+        model: What is optimised; parameters that it has no longer are forgotten.
+        **wrappers: The parts.
     """
+
+    def __init__(self, model: nn.Module, **wrappers: OptimWrapper) -> None:
+        super().__init__(**wrappers)
+        self.model = model
+
+    def forget_pruned(self) -> None:
+        """Drop the parameters that the model has pruned, and their state, from the optimizers."""
+        left = {id(p) for p in self.model.parameters()}
+        for wrapper in self.optim_wrappers.values():
+            optimizer = wrapper.optimizer
+            for group in optimizer.param_groups:  # emptied groups stay: schedules count them
+                group['params'] = [p for p in group['params'] if id(p) in left]
+            for parameter in [p for p in optimizer.state if id(p) not in left]:
+                del optimizer.state[parameter]
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Load the state of optimizers that may have forgotten what was pruned."""
+        self.forget_pruned()
+        super().load_state_dict(state_dict)
 
     def update_params(
         self, loss: Tensor, step_kwargs: dict | None = None, zero_kwargs: dict | None = None
@@ -127,4 +150,4 @@ class SearchOptimConstructor:
                 group['params'] = [p for p in group['params'] if id(p) in mine]
             groups[:] = [group for group in groups if group['params']]
             wrappers[name] = wrapper
-        return SearchOptimWrapper(**wrappers)
+        return SearchOptimWrapper(algorithm, **wrappers)

@@ -20,6 +20,7 @@ from ..genotype import DegenerateArchitectureError, Genotype
 from ..registry import HOOKS
 from ..version import __version__
 from ..visualize import draw_genotype, draw_search
+from .optim import SearchOptimWrapper
 from .seed import mix_seed, seed_everything, set_epoch
 
 
@@ -72,7 +73,7 @@ class SearchHook(Hook):
     def __init__(self, recalibrate_batches: int = 0, channels_last: bool = True) -> None:
         self.recalibrate_batches = recalibrate_batches
         self.channels_last = channels_last
-        self.losses: dict[str, list[float]] = {}
+        self.values: dict[str, list[float]] = {}
 
     def before_train(self, runner: Any) -> None:
         """Start the record, or continue that of the epochs before."""
@@ -103,15 +104,15 @@ class SearchHook(Hook):
 
     def before_train_epoch(self, runner: Any) -> None:
         """Forget the losses of the epoch before; let the algorithm prepare."""
-        self.losses = {}
+        self.values = {}
         self.algorithm.before_epoch(runner.epoch + 1)
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Collect the losses; stop at once where one is not finite."""
+        """Collect losses and accuracies; stop at once where one is not finite."""
         for name, value in (outputs or {}).items():
-            if 'loss' not in name:
+            if 'loss' not in name and 'accuracy' not in name:
                 continue
             number = float(value.detach()) if isinstance(value, torch.Tensor) else float(value)
             if not math.isfinite(number):
@@ -120,25 +121,32 @@ class SearchHook(Hook):
                     f'what epoch {runner.epoch} left in {self.folder} is intact; '
                     'lower the learning rate or clip gradients'
                 )
-            self.losses.setdefault(name, []).append(number)
+            self.values.setdefault(name, []).append(number)
 
     def after_train_epoch(self, runner: Any) -> None:
         """Let the algorithm act; then write genotype and record of this epoch."""
         epoch = runner.epoch + 1
         self.algorithm.after_epoch(epoch)
+        if isinstance(runner.optim_wrapper, SearchOptimWrapper):
+            runner.optim_wrapper.forget_pruned()
         if not is_main_process():
             return
         share, words = summarise(self.algorithm)
         runner.logger.info(f'Architecture after epoch {epoch}: {words}')
         runner.visualizer.add_scalars({'arch/decided': share}, step=epoch)
+        means = {name: sum(values) / len(values) for name, values in self.values.items()}
         entry = dict(
             epoch=epoch,
-            losses={name: sum(values) / len(values) for name, values in self.losses.items()},
+            losses={name: value for name, value in means.items() if 'loss' in name},
             architecture={
                 name: [round(v, 6) for v in values]
                 for name, values in self.algorithm.distribution().items()
             },
+            **self.algorithm.details(),
         )
+        metrics = {name: value for name, value in means.items() if 'accuracy' in name}
+        if metrics:
+            entry['metrics'] = metrics
         self.record['epochs'].append(entry)
         self._write_record()
         self._genotype(runner, epoch, strict=False).save(self.folder / 'genotype.json')

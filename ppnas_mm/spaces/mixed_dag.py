@@ -19,6 +19,7 @@ from torch.nn import functional
 from ..genotype import Cell
 from ..ops import OpSpec, Separable, build_op
 from .base import Mixed, SuperNet
+from .mixture import Choice
 
 POOLS = ('max_pool_3x3', 'avg_pool_3x3')
 MERGE_UP_TO = 2**17
@@ -87,6 +88,22 @@ class MixedDAG(Mixed):
                 for i in range(node)
             }
             self.nodes.append(nn.ModuleDict(edges))
+        # how many edges still have the pool of a source as a candidate
+        self.readers = {
+            (i, op): inputs + nodes - max(inputs, int(i) + 1)
+            for i, pools in self.pools.items()
+            for op in pools  # type: ignore[attr-defined]
+        }
+
+    def drop(self, choice: Choice, op: str) -> None:
+        """Also delete a pool that no edge has as a candidate any more."""
+        super().drop(choice, op)
+        spot = str(choice.source), op
+        if spot in self.readers:
+            self.readers[spot] -= 1
+            if not self.readers[spot]:
+                pools: Any = self.pools[spot[0]]
+                del pools[op]
 
     def derived_keys(self, key: str, cell: Cell) -> list[str]:
         """Also give the norms of a pool to each of the edges that use it."""

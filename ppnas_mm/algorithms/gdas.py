@@ -1,0 +1,217 @@
+"""GDAS: differentiable search that computes only the operations it draws.
+
+Paper: Searching for a Robust Neural Architecture in Four GPU Hours, CVPR 2019, equations 3 to 6;
+EoiNAS, Section III-A, equations 3 to 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..registry import MODELS
+from ..spaces.mixture import Choice, Relaxed, Weights
+from .bilevel import BilevelSearch, owned_by, without_gradient
+from .op_table import OpTable
+
+
+@dataclass(frozen=True)
+class Temperature:
+    """Temperature T of an epoch (from 1): from ``start``, after ``hold`` epochs, down to ``end``.
+
+    Attributes:
+        start, end: Of the first and of the last epoch.
+        epochs: Number of epochs of the search.
+        shape: ``'linear'`` or ``'exponential'``.
+        hold: Number of epochs at the start that keep ``start``.
+    """
+
+    start: float = 10.0
+    end: float = 0.1
+    epochs: int = 250
+    shape: str = 'linear'
+    hold: int = 0
+
+    def __post_init__(self) -> None:
+        if self.shape not in ('linear', 'exponential'):
+            raise ValueError(f"temperature.shape={self.shape!r}: 'linear' or 'exponential'")
+        if not 0 < self.end <= self.start or not 0 <= self.hold < self.epochs:
+            raise ValueError(f'{self}: expected 0 < end <= start and 0 <= hold < epochs')
+
+    def __call__(self, epoch: int) -> float:
+        """Return T of an epoch; epochs past the last keep ``end``."""
+        length = max(1, self.epochs - 1 - self.hold)
+        done = min(max(epoch - 1 - self.hold, 0) / length, 1.0)
+        if self.shape == 'linear':
+            return self.start + (self.end - self.start) * done
+        return self.start * (self.end / self.start) ** done
+
+
+class Drawn:
+    """The operations that were drawn; connections as they are (eq. 4 sums over them)."""
+
+    def __init__(self, weights: Mapping[str, Weights]) -> None:
+        self.weights = weights
+
+    def __call__(self, choice: Choice, parameter: Tensor | None, alive: tuple[int, ...]) -> Weights:
+        """Return what was drawn for a choice; learned connections get their normalised weights."""
+        if choice.name in self.weights:
+            return self.weights[choice.name]
+        return _connections(choice, parameter, alive)
+
+
+class MostLikely:
+    """The strongest operation of every edge: what the super-net predicts with."""
+
+    def __call__(self, choice: Choice, parameter: Tensor | None, alive: tuple[int, ...]) -> Weights:
+        """Return the strongest candidate of an operation, and all connections."""
+        if choice.gates or parameter is None:
+            return _connections(choice, parameter, alive)
+        return Weights((alive[int(parameter.detach()[list(alive)].argmax())],))
+
+
+def _connections(choice: Choice, parameter: Tensor | None, alive: tuple[int, ...]) -> Weights:
+    return Weights(alive) if parameter is None else Relaxed()(choice, parameter, alive)
+
+
+@MODELS.register_module()
+class GDAS(BilevelSearch):
+    """Alternating steps of weights and alpha, each with operations drawn by Gumbel-softmax.
+
+    A step of the weights on the half ``train``, then a step of alpha on the half ``val``, each with
+    a draw of its own (Algorithm 1 of EoiNAS; authors' code of GDAS).  All cells of a kind share a
+    draw, and so do all processes.
+
+    Args:
+        model: Config of the wrapped model; its backbone is a super-net.
+        temperature: Arguments of :class:`Temperature`.
+        warmup_epochs: Epochs at the start in which only the weights learn.
+        hard: Whether only the operation drawn is computed (GDAS, eq. 5; ``docs/design.md``), or
+            all of them with the soft weights of eq. 5 of EoiNAS (the code of EoiNAS).
+        init_std: Standard deviation of alpha at the start (authors' code: 1e-3).
+        seed: Seed of the draws; ``None`` takes torch's, which follows the search's ``--seed``.
+        **kwargs: See :class:`SearchAlgorithm`.
+
+    Raises:
+        ValueError: If an option is out of range.
+    """
+
+    draws: Tensor
+
+    def __init__(
+        self,
+        model: dict,
+        temperature: dict | None = None,
+        warmup_epochs: int = 0,
+        hard: bool = True,
+        init_std: float = 1e-3,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(model, **kwargs)
+        if warmup_epochs < 0 or init_std < 0:
+            raise ValueError(f'warmup_epochs={warmup_epochs}, init_std={init_std}: negative')
+        self.table = OpTable(self.super_net)
+        self.super_net.mixture = MostLikely()
+        if 'cal_acc' not in self.model_config.get('head', {'cal_acc': None}):
+            self.model.head.cal_acc = True  # mmpretrain's heads say it only when asked to
+        for choice in self.table.choices:
+            torch.nn.init.normal_(self.super_net.arch[choice.name], std=init_std)
+        self.temperature = Temperature(**(temperature or {}))
+        self.warmup_epochs = warmup_epochs
+        self.hard = hard
+        self.seed = torch.initial_seed() % 2**63 if seed is None else seed
+        # the number of draws so far: with it a checkpoint goes on with the draws to come
+        self.register_buffer('draws', torch.zeros((), dtype=torch.long))
+        self.now = self.temperature(1)
+
+    def before_epoch(self, epoch: int) -> None:
+        """Set the temperature; in the warm-up only the half ``train`` is used."""
+        self.uses = ('train',) if epoch <= self.warmup_epochs else ('train', 'val')
+        self.now = self.temperature(epoch)
+
+    def gumbel(self, shape: torch.Size) -> Tensor:
+        """Return the next standard Gumbel noise, the same on all processes and devices."""
+        entropy = np.random.SeedSequence((self.seed, int(self.draws)))
+        self.draws += 1
+        generator = torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
+        while True:  # a draw of exactly zero is possible and gives infinity
+            noise = -torch.empty(shape).exponential_(generator=generator).log()
+            if bool(noise.isfinite().all()):
+                return noise.to(self.draws.device)
+
+    def draw(self, differentiable: bool) -> tuple[Drawn, Tensor]:
+        """Draw an operation for each choice (eq. 5).
+
+        Args:
+            differentiable: Whether the gradient of alpha is wanted: then what is drawn has the
+                scale ``h = 1 + p - p.detach()``, p the softmax of eq. 5.
+
+        Returns:
+            The mixture and the columns drawn, ``(choices,)``.
+        """
+        with torch.set_grad_enabled(differentiable):
+            logits = self.table.logits().log_softmax(1)
+            p = ((logits + self.gumbel(logits.shape)) / self.now).softmax(1)
+            drawn = p.detach().argmax(1)
+            weights = self._hard(p, drawn) if self.hard else self._soft(p)
+        names = [choice.name for choice in self.table.choices]
+        return Drawn(dict(zip(names, weights, strict=True))), drawn
+
+    def _hard(self, p: Tensor, drawn: Tensor) -> list[Weights]:
+        kept = [(i,) for i in drawn.tolist()]
+        if not p.requires_grad:
+            return [Weights(k) for k in kept]
+        chosen = p.gather(1, drawn[:, None])
+        scales = (1 - chosen.detach() + chosen).unbind()
+        return [Weights(k, s) for k, s in zip(kept, scales, strict=True)]
+
+    def _soft(self, p: Tensor) -> list[Weights]:
+        alive = [self.super_net.alive_candidates(choice.name) for choice in self.table.choices]
+        return [Weights(a, row[list(a)]) for a, row in zip(alive, p.unbind(), strict=True)]
+
+    def drawn_loss(self, data: Any, differentiable: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Return loss, accuracy in per cent, and the columns drawn for it, on a half's batch.
+
+        The accuracy is what the model's head reports (mmpretrain's ``cal_acc=True``, mmseg's
+        ``acc_seg``); of other models, such as detectors, it is ``100 exp(-loss)``.
+        """
+        outside = self.super_net.mixture
+        self.super_net.mixture, drawn = self.draw(differentiable)
+        try:
+            losses = self.model._run_forward(data, mode='loss')
+        finally:
+            self.super_net.mixture = outside
+        loss, logs = self.parse_losses(losses)
+        reported = [torch.as_tensor(v) for k, v in logs.items() if 'acc' in k]
+        accuracy = reported[0].mean() if reported else 100 * loss.detach().neg().exp()
+        return loss, accuracy.detach(), drawn
+
+    def train_step(self, data: Any, optim_wrapper: Any) -> dict[str, Tensor]:
+        """Update the weights on the half ``train``, then alpha on the half ``val``."""
+        weights, arch = (optim_wrapper[part] for part in ('weights', 'arch'))
+        with without_gradient(owned_by(arch)):
+            with optim_wrapper.optim_context(self):
+                loss, accuracy, drawn = self.drawn_loss(self.half(data, 'train'), False)
+            optim_wrapper.update_parts(loss, ['weights'], average=True)
+        logs = {'loss': loss.detach(), 'loss_task': loss.detach(), 'accuracy_train': accuracy}
+        if 'val' not in self.uses:
+            return logs
+        self.on_training(drawn)
+        with without_gradient(owned_by(weights)):
+            with optim_wrapper.optim_context(self):
+                loss, accuracy, drawn = self.drawn_loss(self.half(data, 'val'), True)
+            optim_wrapper.update_parts(loss, ['arch'], average=True)
+        self.on_validation(drawn, accuracy)
+        return {**logs, 'loss_val': loss.detach(), 'accuracy_val': accuracy}
+
+    def on_training(self, drawn: Tensor) -> None:
+        """Take note of the columns drawn for a step of the weights, after the warm-up."""
+
+    def on_validation(self, drawn: Tensor, accuracy: Tensor) -> None:
+        """Take note of the columns drawn for a step of alpha and of its accuracy in per cent."""
