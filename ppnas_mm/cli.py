@@ -20,9 +20,11 @@ RESULTS = (
     'last_checkpoint',
     'genotype.*',
     'search.*',
+    'importance*.svg',
     'derived.safetensors',
     'result.json',
     'retrain',
+    'seeds.*',
 )
 
 
@@ -39,12 +41,21 @@ def add_run_arguments(parser: argparse.ArgumentParser, source: str = 'config fil
     """Add what every tool that starts a run takes; ``source`` says what the first argument is."""
     from mmengine.config import DictAction
 
+    class Options(DictAction):
+        """Also keeps the words as given, for a tool that runs another one."""
+
+        def __call__(
+            self, parser: Any, namespace: Any, values: Any, option_string: Any = None
+        ) -> None:
+            namespace.option_words = [*getattr(namespace, 'option_words', []), *values]
+            super().__call__(parser, namespace, values, option_string)
+
     parser.add_argument('config', metavar=source.upper().replace(' ', '_'), help=source)
     parser.add_argument('--work-dir', help='folder of the results; default work_dirs/<config name>')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=Options,
         default={},
         metavar='KEY=VALUE',
         help='override config entries, e.g. train_cfg.max_epochs=2',
@@ -136,9 +147,14 @@ def start_run(config: Any, resume: bool) -> None:
     if resume:
         resume_run(config)
         return
-    folder = Path(config.work_dir)
+    if int(os.environ.get('RANK', 0)) == 0:
+        put_aside(Path(config.work_dir))
+
+
+def put_aside(folder: Path) -> None:
+    """Move what an earlier run left in a work dir to a folder ``earlier_N`` inside of it."""
     left = [p for pattern in RESULTS for p in folder.glob(pattern)]
-    if left and int(os.environ.get('RANK', 0)) == 0:
+    if left:
         number = 1 + len(list(folder.glob('earlier_*')))
         earlier = folder / f'earlier_{number}'
         earlier.mkdir()

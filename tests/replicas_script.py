@@ -1,4 +1,4 @@
-"""Run by test_replicas.py under torchrun: joint CDARTS steps on different data a process."""
+"""Run by test_replicas.py under torchrun: searches, with prunings, on different data a process."""
 
 import os
 
@@ -14,19 +14,30 @@ guard_torchvision()
 torch.distributed.init_process_group('gloo')
 torch.manual_seed(get_rank())  # replicas start as the first process
 net = {'type': 'ppnas_mm.DARTSSuperNet', 'num_cells': 3, 'init_channels': 2}
-config = {'evaluation': {'num_cells': 4}, 'classes': 3, 'pools': (3, 2), 'separate_epochs': 0}
-algorithm = MODELS.build({'type': 'ppnas_mm.CDARTS', 'model': classifier(net), **config})
-wrapped = Replicas(algorithm).train()
-algorithm.before_epoch(1)
-optimizers = search_optimizers(wrapped)
-for step in range(2):
-    seeds = (10 * step + get_rank(), 100 + 10 * step + get_rank())
-    halves = zip(('train', 'val'), seeds, strict=True)
-    wrapped.train_step({half: classifier_batch(seed=s) for half, s in halves}, optimizers)
-wrapped.average_buffers()
-values = torch.cat([v.flatten().double() for v in algorithm.state_dict().values()])
-one, two = all_gather(values)
-assert torch.equal(one, two), (one - two).abs().max()
-print('EQUAL', flush=True)
+algorithms = {
+    'CDARTS': {'evaluation': {'num_cells': 4}, 'classes': 3, 'pools': (3, 2), 'separate_epochs': 0},
+    'EoiNAS': {'warmup_epochs': 0, 'slimming': {'begin': 1, 'interval': 1}},
+}
+for name, options in algorithms.items():
+    config = {'type': f'ppnas_mm.{name}', 'model': classifier(net), **options}
+    algorithm = MODELS.build(config)
+    wrapped = Replicas(algorithm).train()
+    optimizers = search_optimizers(wrapped)
+    for epoch in (1, 2):
+        algorithm.before_epoch(epoch)
+        for step in range(2):
+            seed = 40 * epoch + 10 * step + get_rank()
+            halves = {'train': seed, 'val': 100 + seed}
+            batch = {half: classifier_batch(seed=s) for half, s in halves.items()}
+            wrapped.train_step(batch, optimizers)
+        wrapped.average_buffers()
+        algorithm.after_epoch(epoch)
+        optimizers.forget_pruned()
+    values = torch.cat([v.flatten().double() for v in algorithm.state_dict().values()])
+    one, two = all_gather(values)
+    assert torch.equal(one, two), (name, (one - two).abs().max())
+    hashes = all_gather(torch.tensor([int(algorithm.derive(strict=False).hash[:8], 16)]))
+    assert torch.equal(*hashes)
+    print(f'EQUAL {name}', flush=True)
 torch.distributed.destroy_process_group()
 os._exit(0)  # gloo's threads abort a process that they outlive

@@ -1,4 +1,4 @@
-"""A CDARTS search that is killed in the middle of a cycle and resumed ends in the same bytes."""
+"""A search that is killed and resumed ends in the same bytes: in a cycle, between prunings."""
 
 import os
 import signal
@@ -7,19 +7,18 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import load_file
 from tool import ROOT, call, start
 
 from ppnas_mm import Genotype
 
-CONFIG = str(ROOT / 'configs/search/cdarts_digits.py')
-OPTIONS = [
+SMALL = [
     '--cfg-options',
     'model.model.backbone.init_channels=2',
     'model.model.backbone.num_cells=3',
     'model.model.head.in_channels=32',
-    'model.evaluation.num_cells=4',
     'model.warmup_epochs=0',
     'train_dataloader.dataset.indices=70',
     'train_dataloader.batch_size=16',
@@ -29,13 +28,25 @@ OPTIONS = [
     'train_cfg.val_interval=4',
     'custom_hooks.1.recalibrate_batches=1',
 ]
+OPTIONS = {
+    # epoch 1 trains the evaluation network, epoch 2 is joint
+    'cdarts_digits': [*SMALL, 'model.evaluation.num_cells=4'],
+    # after epochs 1 and 3 each edge loses an operation
+    'eoinas_digits': [*SMALL, 'model.slimming.begin=1', 'model.slimming.interval=2'],
+}
+every_search = pytest.mark.parametrize('name', OPTIONS)
 FILES = ('genotype.json', 'derived.safetensors', 'search.json')
 
 
-def kill_after(folder: Path, epoch: int) -> None:
+def config(name: str) -> str:
+    """Path of a search config."""
+    return str(ROOT / f'configs/search/{name}.py')
+
+
+def kill_after(name: str, folder: Path, epoch: int) -> None:
     """Run, and kill -9 soon after the checkpoint of an epoch was seen."""
     process = start(
-        'search.py', CONFIG, '--work-dir', folder, '--resume', *OPTIONS,
+        'search.py', config(name), '--work-dir', folder, '--resume', *OPTIONS[name],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     while process.poll() is None and not (folder / f'epoch_{epoch}.pth').is_file():
@@ -46,23 +57,38 @@ def kill_after(folder: Path, epoch: int) -> None:
     process.wait()
 
 
-def test_a_kill_between_the_phases_of_a_cycle_changes_nothing(tmp_path: Path) -> None:
+@every_search
+def test_a_kill_changes_nothing(name: str, tmp_path: Path) -> None:
     whole, killed = tmp_path / 'whole', tmp_path / 'killed'
-    assert call('search.py', CONFIG, '--work-dir', whole, *OPTIONS) == 0
-    kill_after(killed, 1)  # epoch 1 trains the evaluation network, epoch 2 is joint
+    assert call('search.py', config(name), '--work-dir', whole, *OPTIONS[name]) == 0
+    kill_after(name, killed, 1)
     assert not (killed / 'derived.safetensors').exists()
-    state = torch.load(killed / 'epoch_1.pth', weights_only=True)
-    assert any(key.startswith('evaluation.') for key in state['state_dict'])
-    assert call('search.py', CONFIG, '--work-dir', killed, '--resume', *OPTIONS) == 0
-    for name in FILES:
-        assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
+    again = ['--work-dir', killed, '--resume', *OPTIONS[name]]
+    assert call('search.py', config(name), *again) == 0
+    for file in FILES:
+        assert (killed / file).read_bytes() == (whole / file).read_bytes(), file
 
 
-def test_two_processes_search_one_architecture(tmp_path: Path) -> None:
+def test_checkpoints_hold_what_a_phase_needs_and_nothing_pruned(tmp_path: Path) -> None:
+    for name in OPTIONS:
+        kill_after(name, tmp_path / name, 1)
+    states = {n: torch.load(tmp_path / n / 'epoch_1.pth', weights_only=True) for n in OPTIONS}
+    assert any(key.startswith('evaluation.') for key in states['cdarts_digits']['state_dict'])
+    state = states['eoinas_digits']['state_dict']
+    (row,) = (key for key in state if key.endswith('backbone.alive'))
+    assert int((~state[row]).sum()) == 28  # one of the eight operations of each edge
+    owned = states['eoinas_digits']['optimizer']['weights']['param_groups'][0]['params']
+    weights = [k for k, v in state.items() if k.startswith('model.') and '.arch.' not in k]
+    trained = [k for k in weights if k.endswith(('weight', 'bias'))]
+    assert len(owned) == len(trained)
+
+
+@every_search
+def test_two_processes_search_one_architecture(name: str, tmp_path: Path) -> None:
     command = [
         sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node=2', '--master-port=29631',
-        str(ROOT / 'tools/search.py'), CONFIG, '--work-dir', str(tmp_path), '--launcher', 'pytorch',
-        *OPTIONS, 'train_dataloader.batch_size=8',
+        str(ROOT / 'tools/search.py'), config(name), '--work-dir', str(tmp_path),
+        '--launcher', 'pytorch', *OPTIONS[name], 'train_dataloader.batch_size=8',
     ]  # fmt: skip
     environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)

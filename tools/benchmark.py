@@ -122,6 +122,9 @@ def search_model(algorithm: str) -> dict[str, Any]:
     if algorithm == 'cdarts':
         more = dict(evaluation=dict(num_cells=20), classes=10, pools=(6, 6))
         return dict(type='ppnas_mm.CDARTS', model=model, **more)
+    if algorithm == 'eoinas':
+        model['backbone'].update(combine='sum', pool_norm=True)
+        return dict(type='ppnas_mm.EoiNAS', model=model)
     return dict(type='ppnas_mm.DARTS', model=model, order=2 if algorithm == 'darts-2nd' else 1)
 
 
@@ -136,7 +139,7 @@ def build_step(algorithm: str, batch_size: int, device: str) -> Any:
 
     guard_torchvision()
     sys.path.insert(0, str(Path(__file__).parents[1] / 'tests'))
-    from plain_dag import edge_by_edge
+    from plain_dag import edge_by_edge, every_operation
 
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
@@ -145,8 +148,8 @@ def build_step(algorithm: str, batch_size: int, device: str) -> Any:
     parts = dict.fromkeys(model.optim_parts(), sgd)
     config = dict(constructor='ppnas_mm.SearchOptimConstructor', **parts)
     optimizers = build_optim_wrapper(model, config)
-    if algorithm == 'cdarts':
-        model.before_epoch(1 + model.warmup_epochs + model.separate_epochs)
+    # past the warm-up, into an epoch in which all parts learn
+    model.before_epoch(1 + model.warmup_epochs + getattr(model, 'separate_epochs', 0))
 
     def batch() -> dict[str, Any]:
         inputs = [torch.randint(0, 256, (3, 32, 32)).byte() for _ in range(batch_size)]
@@ -160,9 +163,9 @@ def build_step(algorithm: str, batch_size: int, device: str) -> Any:
         model.to(memory_format=torch.channels_last if last else torch.contiguous_format)
         with ExitStack() as stack:
             if plain:
-                stack.enter_context(edge_by_edge())
+                stack.enter_context(every_operation() if algorithm == 'eoinas' else edge_by_edge())
             if wasteful:
-                for module in ('cdarts', 'darts'):
+                for module in ('cdarts', 'darts', 'gdas'):
                     name = f'ppnas_mm.algorithms.{module}.without_gradient'
                     stack.enter_context(patch(name, lambda parameters: ExitStack()))
             start = time.perf_counter()
@@ -235,12 +238,15 @@ def main() -> None:
     parser = cli.new_parser(
         'Benchmarks: "params" counts parameters and multiply-adds of the backbones, "complexity" '
         'those of the detectors and segmentors; "search-step" times a step of a search beside the '
-        'plain formula, which goes edge by edge and computes all gradients.',
+        'plain formula, which goes edge by edge, computes all gradients and, for eoinas, every '
+        'operation.',
         'python tools/benchmark.py search-step --algorithm cdarts --batch-size 16',
     )
     tables = {'params': params, 'complexity': complexity}
     parser.add_argument('what', choices=[*tables, 'search-step'])
-    parser.add_argument('--algorithm', choices=['cdarts', 'darts', 'darts-2nd'], default='cdarts')
+    parser.add_argument(
+        '--algorithm', choices=['cdarts', 'darts', 'darts-2nd', 'eoinas'], default='cdarts'
+    )
     parser.add_argument('--batch-size', type=int, default=16)
     parser.add_argument('--rounds', type=int, default=5, help='timed rounds, after one to warm up')
     parser.add_argument('--device', choices=['cpu', 'cuda'], default='cpu')

@@ -1,47 +1,15 @@
 """Compare networks over several seeds; see --help."""
 
 import json
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 
 from ppnas_mm import cli
+from ppnas_mm.jobs import Jobs
 
 TOOLS = Path(__file__).parent
 CLASSIFICATION = 'configs/classification'
-
-
-class Jobs:
-    """Runs other tools, each in a process of its own, and says how much time is left.
-
-    Args:
-        total: Number of jobs to come, finished ones included.
-    """
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.done = 0
-        self.seconds: list[float] = []
-
-    def run(self, result: Path, tool: str, *arguments: object) -> None:
-        """Run ``tool`` unless its ``result`` is there already."""
-        self.done += 1
-        if result.is_file():
-            return
-        command = [sys.executable, str(TOOLS / tool), *map(str, arguments)]
-        average = sum(self.seconds) / len(self.seconds) if self.seconds else 0
-        left = (
-            f', about {(self.total - self.done + 1) * average / 60:.0f} min left' if average else ''
-        )
-        print(f'[{self.done}/{self.total}{left}]', *command[1:], flush=True)
-        start = time.monotonic()
-        finished = subprocess.run(command, capture_output=True, text=True)
-        if finished.returncode:
-            raise RuntimeError(f'{" ".join(command)} failed: {finished.stderr.strip()[-600:]}')
-        self.seconds.append(time.monotonic() - start)
 
 
 def draw(search: str, seed: int, path: Path) -> None:
@@ -62,8 +30,9 @@ def train_all(args: object, folder: Path) -> dict[str, list[dict]]:
     jobs = Jobs(args.seeds * (3 + len(args.baselines)))
     for seed in range(args.seeds):
         search = folder / f'search-{seed}'
-        common = ['--seed', seed, '--resume', '--work-dir']
-        jobs.run(search / 'derived.safetensors', 'search.py', args.search, *common, search)
+        common = ['--seed', seed, '--resume']
+        found = (search / 'derived.safetensors').is_file()
+        jobs.run(found, TOOLS / 'search.py', search, args.search, *common)
         drawn = folder / f'random-{seed}.json'
         if not drawn.is_file():
             draw(args.search, seed, drawn)
@@ -74,8 +43,9 @@ def train_all(args: object, folder: Path) -> dict[str, list[dict]]:
         }
         for name, (config, extra) in networks.items():
             work = folder / f'{name.split()[0]}-{seed}'
-            jobs.run(work / 'result.json', 'train.py', config, *common, work, *extra)
-            results.setdefault(name, []).append(json.loads((work / 'result.json').read_text()))
+            result = work / 'result.json'
+            jobs.run(result.is_file(), TOOLS / 'train.py', work, config, *common, *extra)
+            results.setdefault(name, []).append(json.loads(result.read_text()))
     return results
 
 
@@ -88,9 +58,9 @@ def train_configs(args: object, folder: Path) -> dict[str, list[dict]]:
         for config in args.configs:
             name = Path(config).stem
             work = folder / f'{name}-{seed}'
-            common = ['--seed', seed, '--resume', '--work-dir', work, *options]
-            jobs.run(work / 'result.json', 'train.py', config, *common)
-            results.setdefault(name, []).append(json.loads((work / 'result.json').read_text()))
+            result, common = work / 'result.json', ['--seed', seed, '--resume', *options]
+            jobs.run(result.is_file(), TOOLS / 'train.py', work, config, *common)
+            results.setdefault(name, []).append(json.loads(result.read_text()))
     return results
 
 
@@ -103,8 +73,8 @@ def train_searches(args: object, folder: Path) -> dict[str, list[dict]]:
             name = Path(config).stem
             work = folder / f'{name}-{seed}'
             result = work / 'retrain' / 'result.json'
-            common = ['--seed', seed, '--resume', '--work-dir', work, '--retrain', args.retrain]
-            jobs.run(result, 'search.py', config, *common)
+            common = ['--seed', seed, '--resume', '--retrain', args.retrain]
+            jobs.run(result.is_file(), TOOLS / 'search.py', work, config, *common)
             results.setdefault(name, []).append(json.loads(result.read_text()))
     return results
 

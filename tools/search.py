@@ -3,11 +3,11 @@
 from argparse import Namespace
 from pathlib import Path
 
-from ppnas_mm import cli
+from ppnas_mm import cli, seeds
 
 
 def main() -> None:
-    """Parse the arguments, run the search, retrain if asked to, print the table."""
+    """Parse the arguments, run one search, or one for each of several seeds."""
     parser = cli.new_parser(
         'Search an architecture. The work dir gets genotype.json, genotype.svg, '
         'derived.safetensors, search.json and search.svg.',
@@ -16,7 +16,17 @@ def main() -> None:
     cli.add_run_arguments(parser)
     cli.add_train_arguments(parser)
     parser.add_argument('--retrain', metavar='CONFIG', help='then train the result from scratch')
+    seeds.add_arguments(parser)
     args = parser.parse_args()
+    seeds.check_arguments(parser, args)
+    if args.seeds:
+        seeds.search_seeds(args, Path(__file__))
+    else:
+        search(args)
+
+
+def search(args: Namespace) -> None:
+    """Run the search, retrain if asked to, print the table."""
     config = cli.load_run(args)
     cli.start_run(config, args.resume)
 

@@ -7,8 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ppnas_mm.cli import new_parser, run_tool
+from ppnas_mm.draw_importance import draw_importance, draw_importance_table
 from ppnas_mm.genotype import Genotype
 from ppnas_mm.visualize import draw_genotype, draw_search
+
+PICTURES = {
+    'course': draw_search,
+    'importance': draw_importance,
+    'importance-table': draw_importance_table,
+}
 
 
 def search_record(source: str) -> dict | None:
@@ -25,15 +32,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = new_parser(
         'Draw an architecture, or the course of a search from its search.json.',
         'python tools/visualize.py pp_resnet_imagenet --out pp_resnet_imagenet.svg\n'
-        '  python tools/visualize.py work_dirs/digits/search.json --out search.png',
+        '  python tools/visualize.py work_dirs/digits/search.json --out search.png\n'
+        '  python tools/visualize.py search.json --picture importance --out importance.svg',
     )
     parser.add_argument('genotype', help='published name, genotype JSON file or search.json')
     parser.add_argument('--out', required=True, help='picture to write: .svg or .png')
     parser.add_argument('--title', help='title of an architecture; default: its name')
+    parser.add_argument(
+        '--picture', choices=PICTURES, default='course', help='of a search; default: its course'
+    )
     args = parser.parse_args(argv)
     record = search_record(args.genotype)
     if record is not None:
-        draw_search(record, args.out)
+        PICTURES[args.picture](record, args.out)
     else:
         title = args.title or Path(args.genotype).stem
         draw_genotype(Genotype.load(args.genotype), args.out, title)

@@ -27,9 +27,15 @@ class SearchAlgorithm(BaseModel):
         data_preprocessor: Passed on to the wrapped model (mmengine's runner gives it to the whole).
         init_cfg: mmengine initialisation of the whole.
 
+    Attributes:
+        shared_statistics: Whether the running statistics are those of many architectures, so that
+            they must be computed anew before the super-net predicts as one.
+
     Raises:
         TypeError: If the model's backbone is not a super-net.
     """
+
+    shared_statistics = False
 
     def __init__(
         self, model: dict, data_preprocessor: dict | None = None, init_cfg: dict | None = None

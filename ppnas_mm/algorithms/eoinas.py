@@ -1,6 +1,6 @@
 """EoiNAS: operation importance and a high-order Markov chain that slims the search space.
 
-Paper: Exploiting Operation Importance for Differentiable Neural Architecture Search, TNNLS 2021,
+Paper: Exploiting Operation Importance for Differentiable Neural Architecture Search, TNNLS 2022,
 Algorithm 1 and equations 3 to 12.  What the paper leaves open is settled in ``docs/design.md``, a
 lettered row for each question; the letters in brackets are its rows.
 """
@@ -159,10 +159,16 @@ class EoiNAS(GDAS):
         return dict(zip(names, table.tolist(), strict=True))
 
     def details(self) -> dict[str, Any]:
-        """Return importance and probability of Live of every operation, after the warm-up."""
+        """Return importance and probability of Live of every operation, after the warm-up.
+
+        Once all is decided also ``ranking``, the importance before the last pruning.
+        """
         if not bool(self.current.any()):
             return {}
-        found = dict(importance=self.current)
+        found: dict[str, Any] = {'importance': self.table.named(self.current)}
         if self.slimming is not None:
-            found['live'] = self.chain.live[0]
-        return {name: self.table.named(table) for name, table in found.items()}
+            found['live'] = self.table.named(self.chain.live[0])
+        if self.slimming is not None and self.decided:
+            rows = self._by_name(self.ranking).items()
+            found['ranking'] = {name: [round(v, 6) or None for v in row] for name, row in rows}
+        return found

@@ -102,6 +102,7 @@ class GDAS(BilevelSearch):
     """
 
     draws: Tensor
+    shared_statistics = True
 
     def __init__(
         self,
@@ -125,9 +126,9 @@ class GDAS(BilevelSearch):
         self.temperature = Temperature(**(temperature or {}))
         self.warmup_epochs = warmup_epochs
         self.hard = hard
-        self.seed = torch.initial_seed() % 2**63 if seed is None else seed
-        # the number of draws so far: with it a checkpoint goes on with the draws to come
-        self.register_buffer('draws', torch.zeros((), dtype=torch.long))
+        seed = torch.initial_seed() % 2**63 if seed is None else seed
+        # seed and number of draws so far: checkpoints go on with them, all processes have the same
+        self.register_buffer('draws', torch.tensor([seed, 0]))
         self.now = self.temperature(1)
 
     def before_epoch(self, epoch: int) -> None:
@@ -137,8 +138,8 @@ class GDAS(BilevelSearch):
 
     def gumbel(self, shape: torch.Size) -> Tensor:
         """Return the next standard Gumbel noise, the same on all processes and devices."""
-        entropy = np.random.SeedSequence((self.seed, int(self.draws)))
-        self.draws += 1
+        entropy = np.random.SeedSequence(self.draws.tolist())
+        self.draws[1] += 1
         generator = torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
         while True:  # a draw of exactly zero is possible and gives infinity
             noise = -torch.empty(shape).exponential_(generator=generator).log()

@@ -15,6 +15,7 @@ from mmengine.model import is_model_wrapper
 
 from ..algorithms.base import SearchAlgorithm
 from ..derive import derive_model, evaluate, recalibrate, save_derived
+from ..draw_importance import draw_importance, draw_importance_table
 from ..fileio import write_atomic
 from ..genotype import DegenerateArchitectureError, Genotype
 from ..registry import HOOKS
@@ -170,12 +171,17 @@ class SearchHook(Hook):
         epoch = runner.epoch or len(self.record['epochs'])
         if is_main_process():
             draw_search(self.record, self.folder / 'search.svg')
+            if any('importance' in entry for entry in self.record['epochs']):
+                draw_importance(self.record, self.folder / 'importance.svg')
+                draw_importance_table(self.record, self.folder / 'importance_table.svg')
         genotype = self._genotype(runner, epoch, strict=True)
         model = derive_model(self.algorithm, genotype)
         loader = runner.train_dataloader
         set_epoch(loader, runner.seed, epoch, runner.rank)
         seed_everything(mix_seed(runner.seed, epoch, runner.rank))
         recalibrate(model, loader, self.recalibrate_batches)
+        if self.algorithm.shared_statistics:
+            recalibrate(self.algorithm, loader, self.recalibrate_batches)
         result: dict[str, Any] = dict(
             genotype=genotype.hash, bn_recalibrated_on_batches=self.recalibrate_batches
         )

@@ -1,0 +1,77 @@
+"""Tools run one after the other, each in a process of its own, with the time left."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+
+class JobError(RuntimeError):
+    """A tool that was run failed; the message has its error line and where its output is."""
+
+
+class Jobs:
+    """Runs tools and says how much time is left.
+
+    Args:
+        total: Number of jobs to come, finished ones included.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.done = 0
+        self.seconds: list[float] = []
+
+    def run(
+        self,
+        finished: bool,
+        tool: Path,
+        work_dir: Path,
+        *arguments: object,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Run ``tool`` with a work dir, which also gets its ``output.log``, unless ``finished``.
+
+        The tool is ended with this process, also by SIGTERM.
+
+        Raises:
+            JobError: If the tool fails.
+        """
+        self.done += 1
+        if finished:
+            return
+        command = [sys.executable, str(tool), *map(str, arguments), '--work-dir', str(work_dir)]
+        work_dir.mkdir(parents=True, exist_ok=True)
+        log = work_dir / 'output.log'
+        print(f'[{self.done}/{self.total}{self._left()}]', *command[1:], '>', log, flush=True)
+        start = time.monotonic()
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            with open(log, 'w') as output:
+                code = subprocess.run(
+                    command, stdout=output, stderr=subprocess.STDOUT, env=environment
+                ).returncode
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        if code:
+            raise JobError(f'{_error(log, code)} (all of its output: {log})')
+        self.seconds.append(time.monotonic() - start)
+
+    def _left(self) -> str:
+        if not self.seconds:
+            return ''
+        average = sum(self.seconds) / len(self.seconds)
+        return f', about {(self.total - self.done + 1) * average / 60:.0f} min left'
+
+
+def _error(log: Path, code: int) -> str:
+    """Return the last error line of a tool's output."""
+    if code < 0:
+        return f'ended by {signal.Signals(-code).name}'
+    lines = [line.strip() for line in log.read_text(errors='replace').splitlines()]
+    named = [line for line in lines if line.startswith('error: ')] or [x for x in lines if x]
+    return named[-1] if named else f'exit code {code}'

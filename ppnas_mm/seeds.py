@@ -1,0 +1,289 @@
+"""The best of several searches that differ in their seed.
+
+The architecture that one search finds depends on its seed; EoiNAS (Section IV-B) searches with four
+and keeps the best by validation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import re
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import cli
+from .config import ConfigError
+from .draw_seeds import draw_seeds
+from .fileio import write_atomic
+from .jobs import JobError, Jobs
+from .report import figure, table
+
+MEASURES = {
+    'val': 'the super-net on the training images that its weights are not trained on',
+    'super_net': "the super-net on the config's validation data",
+    'derived': "the derived network on the config's validation data",
+    'retrained': 'the retrained network on the validation data of its config',
+}
+KEPT = (
+    'genotype.json',
+    'derived.safetensors',
+    'search.json',
+    '*.svg',
+    'retrain/result.json',
+    'retrain/*.pth',
+)
+"""What is copied of the best search."""
+
+LAUNCHERS = {
+    'pytorch': ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
+    'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
+    'mpi': ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
+}
+"""Where a launcher tells a process its number, their count, and its number on its machine."""
+
+LAUNCHED = re.compile(
+    r'((LOCAL|GROUP|ROLE)_)?(RANK|WORLD_SIZE)|ROLE_NAME|MASTER_(ADDR|PORT)'
+    r'|(TORCHELASTIC|OMPI|PMI|PMIX)_.*|SLURM_(?!JOB|TMPDIR).*'
+)
+"""Variables by which a process takes itself for one of several; the searches are none."""
+
+
+def seed_list(text: str) -> list[int]:
+    """Return the seeds of ``0,1,2``.
+
+    Raises:
+        argparse.ArgumentTypeError: If one is no whole number from 0 on, or is given twice.
+    """
+    words = [word.strip() for word in text.split(',')]
+    wrong = [word for word in words if not re.fullmatch('[0-9]+', word)]
+    if wrong:
+        raise argparse.ArgumentTypeError(f'{text!r}: {wrong[0]!r} is no seed; give e.g. 0,1,2,3')
+    seeds = [int(word) for word in words]
+    if len(set(seeds)) < len(seeds):
+        raise argparse.ArgumentTypeError(f'{text!r}: a seed is given twice')
+    return seeds
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add ``--seeds`` and ``--select``."""
+    parser.add_argument(
+        '--seeds',
+        type=seed_list,
+        metavar='N,N',
+        help='search once for each seed, in WORK_DIR/seed-N, and keep the best in WORK_DIR, with a '
+        'table and a picture; with --resume what is finished is not repeated. With --launcher the '
+        'seeds are shared out among the processes (leave --seeds away for one search over all)',
+    )
+    parser.add_argument(
+        '--select',
+        choices=MEASURES,
+        help='what the best seed is chosen by; default: val (accuracy on the part of the training '
+        'images kept from the weights) where the search reports it, else derived. The others use '
+        "the config's validation data: if that is the test split, the choice is made on test data",
+    )
+
+
+def check_arguments(parser: argparse.ArgumentParser, args: Namespace) -> None:
+    """End with an error where arguments do not go together."""
+    if args.seeds and args.seed is not None:
+        parser.error('--seed and --seeds exclude each other')
+    if args.select and not args.seeds:
+        parser.error('--select needs --seeds')
+    if args.select == 'retrained' and not args.retrain:
+        parser.error('--select retrained needs --retrain')
+
+
+def place(launcher: str, environment: Mapping[str, str]) -> tuple[int, int, int]:
+    """Return this process' number, their count, and its number on its machine.
+
+    Raises:
+        ConfigError: If the launcher has not started this process.
+    """
+    if launcher == 'none':
+        if int(environment.get('WORLD_SIZE', 1)) > 1:
+            raise ConfigError('--seeds under torchrun needs --launcher pytorch')
+        return 0, 1, 0
+    names = LAUNCHERS[launcher]
+    missing = [name for name in names if name not in environment]
+    if missing:
+        raise ConfigError(f'--launcher {launcher}: it did not start this; {missing[0]} is not set')
+    rank, count, local = (int(environment[name]) for name in names)
+    return rank, count, local
+
+
+def search_environment(launcher: str, local_rank: int) -> dict[str, str]:
+    """Return the environment of a search: one process, with a GPU of its own if launched."""
+    import torch
+
+    environment = {k: v for k, v in os.environ.items() if not LAUNCHED.fullmatch(k)}
+    count = torch.cuda.device_count()
+    if launcher != 'none' and count:
+        visible = environment.get('CUDA_VISIBLE_DEVICES') or ','.join(map(str, range(count)))
+        environment['CUDA_VISIBLE_DEVICES'] = visible.split(',')[local_rank % count]
+    return environment
+
+
+def finished(folder: Path, retrain: bool) -> bool:
+    """Say whether the search of a folder has ended, with its retraining if that is wanted."""
+    record = folder / 'search.json'
+    return (
+        record.is_file()
+        and 'result' in json.loads(record.read_text())
+        and (not retrain or (folder / 'retrain' / 'result.json').is_file())
+    )
+
+
+def search_seeds(args: Namespace, tool: Path) -> None:
+    """Search with every seed of ``args``; the process that ends last keeps the best.
+
+    The processes of a launcher share nothing but the work dir: none waits for another, and each
+    ends with an error of its own.
+
+    Args:
+        args: The arguments of ``tools/search.py``.
+        tool: Path of ``tools/search.py``.
+
+    Raises:
+        ConfigError: If the config, that of the retraining, or the launcher is not right.
+        JobError: If a search failed; those of the other seeds are run first.
+    """
+    config = cli.load_run(Namespace(**{**vars(args), 'launcher': 'none'}))
+    if args.retrain:
+        again = {'config': args.retrain, 'cfg_options': {}, 'launcher': 'none'}
+        cli.load_run(Namespace(**{**vars(args), **again}))
+    rank, count, local_rank = place(args.launcher, os.environ)
+    folder = Path(config.work_dir)
+    folders = {seed: folder / f'seed-{seed}' for seed in args.seeds}
+    own = args.seeds[rank::count]
+    if not args.resume:
+        for path in [folder] * (rank == 0) + [folders[seed] for seed in own]:
+            cli.put_aside(path)
+    environment = search_environment(args.launcher, local_rank)
+    options = ['--retrain', args.retrain] if args.retrain else []
+    options += ['--resume'] * args.resume + ['--amp'] * args.amp
+    options += ['--cfg-options', *args.option_words] if args.cfg_options else []
+    jobs, failed = Jobs(len(own)), []
+    for seed in own:
+        done = finished(folders[seed], bool(args.retrain))
+        arguments = [args.config, '--seed', seed, *options]
+        try:
+            jobs.run(done, tool, folders[seed], *arguments, environment=environment)
+        except JobError as error:
+            failed.append(f'seed {seed}: {error}')
+    if failed:
+        raise JobError(f'{"; ".join(failed)}; with --resume only what failed is repeated')
+    left = [str(s) for s, path in folders.items() if not finished(path, bool(args.retrain))]
+    if left:
+        print(f'not finished yet: seeds {", ".join(left)}; the last process to end picks the best')
+    else:
+        print(keep_best(folder, folders, args.select))
+
+
+def measures(folder: Path, record: Mapping[str, Any]) -> dict[str, tuple[str, float]]:
+    """Return the name and the value of each of ``MEASURES`` that a finished search reports.
+
+    Args:
+        folder: The work dir of the search.
+        record: The content of its ``search.json``.
+    """
+    groups = {key: record['result'].get(key, {}).get('metrics', {}) for key in MEASURES}
+    last = record['epochs'][-1].get('metrics', {})
+    groups['val'] = {k: v for k, v in last.items() if k == 'accuracy_val'}
+    retrained = folder / 'retrain' / 'result.json'
+    if retrained.is_file():
+        groups['retrained'] = json.loads(retrained.read_text())['metrics']
+    return {key: next(iter(group.items())) for key, group in groups.items() if group}
+
+
+def choose(values: Mapping[int, Mapping[str, float]], select: str | None = None) -> tuple[str, int]:
+    """Return the measure to choose by, and the seed where it is highest; of equals the first.
+
+    Args:
+        values: Each seed's measures.
+        select: The measure; default ``val`` where all have it, else ``derived``.
+
+    Raises:
+        ConfigError: If not every seed has the measure.
+    """
+    shared = [key for key in MEASURES if all(key in row for row in values.values())]
+    key = next((key for key in ([select] if select else ['val', 'derived']) if key in shared), None)
+    if key is None:
+        raise ConfigError(
+            f'no best seed by {select or "val or derived"}: the seeds have {shared or "nothing"} '
+            'in common; --resume --select chooses by another'
+        )
+
+    def rank(seed: int) -> float:
+        value = values[seed][key]
+        return -math.inf if math.isnan(value) else value
+
+    return key, max(values, key=rank)
+
+
+def keep_best(folder: Path, folders: Mapping[int, Path], select: str | None = None) -> str:
+    """Copy the best of finished searches to ``folder``; write and return the table of all.
+
+    Args:
+        folder: Gets ``KEPT`` of the best, ``seeds.json``, ``seeds.md`` and ``seeds.svg``.
+        folders: The work dir of each seed.
+        select: One of ``MEASURES``; see :func:`choose`.
+
+    Raises:
+        ConfigError: If not every seed has the measure.
+    """
+    records = {s: json.loads((p / 'search.json').read_text()) for s, p in folders.items()}
+    found = {seed: measures(path, records[seed]) for seed, path in folders.items()}
+    values = {seed: {k: value for k, (_, value) in row.items()} for seed, row in found.items()}
+    key, best = choose(values, select)
+    names = {k: name for row in found.values() for k, (name, _) in row.items()}
+    about = dict(
+        criterion=dict(select=key, metric=names[key], meaning=MEASURES[key]),
+        best=best,
+        metrics=names,
+        seeds=[
+            dict(seed=seed, genotype=records[seed]['result']['genotype'], values=values[seed])
+            for seed in folders
+        ],
+    )
+    text = f'{seeds_table(values, names, best)}\n\n'
+    text += f'Best: seed {best}, by {names[key]} of {MEASURES[key]}.'
+    if key != 'val':
+        text += '\nIf that is the test split, this choice was made on test data.'
+    _copy(folders[best], folder)
+    draw_seeds(records, values, names, (key, best), folder / 'seeds.svg')
+    write_atomic(folder / 'seeds.md', f'{text}\n'.encode())
+    write_atomic(folder / 'seeds.json', json.dumps(about, indent=1).encode())
+    return text
+
+
+def _copy(source: Path, target: Path) -> None:
+    paths = [path.relative_to(source) for pattern in KEPT for path in source.glob(pattern)]
+    for path in paths:
+        write_atomic(target / path, (source / path).read_bytes())
+    for path in target.glob('retrain/*.pth'):  # of a seed that was the best before
+        if path.relative_to(target) not in paths:
+            path.unlink()
+
+
+def seeds_table(
+    values: Mapping[int, Mapping[str, float]], names: Mapping[str, str], best: int
+) -> str:
+    """Return the Markdown table of each seed's measures, their mean and spread."""
+    keys = [key for key in MEASURES if key in names]
+    rows: list[Sequence[Any]] = [
+        [f'{seed} (best)' if seed == best else seed, *(row.get(key, '-') for key in keys)]
+        for seed, row in values.items()
+    ]
+    spread = []
+    for key in keys:
+        column = [row[key] for row in values.values() if key in row]
+        mean = sum(column) / len(column)
+        variance = sum((v - mean) ** 2 for v in column) / max(1, len(column) - 1)
+        spread.append(f'{figure(mean)} ± {figure(variance**0.5)}' if len(column) > 1 else '-')
+    header = ['seed', *(f'{key.replace("_", "-")}: {names[key]}' for key in keys)]
+    return table(header, [*rows, ['mean ± sd', *spread]])
