@@ -38,6 +38,14 @@ SIZES = {
     'pcdarts_cifar10': (3.635, 556.7, 5.271, 571.1, 4.508, 483.5),
     'pcdarts_imagenet': (3.722, 570.5, 5.342, 581.6, 4.566, 492.0),
 }
+# by arithmetic from the authors' cells: parameters on CIFAR, then both on ImageNet, 48 channels;
+# the paper prints 3.4, 5.0 and 570 for one of its cells (Tables I and II)
+EOINAS_SIZES = {
+    'eoinas_cifar10': (3.45, 5.04, 548),
+    'eoinas_cityscapes': (3.57, 5.11, 564),
+    'eoinas_gnas': (4.14, 5.82, 640),
+    'eoinas_gnas_2': (3.53, 5.10, 555),
+}
 SETTINGS: tuple[tuple[dict, int, int], ...] = (
     ({'variant': 'cifar', 'num_cells': 20, 'init_channels': 36}, 10, 32),
     ({'variant': 'imagenet', 'num_cells': 14, 'init_channels': 48}, 1000, 224),
@@ -59,16 +67,36 @@ def multiplications(net: nn.Module, size: int) -> int:
     return total
 
 
+def sizes(kwargs: dict, classes: int, size: int) -> tuple[float, float]:
+    """Millions of parameters and of multiplications with a linear classifier."""
+    net = on_meta(**kwargs)
+    own = sum(p.numel() for p in net.parameters())
+    width = net.out_channels[-1]
+    products = multiplications(net, size) + width * classes
+    return (own + width * classes + classes) / 1e6, products / 1e6
+
+
 @pytest.mark.parametrize('name', SIZES)
 def test_sizes_are_those_of_the_authors_networks(name: str) -> None:
     found: list[float] = []
     for kwargs, classes, size in SETTINGS:
-        net = on_meta(arch=name, **kwargs)
-        own = sum(p.numel() for p in net.parameters())
-        width = net.out_channels[-1]
-        found.append(round((own + width * classes + classes) / 1e6, 3))
-        found.append(round((multiplications(net, size) + width * classes) / 1e6, 1))
+        parameters, products = sizes({**kwargs, 'arch': name}, classes, size)
+        found += [round(parameters, 3), round(products, 1)]
     assert tuple(found) == SIZES[name]
+
+
+@pytest.mark.parametrize('name', EOINAS_SIZES)
+def test_sizes_of_the_eoinas_cells(name: str) -> None:
+    (cifar, _), (imagenet, products) = (
+        sizes({**kwargs, 'arch': name}, classes, size) for kwargs, classes, size in SETTINGS[:2]
+    )
+    assert (round(cifar, 2), round(imagenet, 2), round(products)) == EOINAS_SIZES[name]
+
+
+def test_size_of_gdas_is_that_of_its_paper() -> None:
+    kwargs = {'arch': 'gdas', 'variant': 'imagenet', 'num_cells': 14, 'init_channels': 50}
+    parameters, products = sizes(kwargs, 1000, 224)
+    assert (int(10 * parameters) / 10, round(products)) == (5.3, 581)
 
 
 @pytest.mark.parametrize(('number', 'millions'), [(8, 1.927), (20, 4.545)])
@@ -100,11 +128,15 @@ def plain_cell(state: dict, key: str, states: list[Tensor], cell: dict, stride: 
 
 
 def plain_network(
-    state: dict, x: Tensor, cells: dict, imagenet: bool, reductions: tuple[int, ...], number: int
+    state: dict, x: Tensor, cells: dict, variant: str, reductions: tuple[int, ...], number: int
 ) -> list[Tensor]:
     """Feature maps of all stages."""
-    outputs, halved, stage, place = [], imagenet, 1, 0
-    if imagenet:
+    outputs, halved, stage, place = [], variant != 'cifar', 1, 0
+    if variant == 'segmentation':
+        before = plain.conv(state, 'stem.1', plain.conv(state, 'stem.0', x, stride=2))
+        x = plain.conv(state, 'layer1.0.conv', before, stride=2, act=False)
+        place = 1
+    elif variant == 'imagenet':
         stem = plain.conv(state, 'stem.0', x, stride=2)
         before = plain.conv(state, 'layer1.0.conv', stem, stride=2, act=False)
         x = plain.conv(state, 'layer2.0.conv', plain.relu(before), stride=2, act=False)
@@ -133,6 +165,8 @@ CASES: dict[str, dict[str, Any]] = {
     'cifar': {},
     'imagenet': {'variant': 'imagenet'},
     'imagenet deep': {'variant': 'imagenet', 'num_cells': 5},
+    'segmentation': {'variant': 'segmentation'},
+    'segmentation deep': {'variant': 'segmentation', 'num_cells': 5, 'reductions': (1, 3)},
     'reductions': {'num_cells': 4, 'reductions': (2,)},
     'a reduction first': {'num_cells': 3, 'reductions': (1,), 'variant': 'imagenet'},
     'no reduction': {'num_cells': 2, 'reductions': ()},
@@ -155,7 +189,7 @@ def test_networks_compute_the_plain_formula(case: str, size: tuple[int, int]) ->
             plain.double_state(net),
             x,
             {cell['name']: cell for cell in cells},
-            kwargs.get('variant') == 'imagenet',
+            kwargs.get('variant', 'cifar'),
             kwargs.get('reductions', (number // 3, 2 * number // 3)),
             number,
         )
@@ -179,13 +213,20 @@ def test_published_networks_compute_finite_maps(name: str) -> None:
 
 
 @pytest.mark.parametrize('cls', [DARTSNet, DARTSSuperNet])
-def test_the_imagenet_variant_has_strides_4_to_32(cls: type) -> None:
+@pytest.mark.parametrize(
+    ('variant', 'expected'),
+    [
+        ('imagenet', [(4, 16, 24), (16, 8, 12), (32, 4, 6), (64, 2, 3)]),
+        ('segmentation', [(16, 16, 24), (32, 8, 12), (64, 4, 6)]),
+    ],
+)
+def test_stages_have_strides_4_to_32_or_16(cls: type, variant: str, expected: list) -> None:
     arch = {'arch': 'cdarts_imagenet'} if cls is DARTSNet else {}
-    net = cls(variant='imagenet', num_cells=6, init_channels=4, **arch).eval()
-    assert [info['reduction'] for info in net.feature_info] == [4, 8, 16, 32]
-    assert net.out_channels == [4, 16, 32, 64]
-    maps = net(images(1, 3, 64, 96))
-    assert [m.shape[1:] for m in maps] == [(4, 16, 24), (16, 8, 12), (32, 4, 6), (64, 2, 3)]
+    net = cls(variant=variant, num_cells=6, init_channels=4, **arch).eval()
+    strides = [info['reduction'] for info in net.feature_info]
+    assert strides == [4, 8, 16, 32][: len(expected)]
+    assert net.out_channels == [shape[0] for shape in expected]
+    assert [m.shape[1:] for m in net(images(1, 3, 64, 96))] == expected
 
 
 def test_reduction_cells_stand_at_one_and_two_thirds() -> None:
@@ -200,7 +241,7 @@ def test_reduction_cells_stand_at_one_and_two_thirds() -> None:
 
 def test_stem_norms_keep_their_parameters() -> None:
     norm_cfg = {'type': 'BN', 'affine': False, 'momentum': 0.03}
-    for variant in ('cifar', 'imagenet'):
+    for variant in ('cifar', 'imagenet', 'segmentation'):
         net = DARTSNet(**SMALL, variant=variant, norm_cfg=norm_cfg)
         for name, module in net.named_modules():
             if isinstance(module, nn.BatchNorm2d):

@@ -33,8 +33,10 @@ def test_the_differences_are_the_two_and_no_other():
 
 
 def conv_bn_relu(x, module):
-    x = module.conv(x)
-    bn = module.bn
+    return bn_relu(module.conv(x), module.bn)
+
+
+def bn_relu(x, bn):
     x = (x - bn.running_mean[:, None, None]) / (bn.running_var[:, None, None] + bn.eps).sqrt()
     return (x * bn.weight[:, None, None] + bn.bias[:, None, None]).relu()
 
@@ -45,17 +47,24 @@ def separable(x, module, rate):
     return conv_bn_relu(x, module.pointwise_conv)
 
 
-def test_forward_is_the_plain_formula():
-    net = head('ppnas_mm.DeepLabV3PlusHead').double()
+def whole(x, module, rate):
+    assert module.conv.weight.shape[1:] == (x.shape[1], 3, 3) and module.conv.bias is None
+    x = functional.conv2d(x, module.conv.weight, padding=rate, dilation=rate)
+    return bn_relu(x, module.bn)
+
+
+@pytest.mark.parametrize(('given', 'conv'), [(True, separable), (False, whole)])
+def test_forward_is_the_plain_formula(given, conv):
+    net = head('ppnas_mm.DeepLabV3PlusHead', separable=given).double()
     low, high = torch.randn(2, 16, 12, 12).double(), torch.randn(2, 32, 6, 6).double()
     pooled = conv_bn_relu(high.mean((2, 3), keepdim=True), net.image_pool[1]).expand(2, 8, 6, 6)
     branches = [pooled, conv_bn_relu(high, net.aspp_modules[0])]
-    branches += [separable(high, net.aspp_modules[i], rate) for i, rate in ((1, 2), (2, 4))]
+    branches += [conv(high, net.aspp_modules[i], rate) for i, rate in ((1, 2), (2, 4))]
     x = conv_bn_relu(torch.cat(branches, 1), net.bottleneck)
     x = functional.interpolate(x, size=(12, 12), mode='bilinear', align_corners=False)
     x = torch.cat([x, conv_bn_relu(low, net.c1_bottleneck)], 1)
     for module in net.sep_bottleneck:
-        x = separable(x, module, 1)
+        x = conv(x, module, 1)
     torch.testing.assert_close(net([low, high]), net.conv_seg(x))
 
 

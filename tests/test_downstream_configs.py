@@ -84,7 +84,8 @@ def quarter(key: str, value: Any) -> Any:
 def full_size(backbone: Any) -> bool:
     """Whether a backbone has all its channels."""
     kind = backbone.type.split('.')[-1]
-    return kind == 'PPResNet' or (kind == 'ChainNet' and 'width' not in backbone)
+    full = {'PPResNet': True, 'ChainNet': 'width' not in backbone}
+    return full.get(kind, backbone.get('init_channels', 0) >= 48)
 
 
 def seg_heads(model: Any) -> list[Any]:
@@ -105,6 +106,8 @@ def shrink(model: Any) -> None:
     """
     if model.backbone.type.endswith('PPResNet'):
         model.backbone.update(stem_channels=8, base_channels=8, init_cfg=None)
+    elif full_size(model.backbone) and 'init_channels' in model.backbone:
+        model.backbone.update(init_channels=16, num_cells=3, init_cfg=None)
     elif full_size(model.backbone):
         model.backbone.update(width=0.5, last_channels=24, init_cfg=None)
     elif 'model_zoo' not in model.backbone.get('init_cfg', {}).get('checkpoint', ''):

@@ -169,9 +169,9 @@ TABLES = [
     'segmentation/deeplabv3plus_pp-resnet50-d8_90e_cityscapes',
 ]  # fmt: skip
 FULL = ('coco', 'voc0712', 'voc12aug', 'cityscapes', 'ade20k')
-# tests/test_cdarts_downstream.py looks at these
-CDARTS = [n for n in NAMES if 'cdarts' in n and n.split('_')[-1] in FULL]
-PAPERS = [n for n in NAMES if n.split('_')[-1] in FULL and n not in CDARTS]
+# tests/test_cdarts_downstream.py and tests/test_eoinas_downstream.py look at these
+OTHERS = [n for n in NAMES if ('cdarts' in n or 'eoinas' in n) and n.split('_')[-1] in FULL]
+PAPERS = [n for n in NAMES if n.split('_')[-1] in FULL and n not in OTHERS]
 
 
 # -- what the configs say ----------------------------------------------------------------------
@@ -321,7 +321,7 @@ def test_is_the_papers(name: str) -> None:
     assert {'epochs', 'batch', 'classes', 'block', 'data'} <= set(expected)
 
 
-@pytest.mark.parametrize('name', [n for n in NAMES if n not in CDARTS])
+@pytest.mark.parametrize('name', [n for n in NAMES if n not in OTHERS])
 def test_schedule_covers_the_run(name: str) -> None:
     """A linear warm-up from almost 0, then half a cosine that is 0 one step after the last."""
     config, length = loaded(name), 4

@@ -13,7 +13,9 @@ from ppnas_mm.genotype import Genotype
 from ppnas_mm.weights import load_checkpoint
 
 SCOPE = re.compile(r"^default_scope = 'mm(?:det|seg)'$", re.MULTILINE)
-SEARCHES = [p for p in (ROOT / 'configs/search').glob('*.py') if SCOPE.search(p.read_text())]
+# tests/test_eoinas_downstream.py looks at those of EoiNAS
+FOUND = (ROOT / 'configs/search').glob('ppnas_*.py')
+SEARCHES = [path for path in FOUND if SCOPE.search(path.read_text())]
 WIDTH = ['backbone.base_channels=8', 'backbone.stem_channels=8']
 IN_CHANNELS = {
     'mmdet': ['neck.in_channels=[64,128]'],

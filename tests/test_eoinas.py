@@ -408,6 +408,21 @@ def test_states_and_comparisons_can_start_anew_after_a_pruning() -> None:
     assert not torch.equal(same.before, same.current)
 
 
+def test_the_accuracy_is_the_heads_or_the_likelihood() -> None:
+    for accuracy in ('head', 'loss'):
+        algorithm = build('GDAS', accuracy=accuracy)
+        data = algorithm.half({'val': classifier_batch(number=5)}, 'val')
+        logits: list = []
+        handle = algorithm.model.head.fc.register_forward_hook(lambda m, i, o: logits.append(o))
+        loss, found, _ = algorithm.drawn_loss(data, True)
+        handle.remove()
+        right = (logits[0].argmax(1) == torch.tensor([0, 1, 2, 0, 1])).double().mean()
+        expected = 100 * right if accuracy == 'head' else 100 * torch.exp(-loss.detach())
+        assert float(found) == pytest.approx(float(expected), rel=1e-5)
+    with pytest.raises(ValueError, match="accuracy='x'"):
+        build('GDAS', accuracy='x')
+
+
 # -- Table III -------------------------------------------------------------------------------------
 
 

@@ -35,6 +35,30 @@ DARTS_CELLS = {
         'max_pool_3x3 0 max_pool_3x3 1 | skip_connect 2 max_pool_3x3 1'
         ' | max_pool_3x3 0 skip_connect 2 | skip_connect 2 max_pool_3x3 1',
     ),
+    'eoinas_cifar10': (
+        'sep_conv_3x3 0 sep_conv_3x3 1 | skip_connect 0 sep_conv_3x3 2'
+        ' | skip_connect 1 sep_conv_5x5 3 | skip_connect 1 dil_conv_5x5 4',
+        'sep_conv_3x3 0 sep_conv_3x3 1 | sep_conv_3x3 0 sep_conv_5x5 1'
+        ' | sep_conv_5x5 0 dil_conv_5x5 3 | dil_conv_5x5 2 dil_conv_5x5 3',
+    ),
+    'eoinas_cityscapes': (
+        'skip_connect 0 sep_conv_5x5 1 | sep_conv_3x3 0 sep_conv_5x5 2'
+        ' | sep_conv_3x3 0 skip_connect 2 | sep_conv_3x3 0 max_pool_3x3 2',
+        'avg_pool_3x3 0 avg_pool_3x3 1 | sep_conv_5x5 1 dil_conv_3x3 2'
+        ' | sep_conv_3x3 2 sep_conv_5x5 3 | dil_conv_5x5 3 sep_conv_3x3 4',
+    ),
+    'eoinas_gnas': (
+        'sep_conv_3x3 0 sep_conv_3x3 1 | skip_connect 0 sep_conv_3x3 1'
+        ' | sep_conv_3x3 0 sep_conv_5x5 3 | sep_conv_3x3 1 dil_conv_5x5 4',
+        'sep_conv_3x3 0 sep_conv_3x3 1 | max_pool_3x3 0 sep_conv_3x3 2'
+        ' | sep_conv_5x5 0 sep_conv_5x5 1 | dil_conv_5x5 2 dil_conv_5x5 3',
+    ),
+    'eoinas_gnas_2': (
+        'sep_conv_3x3 0 sep_conv_3x3 1 | sep_conv_3x3 0 sep_conv_3x3 1'
+        ' | skip_connect 0 dil_conv_3x3 2 | skip_connect 1 dil_conv_5x5 4',
+        'sep_conv_3x3 0 sep_conv_3x3 1 | sep_conv_5x5 0 dil_conv_5x5 2'
+        ' | dil_conv_3x3 1 dil_conv_5x5 3 | dil_conv_5x5 3 dil_conv_5x5 4',
+    ),
     'gdas': (
         'skip_connect 0 skip_connect 1 | skip_connect 0 sep_conv_5x5 2'
         ' | sep_conv_3x3 3 skip_connect 0 | sep_conv_5x5 4 sep_conv_3x3 3',

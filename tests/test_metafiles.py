@@ -29,26 +29,33 @@ SOURCES = {
         'CDARTS paper (TPAMI 2022), not reproduced here',
         ' (CDARTS paper, not reproduced here)',
     ),
+    'Exploiting Operation Importance for Differentiable Neural Architecture Search': (
+        'EoiNAS paper (TNNLS 2022), not reproduced here',
+        ' (EoiNAS paper, not reproduced here)',
+    ),
 }
 """By title of a paper: the source of a model's results, and the end of a metric's name."""
 SMALL = ('digits', 'digit-scenes', 'imagefolder', 'bccd', 'camvid', 'cifar10-20k')
 """Data of the configs that are no recipe of a paper."""
 PAPER = {
     'classification': {
-        'CIFAR-10': {3.77, 3.71, 3.67, 3.50, 1.94, 97.52, 98.32},
-        'CIFAR-100': {18.13, 17.73, 17.46, 17.33, 13.67, 84.31},
+        'CIFAR-10': {3.77, 3.71, 3.67, 3.50, 1.94, 97.52, 98.32, 2.50},
+        'CIFAR-100': {18.13, 17.73, 17.46, 17.33, 13.67, 84.31, 17.3},
         'ImageNet-1k': {
             *(78.37, 93.99, 79.09, 94.45, 79.48, 94.57, 80.58, 95.34),
             *(76.61, 75.9, 92.6, 81.12, 77.4, 78.2),
+            *(25.6, 8.3),
         },
     },
     'detection': {'COCO': {44.1, 45.5, 46.1, 35.2, 36.2}, 'PASCAL VOC 2007': {82.37, 83.28, 83.82}},
     'segmentation': {
         'PASCAL VOC 2012': {78.74, 79.13, 79.55},
-        'Cityscapes': {77.99, 78.82, 79.40, 78.1},
+        'Cityscapes': {77.99, 78.82, 79.40, 78.1, 80.2, 72.6},
     },
 }
-"""PP-NAS, Tables I and III to VI; CDARTS, Tables 4 to 6 and 9 to 11; what has a config here."""
+"""PP-NAS, Tables I and III to VI; CDARTS, Tables 4 to 6 and 9 to 11; EoiNAS, Tables I, II and V;
+what has a config here.
+"""
 
 
 def results(entry: dict[str, Any]) -> list[dict[str, Any]]:

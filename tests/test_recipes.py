@@ -106,6 +106,16 @@ PAPER: dict[str, dict[str, Any]] = {
     'classification/darts-v2_cifar10': {**DARTS_CIFAR, 'arch': 'darts_v2', 'decay': 3e-4},
     'classification/pdarts_cifar10': {**DARTS_CIFAR, 'arch': 'pdarts', 'decay': 3e-4},
     'classification/pcdarts_cifar10': dict(**DARTS_CIFAR, arch='pcdarts_cifar10'),
+    'classification/eoinas_cifar10': {**DARTS_CIFAR, 'arch': 'eoinas_cifar10', 'decay': 3e-4},
+    'classification/eoinas_cifar100': {**DARTS_CIFAR, 'arch': 'eoinas_cifar10', 'decay': 3e-4},
+    'classification/eoinas_1xb128_in1k': {
+        **DARTS_IN1K,
+        'arch': 'eoinas_cifar10',
+        'lr': 0.1,
+        'batch': 128,
+        'warmup': 0,
+        'schedule': ('ExponentialLR', 0.97),
+    },
     'classification/gdas_cifar10': {**DARTS_CIFAR, 'arch': 'gdas', 'decay': 3e-4},
     'classification/cdarts-big_cifar10': {**DARTS_CIFAR, **DARTS_BIG, 'arch': 'cdarts_cifar10'},
     'classification/cdarts_8xb128_in1k': dict(**DARTS_IN1K, arch='cdarts_imagenet'),
@@ -118,7 +128,8 @@ PAPER: dict[str, dict[str, Any]] = {
     'classification/cdarts-b_8xb128-350e_in1k': dict(**CHAIN, arch='cdarts_b'),
 }
 """PP-NAS: Sections IV-A to IV-C.  CDARTS: Sections 4.3, 4.4 and 4.6; the jitter and the clip are
-its authors' code.  The ratio of Mixup is not stated by PP-NAS for ImageNet, nor by CDARTS.
+its authors' code.  The ratio of Mixup is not stated by PP-NAS for ImageNet, nor by CDARTS.  EoiNAS:
+Sections IV-C and IV-D; channels, jitter, clip and the factor of the rate are its authors' code.
 """
 
 PARAMETERS = {
@@ -179,13 +190,15 @@ def facts(name: str) -> dict[str, Any]:
     if 'RandomCrop' in train and train['RandomCrop'].crop_size == 32:
         assert train['RandomCrop'].padding == 4
     jitter = train.get('ColorJitter')
+    gpus = 8 if loader.dataset.type == 'ImageNet' and '_1xb' not in name else 1
     found = dict(
         epochs=config.train_cfg.max_epochs,
         optimizer=optim.optimizer.type,
         lr=optim.optimizer.lr,
         decay=optim.optimizer.weight_decay,
-        batch=loader.batch_size * (8 if loader.dataset.type == 'ImageNet' else 1),
+        batch=loader.batch_size * gpus,
         warmup=sum(s.end - s.begin for s in schedulers[:-1]),
+        schedule=tuple(schedulers[-1].get(key) for key in ('type', 'gamma')) if schedulers else (),
         clip=optim.get('clip_grad', {}).get('max_norm', 0),
         smoothing=head.loss.get('label_smooth_val', 0),
         mixup=model.get('train_cfg', {}).get('augments', {}).get('alpha', 0),

@@ -94,6 +94,9 @@ class GDAS(BilevelSearch):
         hard: Whether only the operation drawn is computed (GDAS, eq. 5; ``docs/design.md``), or
             all of them with the soft weights of eq. 5 of EoiNAS (the code of EoiNAS).
         init_std: Standard deviation of alpha at the start (authors' code: 1e-3).
+        accuracy: ``'head'``: what the model's head reports of a batch (mmpretrain's ``cal_acc``,
+            mmseg's ``acc_seg``), where it does; ``'loss'``: 100 exp(-loss), which still tells
+            models apart that, as on mostly empty label maps, all have the same accuracy.
         seed: Seed of the draws; ``None`` takes torch's, which follows the search's ``--seed``.
         **kwargs: See :class:`SearchAlgorithm`.
 
@@ -111,12 +114,15 @@ class GDAS(BilevelSearch):
         warmup_epochs: int = 0,
         hard: bool = True,
         init_std: float = 1e-3,
+        accuracy: str = 'head',
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(model, **kwargs)
         if warmup_epochs < 0 or init_std < 0:
             raise ValueError(f'warmup_epochs={warmup_epochs}, init_std={init_std}: negative')
+        if accuracy not in ('head', 'loss'):
+            raise ValueError(f"accuracy={accuracy!r}: expected 'head' or 'loss'")
         self.table = OpTable(self.super_net)
         self.super_net.mixture = MostLikely()
         if 'cal_acc' not in self.model_config.get('head', {'cal_acc': None}):
@@ -126,6 +132,7 @@ class GDAS(BilevelSearch):
         self.temperature = Temperature(**(temperature or {}))
         self.warmup_epochs = warmup_epochs
         self.hard = hard
+        self.accuracy = accuracy
         seed = torch.initial_seed() % 2**63 if seed is None else seed
         # seed and number of draws so far: checkpoints go on with them, all processes have the same
         self.register_buffer('draws', torch.tensor([seed, 0]))
@@ -177,11 +184,7 @@ class GDAS(BilevelSearch):
         return [Weights(a, row[list(a)]) for a, row in zip(alive, p.unbind(), strict=True)]
 
     def drawn_loss(self, data: Any, differentiable: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """Return loss, accuracy in per cent, and the columns drawn for it, on a half's batch.
-
-        The accuracy is what the model's head reports (mmpretrain's ``cal_acc=True``, mmseg's
-        ``acc_seg``); of other models, such as detectors, it is ``100 exp(-loss)``.
-        """
+        """Return loss, accuracy in per cent, and the columns drawn for it, on a half's batch."""
         outside = self.super_net.mixture
         self.super_net.mixture, drawn = self.draw(differentiable)
         try:
@@ -190,8 +193,9 @@ class GDAS(BilevelSearch):
             self.super_net.mixture = outside
         loss, logs = self.parse_losses(losses)
         reported = [torch.as_tensor(v) for k, v in logs.items() if 'acc' in k]
-        accuracy = reported[0].mean() if reported else 100 * loss.detach().neg().exp()
-        return loss, accuracy.detach(), drawn
+        if not reported or self.accuracy == 'loss':
+            return loss, 100 * loss.detach().neg().exp(), drawn
+        return loss, reported[0].detach().mean(), drawn
 
     def train_step(self, data: Any, optim_wrapper: Any) -> dict[str, Tensor]:
         """Update the weights on the half ``train``, then alpha on the half ``val``."""

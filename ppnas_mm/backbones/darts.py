@@ -1,7 +1,8 @@
 """DARTSNet: cells of the DARTS space, stacked (DARTS; CDARTS, Section 3.3 and 4.1).
 
 CIFAR: a stem of one convolution, then three stages of cells; ImageNet: three stem convolutions
-down to stride 8, then three stages.  A stage but the first begins with a reduction cell.
+down to stride 8, then three stages; segmentation: three stem convolutions down to stride 4, then
+three stages (EoiNAS, Table IV).  A stage of cells but the first begins with a reduction cell.
 """
 
 from __future__ import annotations
@@ -128,6 +129,9 @@ class CellBlock(nn.Module):
         return self._forward(before, x, *mix)
 
 
+VARIANTS = ('cifar', 'imagenet', 'segmentation')
+
+
 def default_reductions(num_cells: int) -> tuple[int, int]:
     """Indices of the reduction cells: at one and two thirds of the depth (DARTS)."""
     return num_cells // 3, 2 * num_cells // 3
@@ -140,8 +144,10 @@ class MacroDARTS(Backbone):
         dag: Builds the inner graphs.
         nodes: Number of computed nodes of the cells by name: a cell's output has so many times its
             width.
-        variant: ``'cifar'`` (stem of stride 1, three stages) or ``'imagenet'`` (the first two
-            stages are stem convolutions with strides 4 and 8; four stages).
+        variant: ``'cifar'`` (stem of stride 1, three stages), ``'imagenet'`` (the first two
+            stages begin with stem convolutions of strides 4 and 8; four stages) or
+            ``'segmentation'`` (strides 4, 8, 16: the first stage begins with a stem convolution;
+            EoiNAS, Table IV).
         num_cells: Number of cells.
         init_channels: Width of the first cells; it doubles at each reduction.
         stem_multiplier: The CIFAR stem has so many times the width of the first cells.
@@ -181,11 +187,11 @@ class MacroDARTS(Backbone):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         cuts = tuple(default_reductions(num_cells) if reductions is None else reductions)
-        if variant not in ('cifar', 'imagenet'):
-            raise ValueError(f"variant={variant!r}: expected 'cifar' or 'imagenet'")
+        if variant not in VARIANTS:
+            raise ValueError(f'variant={variant!r}: expected one of {VARIANTS}')
         if list(cuts) != sorted(set(cuts)) or any(not 0 < c < num_cells for c in cuts):
             raise ValueError(f'reductions={cuts}: expected rising indices of 1..{num_cells - 1}')
-        stages = len(cuts) + (1 if variant == 'cifar' else 2)
+        stages = len(cuts) + (2 if variant == 'imagenet' else 1)
         chosen = range(stages) if out_indices is None else out_indices
         super().__init__(chosen, frozen_stages, norm_eval, init_cfg)
         norm = dict(norm_cfg or dict(type='BN'))
@@ -194,11 +200,9 @@ class MacroDARTS(Backbone):
         stem = ConvStyle(conv_cfg, norm, style.act_cfg)
         self.auxiliary = auxiliary
         width = (stem_multiplier if variant == 'cifar' else 1) * init_channels
-        stride, first = self._add_stem(variant, in_channels, width, stem)
-        blocks: list[list[nn.Module]] = [[block] for block in first] or [[]]
-        info = [(width, stride * 2)] if first else []
-        stride *= 2 ** len(first)
-        inputs, halved, channels = (width, width), bool(first), init_channels
+        stride, inputs, blocks = self._add_stem(variant, in_channels, width, stem)
+        info = [(inputs[0], stride // 2)] * (len(blocks) - 1)
+        halved, channels = stride > 1, init_channels
         for index in range(num_cells):
             reduces = index in cuts
             if reduces:
@@ -219,14 +223,23 @@ class MacroDARTS(Backbone):
 
     def _add_stem(
         self, variant: str, in_channels: int, width: int, style: ConvStyle
-    ) -> tuple[int, list[nn.Module]]:
-        """Add the stem; return its stride and the stem's blocks that stand in stages."""
+    ) -> tuple[int, tuple[int, int], list[list[nn.Module]]]:
+        """Add the stem.
+
+        Returns:
+            The stride before the cells, the channels of the first cell's two inputs, and the
+            blocks of the stem that stand in stages, by stage.
+        """
         if variant == 'cifar':
             self.stem = nn.Sequential(style.conv(in_channels, width, 3, act=False))
-            return 1, []
+            return 1, (width, width), [[]]
         half = width // 2
         self.stem = nn.Sequential(style.conv(in_channels, half, 3, stride=2))
-        return 2, [StemBlock(half, width, style, False), StemBlock(width, width, style, True)]
+        down = StemBlock(half, width, style, False)
+        if variant == 'segmentation':
+            self.stem.append(style.conv(half, half, 3))
+            return 4, (half, width), [[down]]
+        return 8, (width, width), [[down], [StemBlock(width, width, style, True)]]
 
     @property
     def stem_blocks(self) -> list[str]:

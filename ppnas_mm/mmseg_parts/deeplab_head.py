@@ -1,4 +1,4 @@
-"""DeepLabv3+ as the authors of PP-NAS build it (PP-NAS, Section IV-E, and their code)."""
+"""DeepLabv3+ as the authors of PP-NAS (Section IV-E, and their code) and of EoiNAS build it."""
 
 from __future__ import annotations
 
@@ -19,29 +19,32 @@ class DeepLabV3PlusHead(DepthwiseSeparableASPPHead):  # type: ignore[misc, valid
     convolution has a bias, but neither norm nor activation (mmseg: both).
 
     Args:
+        separable: Whether the 3x3 convolutions are depthwise and pointwise ones; ``False``: whole
+            ones (EoiNAS' authors' code).
         **kwargs: See mmseg's ``DepthwiseSeparableASPPHead``.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, separable: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.bottleneck = ConvModule(
-            (len(self.dilations) + 1) * self.channels,
-            self.channels,
-            1,
-            conv_cfg=self.conv_cfg,
-            norm_cfg=self.norm_cfg,
-            act_cfg=self.act_cfg,
-        )
-        for module in self.modules():
-            if isinstance(module, DepthwiseSeparableConvModule):
+        style = dict(conv_cfg=self.conv_cfg, norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
+        branches = len(self.dilations) + 1
+        self.bottleneck = ConvModule(branches * self.channels, self.channels, 1, **style)
+        for parent in (self.aspp_modules, self.sep_bottleneck):
+            for i, module in enumerate(parent):
+                if not isinstance(module, DepthwiseSeparableConvModule):
+                    continue
                 old = module.depthwise_conv.conv
-                module.depthwise_conv = ConvModule(
-                    old.in_channels,
-                    old.out_channels,
-                    old.kernel_size,
-                    padding=old.padding,
-                    dilation=old.dilation,
-                    groups=old.groups,
-                    norm_cfg=None,
-                    act_cfg=None,
+                shape = dict(
+                    kernel_size=old.kernel_size, padding=old.padding, dilation=old.dilation
                 )
+                if separable:
+                    module.depthwise_conv = ConvModule(
+                        old.in_channels,
+                        old.out_channels,
+                        groups=old.groups,
+                        norm_cfg=None,
+                        act_cfg=None,
+                        **shape,
+                    )
+                else:
+                    parent[i] = ConvModule(old.in_channels, self.channels, **shape, **style)

@@ -1,0 +1,54 @@
+# EoiNAS inside a segmentor, on digit scenes: a small version of eoinas_cityscapes.py. The paper's
+# 160 epochs, 20 of them warm-up, and prunings after 40, 60, ..., 160 are 32, 4 and 8, ..., 32 here.
+_base_ = ['../_base_/datasets/digit_scenes_masks.py', '../_base_/runtime.py']
+default_scope = 'mmseg'
+model = dict(
+    type='ppnas_mm.EoiNAS',
+    model=dict(
+        type='EncoderDecoder',
+        data_preprocessor=dict(
+            type='SegDataPreProcessor', mean=[127.5] * 3, std=[127.5] * 3, size=(160, 160),
+            pad_val=0, seg_pad_val=255, test_cfg=dict(size=(160, 160))),
+        backbone=dict(
+            type='ppnas_mm.DARTSSuperNet', combine='sum', pool_norm=True, variant='segmentation',
+            num_cells=6, init_channels=8),
+        decode_head=dict(
+            type='ASPPHead',
+            num_classes=11,
+            in_channels=128,
+            in_index=2,
+            channels=64,
+            dilations=(1, 2),
+            dropout_ratio=0,
+            norm_cfg=dict(type='BN'),
+            align_corners=False,
+            # nine of ten pixels are ground
+            loss_decode=dict(type='CrossEntropyLoss', class_weight=[1.0] + [5.0] * 10)),
+        train_cfg=dict(),
+        test_cfg=dict(mode='whole')),
+    # nearly all networks have the share of ground as accuracy of the pixels
+    accuracy='loss',
+    warmup_epochs=4,
+    temperature=dict(epochs=32),
+    slimming=dict(begin=8, interval=4))
+optim_wrapper = dict(
+    constructor='ppnas_mm.SearchOptimConstructor',
+    weights=dict(
+        optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=3e-4),
+        clip_grad=dict(max_norm=5)),
+    # The paper's rate, 3e-4, hardly moves alpha in so few steps.
+    arch=dict(optimizer=dict(type='Adam', lr=5e-3, betas=(0.5, 0.999), weight_decay=1e-3)))
+param_scheduler = dict(
+    weights=[
+        dict(
+            type='CosineAnnealingLR', T_max=32, eta_min=1e-3, by_epoch=True,
+            convert_to_iter_based=True),
+    ],
+    arch=[])
+train_cfg = dict(type='ppnas_mm.SearchLoop', max_epochs=32, val_interval=32)
+model_wrapper_cfg = dict(type='ppnas_mm.Replicas')
+custom_hooks = [
+    dict(type='ppnas_mm.EpochSeedHook'),
+    dict(type='ppnas_mm.DataCheckHook'),
+    dict(type='ppnas_mm.SearchHook', recalibrate_batches=25),
+]
