@@ -11,6 +11,7 @@ from plain_markov import PlainChain, plain_indicator
 from tasks import classifier, classifier_batch, search_optimizers
 from zoo import SPACES, count_multiplications, images
 
+from ppnas_mm.algorithms.distillation import captured
 from ppnas_mm.algorithms.gdas import Temperature
 from ppnas_mm.algorithms.importance import OperationImportance
 from ppnas_mm.algorithms.markov import LiveDie
@@ -412,11 +413,9 @@ def test_the_accuracy_is_the_heads_or_the_likelihood() -> None:
     for accuracy in ('head', 'loss'):
         algorithm = build('GDAS', accuracy=accuracy)
         data = algorithm.half({'val': classifier_batch(number=5)}, 'val')
-        logits: list = []
-        handle = algorithm.model.head.fc.register_forward_hook(lambda m, i, o: logits.append(o))
-        loss, found, _ = algorithm.drawn_loss(data, True)
-        handle.remove()
-        right = (logits[0].argmax(1) == torch.tensor([0, 1, 2, 0, 1])).double().mean()
+        with captured(algorithm.model, ['head.fc']) as outputs:
+            loss, found, _ = algorithm.drawn_loss(data, True)
+        right = (outputs['head.fc'].argmax(1) == torch.tensor([0, 1, 2, 0, 1])).double().mean()
         expected = 100 * right if accuracy == 'head' else 100 * torch.exp(-loss.detach())
         assert float(found) == pytest.approx(float(expected), rel=1e-5)
     with pytest.raises(ValueError, match="accuracy='x'"):
