@@ -51,7 +51,7 @@ class Jobs:
         start = time.monotonic()
         before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
-            with open(log, 'w') as output:
+            with open(log, 'a') as output:
                 code = subprocess.run(
                     command, stdout=output, stderr=subprocess.STDOUT, env=environment
                 ).returncode

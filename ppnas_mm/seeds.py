@@ -24,7 +24,7 @@ from .jobs import JobError, Jobs
 from .report import figure, table
 
 MEASURES = {
-    'val': 'the super-net on the training images that its weights are not trained on',
+    'val': 'networks drawn in the last epoch on the training images that no weights learn from',
     'super_net': "the super-net on the config's validation data",
     'derived': "the derived network on the config's validation data",
     'retrained': 'the retrained network on the validation data of its config',

@@ -1,286 +1,17 @@
-"""EoiNAS and GDAS: draws, indicator, Markov chain, pruning, against plain formulas."""
+"""EoiNAS: prunings, what they cost, states and checkpoints, Table III."""
 
 import copy
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from plain_dag import every_operation
-from plain_markov import PlainChain, plain_indicator
-from tasks import classifier, classifier_batch, search_optimizers
+from drawn import build, run_epochs
+from tasks import search_optimizers
 from zoo import SPACES, count_multiplications, images
 
-from ppnas_mm.algorithms.distillation import captured
-from ppnas_mm.algorithms.gdas import Temperature
-from ppnas_mm.algorithms.importance import OperationImportance
-from ppnas_mm.algorithms.markov import LiveDie
 from ppnas_mm.algorithms.slimming import Slimming
-from ppnas_mm.registry import MODELS
-
-NET = {'type': 'ppnas_mm.DARTSSuperNet', 'num_cells': 3, 'init_channels': 4, 'combine': 'sum'}
-
-
-def build(name: str = 'EoiNAS', net: dict | None = None, seed: int = 0, **kwargs: Any) -> Any:
-    """A small search that prunes after every epoch."""
-    torch.manual_seed(seed)
-    given: dict[str, Any] = {'slimming': {'begin': 1, 'interval': 1}, 'warmup_epochs': 0}
-    given = (given if name == 'EoiNAS' else {}) | kwargs
-    config = {'type': f'ppnas_mm.{name}', 'model': classifier(dict(net or NET)), **given}
-    return MODELS.build(config).train()
-
-
-def run_epochs(algorithm: Any, optimizers: Any, epochs: range, steps: int = 2) -> None:
-    """Train, batches the same at each call."""
-    for epoch in epochs:
-        algorithm.before_epoch(epoch)
-        for step in range(steps):
-            seed = 100 * epoch + step
-            halves = {
-                h: classifier_batch(seed=seed + 50 * i) for i, h in enumerate(('train', 'val'))
-            }
-            algorithm.train_step({h: halves[h] for h in algorithm.uses}, optimizers)
-        algorithm.after_epoch(epoch)
-        optimizers.forget_pruned()
-
-
-# -- temperature and draws -------------------------------------------------------------------------
-
-
-def test_the_temperatures_of_the_papers() -> None:
-    ours = Temperature(5.0, 5 * 0.965**139, 160, 'exponential', hold=20)
-    for epoch in range(1, 161):  # the authors count from 0
-        code = 5.0 if epoch - 1 < 20 else 5 * 0.965 ** (epoch - 1 - 20)
-        assert ours(epoch) == pytest.approx(code, rel=1e-9)
-    assert ours(160) == pytest.approx(0.035, abs=5e-4) and ours(500) == ours(160)
-    assert build(warmup_epochs=20).temperature == ours
-    gdas = Temperature()
-    assert [gdas(1), gdas(250)] == [10.0, pytest.approx(0.1)]
-    assert gdas(126) == pytest.approx(10 - 9.9 * 125 / 249)
-    assert build('GDAS').temperature == gdas
-
-
-@pytest.mark.parametrize('now', [0.04, 1.0, 5.0])
-def test_draws_have_the_probabilities_of_the_softmax(now: float) -> None:
-    algorithm = build(net={**NET, 'ops': ('skip_connect', 'sep_conv_3x3', 'none')})
-    algorithm.now = now
-    shares = torch.tensor([0.7, 0.2, 0.1])
-    with torch.no_grad():
-        for parameter in algorithm.super_net.arch.values():
-            parameter.copy_(shares.log() + 3.0)
-    drawn = torch.stack([algorithm.draw(False)[1] for _ in range(300)]).flatten()
-    found = torch.bincount(drawn, minlength=3) / len(drawn)  # of 8,400 draws
-    torch.testing.assert_close(found, shares, atol=0.02, rtol=0)
-
-
-def test_the_gradient_of_a_draw_is_that_of_the_straight_through_softmax() -> None:
-    algorithm = build().double()
-    generator = torch.Generator().manual_seed(0)
-    for parameter in algorithm.super_net.arch.values():
-        parameter.data = torch.randn(8, generator=generator, dtype=torch.double)
-    before = algorithm.draws.clone()
-    mixture, drawn = algorithm.draw(True)
-    algorithm.draws.copy_(before)
-    noise = algorithm.gumbel((28, 8)).double()
-    for row, choice in enumerate(algorithm.table.choices):
-        alpha = algorithm.super_net.arch[choice.name]
-        kept, value = mixture(choice, alpha, tuple(range(8)))
-        assert kept == (int(drawn[row]),) and float(value) == pytest.approx(1, abs=1e-12)
-        (ours,) = torch.autograd.grad(value, alpha, retain_graph=True)
-        # eq. 5 and its derivative by hand: dp_i / d alpha_o = p_i ([i = o] - p_o) / T
-        z = (alpha.detach() - alpha.detach().logsumexp(0) + noise[row]) / algorithm.now
-        p = (z - z.logsumexp(0)).exp()
-        assert int(z.argmax()) == kept[0]
-        plain = p[kept[0]] * (torch.eye(8)[kept[0]].double() - p) / algorithm.now
-        torch.testing.assert_close(ours, plain, rtol=1e-9, atol=1e-12)
-
-
-def test_soft_weights_are_those_of_equation_5() -> None:
-    algorithm = build(hard=False)
-    algorithm.super_net.prune('normal/node2/op0', 3)
-    before = algorithm.draws.clone()
-    mixture, _ = algorithm.draw(True)
-    algorithm.draws.copy_(before)
-    noise = algorithm.gumbel((28, 8))
-    choice = algorithm.super_net.choices['normal/node2/op0']
-    alive = (0, 1, 2, 4, 5, 6, 7)
-    kept, value = mixture(choice, algorithm.super_net.arch[choice.name], alive)
-    row = algorithm.table.choices.index(choice)
-    torch.testing.assert_close(value, (noise[row][list(alive)] / algorithm.now).softmax(0))
-    assert kept == alive and value.requires_grad
-
-
-def test_what_is_drawn_equals_computing_every_operation() -> None:
-    """Outputs, and gradients of weights and alpha, against all operations times one-hot scales."""
-    results = []
-    for plain in (False, True):
-        algorithm = build(seed=3).double()
-        data = algorithm.half({'val': classifier_batch()}, 'val')
-        data['inputs'] = data['inputs'].double()
-        if plain:
-            with every_operation():
-                loss = algorithm.drawn_loss(data, True)[0]
-        else:
-            loss = algorithm.drawn_loss(data, True)[0]
-        loss.backward()
-        named = dict(algorithm.named_parameters())
-        results.append((loss, {n: p.grad for n, p in named.items()}))
-    (one, mine), (two, theirs) = results
-    torch.testing.assert_close(one, two, rtol=1e-9, atol=1e-12)
-    assert sum(g is not None for g in mine.values()) < sum(g is not None for g in theirs.values())
-    for name, gradient in theirs.items():
-        other = mine[name] if mine[name] is not None else torch.zeros_like(gradient)
-        torch.testing.assert_close(other, gradient, rtol=1e-6, atol=1e-9, msg=name)
-
-
-def test_only_what_is_drawn_is_computed() -> None:
-    algorithm = build().eval()
-    x = images(1, 3, 32, 32)
-    counts = []
-    for op in (5, 7):  # dil_conv_3x3 on all edges, none on all edges
-        with torch.no_grad():
-            for parameter in algorithm.super_net.arch.values():
-                parameter.copy_(50.0 * torch.eye(8)[op])
-        algorithm.super_net.mixture = algorithm.draw(False)[0]
-        counts.append(count_multiplications(algorithm.super_net, x))
-    stem_and_preprocessing = counts[1]
-    algorithm.super_net.mixture = algorithm.draw(False)[0]
-    # 14 edges a cell, depthwise 3x3 and pointwise; 4, 8 and 16 channels (cuts at cells 1 and 2)
-    per_pixel = [14 * (9 * c + c * c) for c in (4, 8, 16)]
-    pixels = [32 * 32, 16 * 16, 8 * 8]
-    assert counts[0] - stem_and_preprocessing == sum(np.multiply(per_pixel, pixels))
-
-
-# -- indicator and chain ---------------------------------------------------------------------------
-
-
-def test_the_indicator_is_equations_8_to_10() -> None:
-    rng = np.random.default_rng(0)
-    rows, columns, steps = 3, 4, 5
-    module = OperationImportance(rows, columns)
-    events: list[list[tuple]] = [[] for _ in range(rows)]
-    alive = torch.ones(rows, columns, dtype=torch.bool)
-    alive[0, 2] = alive[1, 0] = False
-    for epoch in range(6):
-        module.start_epoch()
-        for _ in range(steps):
-            drawn = [int(rng.choice(np.flatnonzero(alive[r].numpy()[:3]))) for r in range(rows)]
-            module.count_training(torch.tensor(drawn))
-            later = [int(rng.choice(np.flatnonzero(alive[r].numpy()[:3]))) for r in range(rows)]
-            share = float(rng.random())
-            module.count_accuracy(torch.tensor(later), torch.tensor(share))
-            for r in range(rows):
-                events[r] += [(epoch, 'train', drawn[r], 0), (epoch, 'val', later[r], share)]
-        module.finish_epoch()
-        beta = torch.rand(rows, columns, dtype=torch.double).masked_fill(~alive, 0)
-        found = module(beta, alive)
-        for r in range(rows):
-            mine = {o: float(beta[r, o]) for o in range(columns) if alive[r, o]}
-            plain = plain_indicator(events[r], steps, mine)
-            assert {o: pytest.approx(v, rel=1e-6) for o, v in plain.items()} == {
-                o: float(found[r, o]) for o in mine
-            }
-            assert float(found[r].masked_fill(alive[r], 0).abs().sum()) == 0
-    module.on_pruning()
-    assert not module.trained.any() and module.accuracy.any()
-
-
-def test_other_readings_of_the_indicator() -> None:
-    beta = torch.tensor([[0.2, 0.3, 0.5]], dtype=torch.double)
-    alive = torch.ones(1, 3, dtype=torch.bool)
-    drawn = [torch.tensor([i]) for i in (0, 0, 0, 1)]
-
-    def indicator(**options: Any) -> list[float]:
-        module = OperationImportance(1, 3, **options)
-        for d, accuracy in zip(drawn, (0.2, 0.4, 0.9, 0.6), strict=True):
-            module.count_training(d)
-            module.count_accuracy(d, torch.tensor(accuracy))
-        module.finish_epoch()
-        return module(beta, alive)[0].tolist()
-
-    # E = 3/4 and 1/4 epochs; A = 0.5 and 0.6
-    c = np.array([0.5 / 0.75, 0.6 / 0.25, (0.5 / 0.75 + 0.6 / 0.25) / 2])
-    softmax = np.exp(c) / np.exp(c).sum()
-    assert indicator() == pytest.approx(softmax + 0.5 * beta[0].numpy())
-    assert indicator(kind='beta') == pytest.approx(beta[0].numpy())
-    code = dict(kind='code', accuracy='last', scale=100.0, unit='steps', unsampled='zero')
-    assert indicator(**code) == pytest.approx([0.2 + 0.5 * 90 / 3, 0.3 + 0.5 * 60 / 1, 0.5])
-    for option in ('kind', 'accuracy', 'unit', 'unsampled'):
-        with pytest.raises(ValueError, match=rf"indicator\.{option}='x'"):
-            OperationImportance(1, 3, **{option: 'x'})
-
-
-def test_the_chain_is_equation_11_written_out() -> None:
-    rng = np.random.default_rng(1)
-    chain, plain = LiveDie(2, 3), [[PlainChain() for _ in range(3)] for _ in range(2)]
-    for step in range(90):
-        change = rng.normal(size=(2, 3)) + np.array([[0.8, -0.8, 0], [2, -2, 0]])
-        change[rng.random((2, 3)) < 0.1] = 1e-7  # within the dead band
-        progress = min(1.0, step / 70)
-        chain.step(torch.tensor(change), progress)
-        states = np.array([[p.step(c, progress) for p, c in zip(*r, strict=True)]
-                           for r in zip(plain, change, strict=True)])  # fmt: skip
-        np.testing.assert_allclose(chain.live[0].numpy(), states[..., 0], rtol=1e-12)
-        np.testing.assert_allclose(chain.die.numpy(), states[..., 1], rtol=1e-12)
-        q = np.array([[p.matrices[-1] for p in row] for row in plain])
-        np.testing.assert_allclose(q.sum(-1), 1)
-        assert q.min() >= 0 and q.max() <= 1
-    assert chain.counts.abs().max() == 24  # the bound was reached
-
-
-@pytest.mark.parametrize(('count', 'live'), [(20, 0.875), (-20, 0.25), (0, 0.5)])
-def test_the_fixed_points_of_the_chain(count: int, live: float) -> None:
-    chain = LiveDie(1, 1)
-    for _ in range(abs(count)):
-        chain.step(torch.tensor([[float(np.sign(count))]]), 0.0)
-    for _ in range(200):
-        chain.step(torch.zeros(1, 1), 0.0)
-    assert float(chain.live[0]) == pytest.approx(live, abs=1e-9)
-
-
-def test_other_readings_of_the_chain() -> None:
-    late, padded = LiveDie(1, 1, newest=False), LiveDie(1, 1, pad=True)
-    up = torch.ones(1, 1)
-    late.step(up, 0.0)
-    assert float(late.live[0]) == 0.5 and float(late.counts[0]) == 1
-    padded.step(up, 0.0)
-    assert float(padded.live[0]) == pytest.approx(0.25 * (0.5 * 0.52 + 0.5 * 0.51) + 0.75 * 0.5)
-    with pytest.raises(ValueError, match='sigma_end'):
-        LiveDie(1, 1, sigma_end=(0.5, 0.3, 0.1, 0.2))
-    with pytest.raises(ValueError, match='probabilities leave'):
-        LiveDie(1, 1, max_count=30)
-    late.reset()
-    assert float(late.counts.abs().sum()) == 0 and int(late.known) == 1
-
 
 # -- pruning ---------------------------------------------------------------------------------------
-
-
-class Net:
-    """What Slimming asks of a super-net; candidate 2 may only be mixed."""
-
-    def __init__(self, **alive: tuple[int, ...]) -> None:
-        self.alive = alive
-
-    def alive_candidates(self, name: str) -> tuple[int, ...]:
-        return self.alive[name]
-
-    def keepable(self, name: str) -> tuple[int, ...]:
-        return tuple(i for i in self.alive[name] if i != 2)
-
-
-def test_which_operation_is_pruned() -> None:
-    net: Any = Net(a=(0, 1, 2), b=(0, 2), c=(1,))
-    die = {'a': [0.4, 0.6, 0.5], 'b': [0.9, 0, 0.1], 'c': [0, 0.9, 0]}
-    even = {name: [0.0] * 3 for name in die}
-    assert Slimming().worst(net, die, even) == [('a', 1), ('b', 2)]  # b: none goes at the last
-    assert Slimming(none_first=True).worst(net, die, even) == [('a', 2), ('b', 2)]
-    # of all edges: the two worst, of which b can only lose none, and c nothing
-    assert Slimming(scope='all').worst(net, die, even) == [('a', 1), ('a', 2)]
-    tied = {name: [0.5] * 3 for name in die}
-    importance = {'a': [0.3, 0.1, 0.2], 'b': [0] * 3, 'c': [0] * 3}
-    assert Slimming().worst(net, tied, importance)[0] == ('a', 1)
-    assert Slimming(tie='index').worst(net, tied, importance)[0] == ('a', 0)
 
 
 def test_the_papers_schedule_has_seven_prunings() -> None:
@@ -309,13 +40,43 @@ def test_prunes_to_one_operation_an_edge_and_ranks_by_the_indicator_before() -> 
             assert {e.sources[0] for e in edges} == set(best)
 
 
+def test_edges_decided_at_different_prunings_keep_the_importance_of_their_last_choice() -> None:
+    algorithm = build(slimming={'begin': 1, 'interval': 1, 'scope': 'all'})
+    optimizers = search_optimizers(algorithm)
+    last: dict[int, torch.Tensor] = {}
+    for epoch in range(1, 40):
+        alive = algorithm.table.alive().sum(1)
+        run_epochs(algorithm, optimizers, range(epoch, epoch + 1), steps=1)
+        for row in (alive > 1).nonzero().flatten().tolist():
+            last[row] = algorithm.ranking[row].clone()
+        if algorithm.decided:
+            break
+    assert algorithm.decided and epoch > 7
+    for row, values in last.items():
+        assert torch.equal(algorithm.ranking[row], values)
+        assert int((values > 0).sum()) > 1
+    assert float(algorithm.ranking.max()) < 1.5  # which a single operation has
+
+
+def test_an_unfinished_slimming_is_told() -> None:
+    algorithm = build()
+    optimizers = search_optimizers(algorithm)
+    run_epochs(algorithm, optimizers, range(1, 7), steps=1)
+    (remark,) = algorithm.remarks()
+    assert '28 of 28 choices have several' in remark
+    run_epochs(algorithm, optimizers, range(7, 8), steps=1)
+    assert not algorithm.remarks() and not build(slimming=False).remarks()
+
+
 @pytest.mark.parametrize('space', sorted(SPACES))
 def test_every_space_is_slimmed(space: str) -> None:
     algorithm = build(net=SPACES[space])
     optimizers = search_optimizers(algorithm)
-    run_epochs(algorithm, optimizers, range(1, 9), steps=1)
+    run_epochs(algorithm, optimizers, range(1, 9))
     assert algorithm.decided
     assert algorithm.derive(strict=False).space == space
+    ranking = algorithm.details()['ranking']
+    assert all(len(v) == len(algorithm.super_net.choices[n].candidates) for n, v in ranking.items())
 
 
 def test_what_is_pruned_costs_nothing() -> None:
@@ -409,19 +170,6 @@ def test_states_and_comparisons_can_start_anew_after_a_pruning() -> None:
     assert not torch.equal(same.before, same.current)
 
 
-def test_the_accuracy_is_the_heads_or_the_likelihood() -> None:
-    for accuracy in ('head', 'loss'):
-        algorithm = build('GDAS', accuracy=accuracy)
-        data = algorithm.half({'val': classifier_batch(number=5)}, 'val')
-        with captured(algorithm.model, ['head.fc']) as outputs:
-            loss, found, _ = algorithm.drawn_loss(data, True)
-        right = (outputs['head.fc'].argmax(1) == torch.tensor([0, 1, 2, 0, 1])).double().mean()
-        expected = 100 * right if accuracy == 'head' else 100 * torch.exp(-loss.detach())
-        assert float(found) == pytest.approx(float(expected), rel=1e-5)
-    with pytest.raises(ValueError, match="accuracy='x'"):
-        build('GDAS', accuracy='x')
-
-
 # -- Table III -------------------------------------------------------------------------------------
 
 
@@ -449,7 +197,7 @@ def test_without_both_it_is_gdas() -> None:
 
 
 def test_the_warm_up_trains_the_weights_only() -> None:
-    algorithm = build(warmup_epochs=1)
+    algorithm = build(warmup_epochs=1, slimming={'begin': 2})
     run_epochs(algorithm, search_optimizers(algorithm), range(1, 2))
     assert not any(p.any() for p in algorithm.arch_parameters().values())
     assert not algorithm.importance.trained.any() and not algorithm.details()
@@ -474,7 +222,8 @@ def test_records_what_the_pictures_need() -> None:
     [
         ({'temperature': {'shape': 'round'}}, 'temperature.shape'),
         ({'temperature': {'end': 0.0}}, 'expected 0 < end'),
-        ({'warmup_epochs': -1}, 'expected 0 < end|negative'),
+        ({'warmup_epochs': -1}, 'warmup_epochs=-1'),
+        ({'warmup_epochs': 3}, 'begin=1: within the 3 epochs of warm-up'),
         ({'slimming': {'interval': 0}}, 'below 1'),
         ({'slimming': {'scope': 'net'}}, 'scope'),
     ],

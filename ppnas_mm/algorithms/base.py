@@ -127,6 +127,10 @@ class SearchAlgorithm(BaseModel):
             found[name] = values.tolist()
         return found
 
+    def remarks(self) -> list[str]:
+        """Return what a user should know of the result when the search ends."""
+        return []
+
     def details(self) -> dict[str, Any]:
         """Return what else an epoch's entry in the record of the search shall hold."""
         return {}

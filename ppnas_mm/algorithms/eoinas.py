@@ -63,6 +63,8 @@ class EoiNAS(GDAS):
         slimming: dict | bool = True,
         **kwargs: Any,
     ) -> None:
+        if warmup_epochs < 0:
+            raise ValueError(f'warmup_epochs={warmup_epochs}: below 0')
         default = dict(start=5.0, end=5 * 0.965**139, epochs=160, shape='exponential')
         given = dict(hold=warmup_epochs, **default) | (temperature or {})
         super().__init__(model, given, warmup_epochs, init_std=init_std, **kwargs)
@@ -72,6 +74,12 @@ class EoiNAS(GDAS):
         self.slimming: Slimming | None = None
         if slimming is not False:
             self.slimming = Slimming(**({} if slimming is True else slimming))
+            if self.slimming.begin <= warmup_epochs:
+                raise ValueError(
+                    f'slimming.begin={self.slimming.begin}: within the {warmup_epochs} epochs of '
+                    'warm-up, in which no importance is known'
+                )
+        self.fresh_moments = False
         zeros = torch.zeros(size, dtype=torch.double)
         # I of this epoch, of the last step of the chain, and before the last pruning
         for name in ('current', 'before', 'ranking'):
@@ -111,7 +119,7 @@ class EoiNAS(GDAS):
         self.current = self.importance(self.table.shares(), self.table.alive())
         if self.slimming is None:
             return
-        if epoch % self.slimming.step == 0:
+        if (epoch - self.warmup_epochs) % self.slimming.step == 0:
             first = int(self.chain.known) == 1 and not bool(self.before.any())
             change = torch.zeros_like(self.current) if first else self.current - self.before
             total = max(1, self.table.width - 1)
@@ -121,7 +129,8 @@ class EoiNAS(GDAS):
             self._slim(self.slimming)
 
     def _slim(self, slimming: Slimming) -> None:
-        self.ranking = self.current
+        several = self.table.alive().sum(1, keepdim=True) > 1
+        self.ranking = torch.where(several, self.current, self.ranking)
         die, importance = map(self._by_name, (self.chain.die, self.current))
         for name, candidate in slimming.worst(self.super_net, die, importance):
             self.super_net.prune(name, candidate)
@@ -169,6 +178,16 @@ class EoiNAS(GDAS):
         if self.slimming is not None:
             found['live'] = self.table.named(self.chain.live[0])
         if self.slimming is not None and self.decided:
-            rows = self._by_name(self.ranking).items()
-            found['ranking'] = {name: [round(v, 6) or None for v in row] for name, row in rows}
+            found['ranking'] = self.table.named(self.ranking, self.ranking > 0)
         return found
+
+    def remarks(self) -> list[str]:
+        """Say where slimming has not come to its end."""
+        several = int((self.table.alive().sum(1) > 1).sum())
+        if self.slimming is None or not several:
+            return []
+        where = f'{several} of {len(self.table.choices)} choices'
+        return [
+            f'slimming is not finished: {where} have several operations left, and importance '
+            'decides; see slimming.begin and slimming.interval'
+        ]

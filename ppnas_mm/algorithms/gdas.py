@@ -6,7 +6,7 @@ EoiNAS, Section III-A, equations 3 to 7.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,13 +66,21 @@ class Drawn:
 
 
 class MostLikely:
-    """The strongest operation of every edge: what the super-net predicts with."""
+    """The operation of largest alpha on every edge: what the super-net predicts with.
+
+    Args:
+        keepable: Returns the candidates of a choice that an architecture may hold.
+    """
+
+    def __init__(self, keepable: Callable[[str], tuple[int, ...]]) -> None:
+        self.keepable = keepable
 
     def __call__(self, choice: Choice, parameter: Tensor | None, alive: tuple[int, ...]) -> Weights:
         """Return the strongest candidate of an operation, and all connections."""
         if choice.gates or parameter is None:
             return _connections(choice, parameter, alive)
-        return Weights((alive[int(parameter.detach()[list(alive)].argmax())],))
+        left = self.keepable(choice.name)
+        return Weights((left[int(parameter.detach()[list(left)].argmax())],))
 
 
 def _connections(choice: Choice, parameter: Tensor | None, alive: tuple[int, ...]) -> Weights:
@@ -120,12 +128,13 @@ class GDAS(BilevelSearch):
     ) -> None:
         super().__init__(model, **kwargs)
         if warmup_epochs < 0 or init_std < 0:
-            raise ValueError(f'warmup_epochs={warmup_epochs}, init_std={init_std}: negative')
+            raise ValueError(f'warmup_epochs={warmup_epochs}, init_std={init_std}: below 0')
         if accuracy not in ('head', 'loss'):
             raise ValueError(f"accuracy={accuracy!r}: expected 'head' or 'loss'")
         self.table = OpTable(self.super_net)
-        self.super_net.mixture = MostLikely()
-        if 'cal_acc' not in self.model_config.get('head', {'cal_acc': None}):
+        self.super_net.mixture = MostLikely(self.super_net.keepable)
+        head = self.model_config.get('head')
+        if head is not None and 'cal_acc' not in head:
             self.model.head.cal_acc = True  # mmpretrain's heads say it only when asked to
         for choice in self.table.choices:
             torch.nn.init.normal_(self.super_net.arch[choice.name], std=init_std)
@@ -211,7 +220,8 @@ class GDAS(BilevelSearch):
         with without_gradient(owned_by(weights)):
             with optim_wrapper.optim_context(self):
                 loss, accuracy, drawn = self.drawn_loss(self.half(data, 'val'), True)
-            optim_wrapper.update_parts(loss, ['arch'], average=True)
+            if loss.requires_grad:  # not where ``none`` cuts every way to the output
+                optim_wrapper.update_parts(loss, ['arch'], average=True)
         self.on_validation(drawn, accuracy)
         return {**logs, 'loss_val': loss.detach(), 'accuracy_val': accuracy}
 

@@ -25,9 +25,11 @@ class OperationImportance(nn.Module):
             (j, the code).
         scale: Factor of A, a share in [0, 1]; the code has per cent, 100 (j).
         unit: E counts ``'epochs'`` (steps by steps an epoch) or ``'steps'`` (k, the code).
-        forget: Whether E starts anew at each pruning (k).
-        unsampled: What C is where nothing was drawn yet: ``'mean'`` of the edge's other
-            operations or ``'zero'`` (l; the code divides zero by zero).
+        forget: Whether E starts anew at each pruning (k).  In between it only grows, so C falls and
+            S evens out: the operations of largest S lose a little each epoch (see
+            ``docs/design.md``).
+        unsampled: What C is where nothing was drawn since the last pruning: ``'mean'`` of the
+            edge's other operations or ``'zero'`` (l; the code divides zero by zero).
 
     Raises:
         ValueError: If an option is unknown.
@@ -64,7 +66,7 @@ class OperationImportance(nn.Module):
         self.last, self.in_epochs = accuracy == 'last', unit == 'epochs'
         self.forget, self.fill = forget, unsampled == 'mean'
         zeros = torch.zeros(rows, columns, dtype=torch.double)
-        self.register_buffer('accuracy', zeros.clone())
+        self.register_buffer('accuracy', zeros - 1)  # below 0: not known yet
         self.register_buffer('trained', zeros.clone())
         # of this epoch; floating-point buffers, whose mean over the processes `Replicas` takes
         self.register_buffer('correct', zeros.clone(), persistent=False)
@@ -116,9 +118,9 @@ class OperationImportance(nn.Module):
         return s + self.weight * beta  # eq. 10
 
     def _relative_accuracy(self, alive: Tensor) -> Tensor:
-        """C = A / E (eq. 8); an operation drawn once has E of one step at least."""
+        """C = A / E (eq. 8) of what was drawn for both A and E; of the others see ``unsampled``."""
         epochs = self.trained / self.steps.clamp(min=1) if self.in_epochs else self.trained
-        sampled = alive & (self.accuracy > 0) & (self.trained > 0)
+        sampled = alive & (self.accuracy >= 0) & (self.trained > 0)
         c = torch.where(sampled, self.scale * self.accuracy / epochs, 0.0)
         if self.fill:
             mean = c.sum(1, keepdim=True) / sampled.sum(1, keepdim=True).clamp(min=1)

@@ -55,11 +55,16 @@ class OpTable(nn.Module):
         """Return beta, the softmax of the parameters over what is left, in double precision."""
         return self.logits().double().softmax(1)
 
-    def named(self, table: Tensor) -> dict[str, list[float | None]]:
-        """Return the rows of a table by the names of the choices; ``None`` where pruned."""
+    def named(self, table: Tensor, mask: Tensor | None = None) -> dict[str, list[float | None]]:
+        """Return the rows of a table by the names of the choices.
+
+        Args:
+            table: ``(rows, width)``.
+            mask: Where there is a value, else ``None``; default: what was not pruned.
+        """
+        shown = (self.alive() if mask is None else mask).tolist()
         found = {}
-        for choice, values in zip(self.choices, table.tolist(), strict=True):
-            alive = self._net[0].alive_candidates(choice.name)
+        for choice, values, given in zip(self.choices, table.tolist(), shown, strict=True):
             columns = range(len(choice.candidates))
-            found[choice.name] = [round(values[i], 6) if i in alive else None for i in columns]
+            found[choice.name] = [round(values[i], 6) if given[i] else None for i in columns]
         return found

@@ -17,8 +17,9 @@ class Slimming:
         renormalise: Whether, after a pruning, the next indicator is compared with that of the
             survivors among themselves (f).
         reset: Whether the states start anew after a pruning (p).
-        scope: ``'edge'``: each edge loses one operation a time; ``'all'``: as many in all, the
-            worst of all edges, never the last of one (q: states of edges do not compare).
+        scope: ``'edge'``: each edge loses one operation a time; ``'all'``: as many in all as edges
+            have a choice, the worst of all, never the last of one, so it takes more prunings (q:
+            states of edges do not compare).
         tie: Which of equally inferior operations goes: the one of lowest ``'importance'``, then of
             lowest index, or that of lowest ``'index'`` (r).
         none_first: Whether what no architecture may hold (``none``) goes first; else it competes,

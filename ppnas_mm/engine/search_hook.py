@@ -174,6 +174,8 @@ class SearchHook(Hook):
             if any('importance' in entry for entry in self.record['epochs']):
                 draw_importance(self.record, self.folder / 'importance.svg')
                 draw_importance_table(self.record, self.folder / 'importance_table.svg')
+        for remark in self.algorithm.remarks():
+            runner.logger.warning(remark)
         genotype = self._genotype(runner, epoch, strict=True)
         model = derive_model(self.algorithm, genotype)
         loader = runner.train_dataloader
