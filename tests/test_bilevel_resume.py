@@ -67,6 +67,10 @@ def test_a_kill_changes_nothing(name: str, tmp_path: Path) -> None:
     assert call('search.py', config(name), *again) == 0
     for file in FILES:
         assert (killed / file).read_bytes() == (whole / file).read_bytes(), file
+    pictures = {'genotype.svg', 'search.svg'}
+    if name == 'eoinas_digits':
+        pictures |= {'importance.svg', 'importance_table.svg'}
+    assert {path.name for path in killed.glob('*.svg')} == pictures
 
 
 def test_checkpoints_hold_what_a_phase_needs_and_nothing_pruned(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ def main() -> None:
     """Parse the arguments, run one search, or one for each of several seeds."""
     parser = cli.new_parser(
         'Search an architecture. The work dir gets genotype.json, genotype.svg, '
-        'derived.safetensors, search.json and search.svg.',
+        'derived.safetensors, search.json and search.svg (EoiNAS: also importance.svg).',
         'python tools/search.py configs/search/ppnas_digits.py --work-dir work_dirs/digits',
     )
     cli.add_run_arguments(parser)
