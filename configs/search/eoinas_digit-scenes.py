@@ -1,5 +1,5 @@
 # EoiNAS inside a segmentor, on digit scenes: a small version of eoinas_cityscapes.py. The paper's
-# 160 epochs, 20 of them warm-up, and prunings after 40, 60, ..., 160 are 32, 4 and 8, ..., 32 here.
+# 160 epochs, 20 of them warm-up, and prunings after 40, 60, ..., 160 are 40, 5 and 10, 15, ..., 40.
 _base_ = ['../_base_/datasets/digit_scenes_masks.py', '../_base_/runtime.py']
 default_scope = 'mmseg'
 model = dict(
@@ -28,24 +28,25 @@ model = dict(
         test_cfg=dict(mode='whole')),
     # nearly all networks have the share of ground as accuracy of the pixels
     accuracy='loss',
-    warmup_epochs=4,
-    temperature=dict(epochs=32),
-    slimming=dict(begin=8, interval=4))
+    warmup_epochs=5,
+    temperature=dict(epochs=40),
+    slimming=dict(begin=10, interval=5))
 optim_wrapper = dict(
     constructor='ppnas_mm.SearchOptimConstructor',
     weights=dict(
-        optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=3e-4),
+        # with 0.1 the networks drawn never get beyond the ground in so few steps
+        optimizer=dict(type='SGD', lr=0.4, momentum=0.9, weight_decay=3e-4),
         clip_grad=dict(max_norm=5)),
     # The paper's rate, 3e-4, hardly moves alpha in so few steps.
     arch=dict(optimizer=dict(type='Adam', lr=5e-3, betas=(0.5, 0.999), weight_decay=1e-3)))
 param_scheduler = dict(
     weights=[
         dict(
-            type='CosineAnnealingLR', T_max=32, eta_min=1e-3, by_epoch=True,
+            type='CosineAnnealingLR', T_max=40, eta_min=1e-3, by_epoch=True,
             convert_to_iter_based=True),
     ],
     arch=[])
-train_cfg = dict(type='ppnas_mm.SearchLoop', max_epochs=32, val_interval=32)
+train_cfg = dict(type='ppnas_mm.SearchLoop', max_epochs=40, val_interval=40)
 model_wrapper_cfg = dict(type='ppnas_mm.Replicas')
 custom_hooks = [
     dict(type='ppnas_mm.EpochSeedHook'),
