@@ -144,7 +144,7 @@ def test_search_on_cityscapes_is_the_papers() -> None:
 
 @pytest.mark.parametrize('name', SEARCHES)
 def test_seven_prunings_end_with_the_search(name: str) -> None:
-    """After 40, 60, ..., 160 of 160 epochs, 20 of warm-up; the small search has a quarter of each."""
+    """After 40, 60, ..., 160 of 160 epochs, 20 of warm-up; small searches have a share of each."""
     config = load(name)
     epochs, search = config.train_cfg.max_epochs, config.model
     scale = epochs / 160
