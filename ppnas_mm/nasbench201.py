@@ -267,7 +267,8 @@ def score_with_super_net(
     Raises:
         GenotypeError: If the super-net lacks the cell.
     """
-    from .derive import evaluate, recalibrate
+    from .derive import evaluate
+    from .statistics import recalibrate
     from .spaces.mixture import Fixed
 
     model: Any = algorithm.model if network == 'search' else algorithm.inherited[0]

@@ -14,11 +14,12 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
 from ..algorithms.base import SearchAlgorithm
-from ..derive import derive_model, evaluate, recalibrate, save_derived
+from ..derive import derive_model, evaluate, save_derived
 from ..draw_importance import draw_importance, draw_importance_table
 from ..fileio import write_atomic
 from ..genotype import DegenerateArchitectureError, Genotype
 from ..registry import HOOKS
+from ..statistics import recalibrate
 from ..version import __version__
 from ..visualize import draw_genotype, draw_search
 from .optim import SearchOptimWrapper
