@@ -130,7 +130,7 @@ class SearchHook(Hook):
         epoch = runner.epoch + 1
         self.algorithm.after_epoch(epoch)
         if isinstance(runner.optim_wrapper, SearchOptimWrapper):
-            runner.optim_wrapper.forget_pruned()
+            runner.optim_wrapper.follow_model()
         if not is_main_process():
             return
         share, words = summarise(self.algorithm)
