@@ -233,27 +233,65 @@ def search_step(args: argparse.Namespace) -> None:
     print(table(['formulation', 'seconds', 'speed', 'peak memory, MiB'], rows))
 
 
+def latency_table(args: argparse.Namespace) -> None:
+    """Time every candidate of a search's super-net; compare the sums with derived networks."""
+    from mmengine.registry import MODELS, DefaultScope
+
+    from ppnas_mm.compat import guard_torchvision
+    from ppnas_mm.config import ConfigError, load_config, replace_sync_bn
+    from ppnas_mm.latency import check_latency, latency_report, latency_table
+
+    guard_torchvision()
+    config = load_config(args.config)
+    if 'model' not in config.model:
+        raise ConfigError(f'config {args.config}: no model.model, so it is not that of a search')
+    replace_sync_bn(config.model)
+    with DefaultScope.overwrite_default_scope(config.get('default_scope')):
+        model = MODELS.build(config.model.model).to(args.device)
+    shape = (args.channels, args.size, args.size)
+    table = latency_table(model, shape, args.batch_size, args.rounds)
+    checks = check_latency(table, model, args.check, args.rounds) if args.check else []
+    print(latency_report(table, checks))
+    if args.out:
+        table.save(args.out)
+        print(f'written: {args.out}')
+
+
 def main() -> None:
     """Parse the arguments and run one benchmark."""
     parser = cli.new_parser(
         'Benchmarks: "params" counts parameters and multiply-adds of the backbones, "complexity" '
         'those of the detectors and segmentors; "search-step" times a step of a search beside the '
         'plain formula, which goes edge by edge, computes all gradients and, for eoinas, every '
-        'operation.',
-        'python tools/benchmark.py search-step --algorithm cdarts --batch-size 16',
+        'operation; "latency-table" times every candidate of the super-net of CONFIG, a search, '
+        'and sets their sums beside measured networks.',
+        'python tools/benchmark.py search-step --algorithm cdarts --batch-size 16\n'
+        '  python tools/benchmark.py latency-table configs/search/cdarts_chain_imagenet.py \\\n'
+        '      --size 224 --batch-size 1 --check 5 --out latency.json',
     )
     tables = {'params': params, 'complexity': complexity}
-    parser.add_argument('what', choices=[*tables, 'search-step'])
+    parser.add_argument('what', choices=[*tables, 'search-step', 'latency-table'])
+    parser.add_argument('config', nargs='?', help='latency-table: config of a search')
     parser.add_argument(
         '--algorithm', choices=['cdarts', 'darts', 'darts-2nd', 'eoinas'], default='cdarts'
     )
     parser.add_argument('--batch-size', type=int, default=16)
-    parser.add_argument('--rounds', type=int, default=5, help='timed rounds, after one to warm up')
+    parser.add_argument('--rounds', type=int, default=5, help='timed rounds, after warming up')
     parser.add_argument('--device', choices=['cpu', 'cuda'], default='cpu')
     parser.add_argument('--memory', choices=list(FORMULATIONS), help=argparse.SUPPRESS)
+    parser.add_argument('--size', type=int, help='latency-table: side of the images')
+    parser.add_argument('--channels', type=int, default=3, help='latency-table: of the images')
+    parser.add_argument(
+        '--check', type=int, default=5, metavar='N', help='latency-table: networks measured whole'
+    )
+    parser.add_argument('--out', metavar='JSON', help='latency-table: where the table is written')
     args = parser.parse_args()
+    if (args.what == 'latency-table') != bool(args.config and args.size):
+        parser.error('latency-table needs CONFIG and --size, the others take neither')
     if args.what == 'search-step':
         search_step(args)
+    elif args.what == 'latency-table':
+        latency_table(args)
     else:
         tables[args.what]()
 
