@@ -268,8 +268,8 @@ def score_with_super_net(
         GenotypeError: If the super-net lacks the cell.
     """
     from .derive import evaluate
-    from .statistics import recalibrate
     from .spaces.mixture import Fixed
+    from .statistics import recalibrate
 
     model: Any = algorithm.model if network == 'search' else algorithm.inherited[0]
     model.backbone.mixture = Fixed(model.backbone.to_path(genotype))

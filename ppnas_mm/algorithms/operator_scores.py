@@ -138,7 +138,8 @@ def selection_importance(
     """Return SI (eq. 5): the mean accuracy of the models that contain an operation, or NaN.
 
     Args:
-        models: The models, as of :func:`stratified_models`.
+        models: The models, as of :func:`stratified_models`; one that leaves a choice out contains
+            none of its operations.
         accuracies: P(a) of each, in any unit.
         alive: The operations left, for each choice.
 
@@ -155,8 +156,8 @@ def selection_importance(
         raise ValueError(f'accuracies[{first}]={values[first]}: expected a finite number')
     importance: dict[str, dict[int, float]] = {}
     for name, ops in alive.items():
-        column = np.array([model[name] for model in models], dtype=np.int64)
-        odd = set(column.tolist()) - set(ops)
+        column = np.array([model.get(name, -1) for model in models], dtype=np.int64)
+        odd = set(column.tolist()) - {-1, *ops}
         if odd:
             raise ValueError(f'models: {name!r} has {sorted(odd)}; alive: {list(ops)}')
         hits = {op: values[column == op] for op in ops}
@@ -228,7 +229,12 @@ def operator_scores(
     return scores | dict(zip(spots, found.tolist(), strict=True))
 
 
-def weakest(scores: Mapping[Spot, float], count: int, alive: Alive) -> list[Spot]:
+def weakest(
+    scores: Mapping[Spot, float],
+    count: int,
+    alive: Alive,
+    allowed: Callable[[Alive], bool] | None = None,
+) -> list[Spot]:
     """Return the operations to drop: the ``count`` lowest, but never the last of a choice.
 
     Of equal scores the earlier one goes first.  There are fewer where no more can be dropped.
@@ -237,17 +243,20 @@ def weakest(scores: Mapping[Spot, float], count: int, alive: Alive) -> list[Spot
         scores: Scores of operations, as of :func:`operator_scores`.
         count: K, operations to drop.
         alive: The operations left, for each choice.
+        allowed: Whether the operations left may be so; an operation without which they may not
+            stays.
 
     Raises:
         ValueError: If a score is NaN or of an operation that is not alive.
     """
-    left = {name: len(ops) for name, ops in alive.items()}
+    left = {name: tuple(ops) for name, ops in alive.items()}
     for (name, op), score in scores.items():
         if math.isnan(score) or op not in alive.get(name, ()):
             raise ValueError(f'scores[{name!r}, {op}]={score}: expected a number of one alive')
     chosen: list[Spot] = []
     for name, op in sorted(scores, key=scores.__getitem__):
-        if len(chosen) < count and left[name] > 1:
-            left[name] -= 1
+        rest = {**left, name: tuple(i for i in left[name] if i != op)}
+        if len(chosen) < count and rest[name] and (allowed is None or allowed(rest)):
+            left = rest
             chosen.append((name, op))
     return chosen
