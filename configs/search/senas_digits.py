@@ -20,7 +20,8 @@ model = dict(
     max_stages=4,
     models_per_op=20,
     recalibrate_batches=4,
-    selection=dict(population=20, generations=8))
+    eval_batches=6,
+    selection=dict(population=20, generations=8, crossover=10, mutation=10))
 train_dataloader = dict(batch_size=32)
 optim_wrapper = dict(
     constructor='ppnas_mm.SearchOptimConstructor',

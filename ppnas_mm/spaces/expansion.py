@@ -141,7 +141,7 @@ class Expandable(nn.Module):
                 for candidate in mix[name].kept:
                     op = self.choices[name].candidates[candidate]
                     for holder in self._holders[name]:
-                        copies = holder[op] if op in holder else None
+                        copies = dict(holder.items()).get(op)
                         if isinstance(copies, Copies):
                             copies.active = key
 
