@@ -7,6 +7,7 @@ Algorithm 1 and equations 4 to 7.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,8 @@ class SENAS(SPOS):
         score: Kind of :func:`operator_scores`; ``'si'`` leaves the confidence out (Table 6).
         models_per_op: Models with an operation that its importance is the mean of (eq. 5).
         scoring_sampler: ``'uniform'``, or ``'depth_balanced'``: numbers of identities first.
+        drops: What each shrinking drops, pairs of a choice and an operation, instead of by score:
+            to repeat a search's shrinking (``search.json``) with other settings.
         snapshots: See :class:`SPOS`.
         **kwargs: See :class:`SPOS` and :class:`SearchAlgorithm`.
 
@@ -69,6 +72,7 @@ class SENAS(SPOS):
         score: str = 'confidence_product',
         models_per_op: int = 1000,
         scoring_sampler: str = 'uniform',
+        drops: Sequence[Sequence[Sequence[str]]] | None = None,
         snapshots: int = 5,
         **kwargs: Any,
     ) -> None:
@@ -94,6 +98,7 @@ class SENAS(SPOS):
         self.drop, self.max_stages, self.finish_size = drop, max_stages, finish_size
         self.threshold, self.score = threshold, score
         self.models_per_op, self.scoring_sampler = models_per_op, scoring_sampler
+        self.drops = drops
         self.shrinking: dict[str, Any] | None = None
 
     def stages_done(self, epoch: int) -> int:
@@ -139,20 +144,25 @@ class SENAS(SPOS):
         Never the last of a choice, and none without which the limits could not be kept.
         """
         alive = self.paths.alive()
-        importance = self.importances()
-        scores = operator_scores(importance, self.score)
-        dropped = self._dropped(scores, alive)
+        importance: dict[str, dict[int, float]] = {}
+        scores: dict[tuple[str, int], float] = {}
+        if self.drops is None:
+            importance = self.importances()
+            scores = operator_scores(importance, self.score)
+            dropped = self._weakest(scores, alive)
+        else:
+            dropped = self._given(stage)
+        names = {n: self.super_net.choices[n].candidates for n in alive}
         for name, op in dropped:
             self.super_net.prune(name, op)
-        names = {n: self.super_net.choices[n].candidates for n in alive}
         self.shrinking = dict(
             stage=stage,
             dropped=[
                 dict(
                     choice=n,
                     op=names[n][i],
-                    score=_number(scores[n, i]),
-                    importance=_number(importance[n][i]),
+                    score=_number(scores.get((n, i))),
+                    importance=_number(importance.get(n, {}).get(i)),
                 )
                 for n, i in dropped
             ],
@@ -161,7 +171,17 @@ class SENAS(SPOS):
         words = ', '.join(f'{n} {names[n][i]}' for n, i in dropped)
         print_log(f'Stage {stage}: dropped {words}; {left} operations left', 'current')
 
-    def _dropped(self, scores: Any, alive: dict[str, tuple[int, ...]]) -> list[tuple[str, int]]:
+    def _given(self, stage: int) -> list[tuple[str, int]]:
+        """Return what :attr:`drops` names for a shrinking (from 1)."""
+        given = self.drops[stage - 1] if self.drops and stage <= len(self.drops) else ()
+        try:
+            return [(n, self.super_net.choices[n].candidates.index(op)) for n, op in given]
+        except (KeyError, ValueError) as error:
+            raise ValueError(
+                f'drops[{stage - 1}]: {error}: expected pairs of a choice and one of its operations'
+            ) from None
+
+    def _weakest(self, scores: Any, alive: dict[str, tuple[int, ...]]) -> list[tuple[str, int]]:
         if self.drop != 'each':
             return weakest(scores, int(self.drop), alive, self.limits.reachable)
         found: list[tuple[str, int]] = []
@@ -223,6 +243,6 @@ class SENAS(SPOS):
         return found | ({} if self.shrinking is None else {'shrinking': self.shrinking})
 
 
-def _number(value: float) -> float | None:
+def _number(value: float | None) -> float | None:
     """Return a number as JSON knows it."""
-    return round(value, 6) if math.isfinite(value) else None
+    return round(value, 6) if value is not None and math.isfinite(value) else None

@@ -16,6 +16,7 @@ from mmengine.model import is_model_wrapper
 from ..algorithms.base import SearchAlgorithm
 from ..derive import derive_model, evaluate, save_derived
 from ..draw_importance import draw_importance, draw_importance_table
+from ..draw_stages import draw_growth, draw_stages
 from ..fileio import write_atomic
 from ..genotype import DegenerateArchitectureError, Genotype
 from ..registry import HOOKS
@@ -175,6 +176,9 @@ class SearchHook(Hook):
             if any('importance' in entry for entry in self.record['epochs']):
                 draw_importance(self.record, self.folder / 'importance.svg')
                 draw_importance_table(self.record, self.folder / 'importance_table.svg')
+            if any('super_net' in entry for entry in self.record['epochs']):
+                draw_stages(self.record, self.folder / 'stages.svg')
+                draw_growth(self.record, self.folder / 'growth.svg')
         for remark in self.algorithm.remarks():
             runner.logger.warning(remark)
         genotype = self._genotype(runner, epoch, strict=True)
