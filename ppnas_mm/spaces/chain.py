@@ -1,9 +1,9 @@
 """Chains as super-net backbones: MBConv blocks with searched kernels and expansions.
 
-The chain space: CDARTS, Section 4.6, found CDARTS-a and -b in this space (that of Cream, NeurIPS
-2020).  The code of that search is not published; here the space is searched by the same algorithms
-as every other one.  Each block chooses among six operations and reads the block before; how many
-blocks a stage has is not searched, because no candidate skips a block.
+CDARTS, Section 4.6, found CDARTS-a and -b in the chain space (that of Cream, NeurIPS 2020).  The
+code of that search is not published; here the space is searched by the same algorithms as every
+other one.  Each block chooses among six operations and reads the block before; how many blocks a
+stage has is not searched, because no candidate skips a block.
 """
 
 from __future__ import annotations
