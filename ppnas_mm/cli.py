@@ -21,6 +21,7 @@ RESULTS = (
     'genotype.*',
     'search.*',
     'importance*.svg',
+    'stages*.svg',
     'derived.safetensors',
     'result.json',
     'retrain',
