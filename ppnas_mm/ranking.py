@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def draw_rank_boxes(
     """Draw the ranks of each model over several runs, as boxes (Fig. 1); a panel for each variant.
 
     Models stand from the best to the worst by the ground truth, the line is where they should be;
-    boxes are quartiles, whiskers reach 1.5 times as far, circles lie beyond.
+    boxes are quartiles, whiskers reach 1.5 times as far, circles are further out.
 
     Args:
         truth: The true accuracy of each model.
@@ -74,7 +75,8 @@ def draw_rank_boxes(
             axes.set_xlabel('models by the ground truth, from the best')
             colour = PALETTE[(row - 1) % len(PALETTE)]
             axes.plot(spots, wanted, color=DARK, linewidth=0.9, linestyle=':', gid=f'truth-{row}')
-            look = {'widths': 0.6, 'boxprops': {'color': colour}, 'manage_ticks': False}
+            look: dict[str, Any] = {'widths': 0.6, 'manage_ticks': False}
+            look |= {'boxprops': {'color': colour}, 'flierprops': {'markersize': 3}}
             drawn = axes.boxplot(table[:, order], positions=spots, **look)
             for k, line in enumerate(drawn['medians'], 1):
                 line.set(color=DARK, gid=f'median-{row}-{k}')
