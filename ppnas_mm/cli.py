@@ -21,6 +21,8 @@ RESULTS = (
     'genotype.*',
     'search.*',
     'importance*.svg',
+    'stages*.svg',
+    'growth*.svg',
     'derived.safetensors',
     'result.json',
     'retrain',

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterable
-from itertools import islice
 from typing import Any
 
 import torch
-from mmengine.dist import broadcast
 from mmengine.evaluator import Evaluator
 from safetensors.torch import save
 from torch import nn
-from torch.optim.swa_utils import update_bn
 
 from .algorithms.base import SearchAlgorithm
 from .fileio import write_atomic
@@ -42,34 +38,6 @@ def derive_model(algorithm: SearchAlgorithm, genotype: Genotype) -> nn.Module:
     model.load_state_dict(state)
     device = next(algorithm.parameters()).device
     return model.to(device).eval()
-
-
-class _LossForward(nn.Module):
-    """Adapts an mm-model to ``update_bn``: one call, one training forward."""
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, data: Any) -> None:
-        model: Any = self.model
-        processed = model.data_preprocessor(data, True)
-        if isinstance(processed, dict):
-            model(**processed, mode='loss')
-        else:
-            model(*processed, mode='loss')
-
-
-def recalibrate(model: nn.Module, loader: Iterable, batches: int) -> None:
-    """Recompute the running statistics of all batch norms on ``batches`` training batches.
-
-    The super-net's statistics are those of mixed features; the derived network's differ a little.
-    """
-    if batches:
-        update_bn(islice(iter(loader), batches), _LossForward(model))
-        for buffer in model.buffers():  # each process saw its own part of the data
-            broadcast(buffer)
-    model.eval()
 
 
 @torch.no_grad()

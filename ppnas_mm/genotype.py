@@ -64,6 +64,7 @@ class SpaceRule:
         wiring: ``'any'`` earlier nodes may be read, or exactly the ``'previous'`` node (a chain),
             or ``'every'`` earlier node, by one edge each.
         cells: Names of the cells, where they are fixed.
+        not_first: Operations that the first computed node of a cell may not hold.
     """
 
     ops: set[str]
@@ -73,6 +74,7 @@ class SpaceRule:
     square: bool = False
     wiring: str = 'any'
     cells: tuple[str, ...] | None = None
+    not_first: frozenset[str] = frozenset()
 
 
 SPACE_RULES: dict[str, SpaceRule] = {
@@ -117,6 +119,15 @@ SPACE_RULES: dict[str, SpaceRule] = {
         sources=(1, 1),
         inputs=(1, 1),
         wiring='previous',
+    ),
+    'mobile': SpaceRule(
+        ops={f'mbconv_{k}x{k}_e{e}' for k in (3, 5, 7) for e in ('3', '6', '6_g2')} | {'identity'},
+        edges=(1, 1),
+        sources=(1, 1),
+        inputs=(1, 1),
+        wiring='previous',
+        cells=tuple(f'stage{s}' for s in range(1, 7)),
+        not_first=frozenset({'identity'}),
     ),
 }
 
@@ -185,6 +196,13 @@ def _cell(value: Any, where: str, rule: SpaceRule) -> Cell:
             raise _fail(spot, 'a node without input')
         values = _sequence(edges, spot, *rule.edges)
         parsed = [_edge(e, f'{spot}[{i}]', rule, n) for i, e in enumerate(values)]
+        for i, edge in enumerate(parsed):
+            if n == inputs and edge.op in rule.not_first:
+                raise _fail(
+                    f'{spot}[{i}].op',
+                    f'the first node of a cell may not hold {edge.op!r}; '
+                    f'allowed: {sorted(rule.ops - rule.not_first)}',
+                )
         nodes.append(tuple(sorted(parsed, key=lambda edge: edge.sources)))  # one form, one hash
         _check_wiring([edge.sources for edge in nodes[-1]], spot, rule, n)
     return Cell(data['name'], inputs, tuple(nodes))

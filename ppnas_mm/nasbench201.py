@@ -267,8 +267,9 @@ def score_with_super_net(
     Raises:
         GenotypeError: If the super-net lacks the cell.
     """
-    from .derive import evaluate, recalibrate
+    from .derive import evaluate
     from .spaces.mixture import Fixed
+    from .statistics import recalibrate
 
     model: Any = algorithm.model if network == 'search' else algorithm.inherited[0]
     model.backbone.mixture = Fixed(model.backbone.to_path(genotype))

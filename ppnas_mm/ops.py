@@ -270,24 +270,38 @@ class SqueezeExcite(nn.Module):
 class MBConv(nn.Module):
     """Inverted residual: 1x1 expansion, depthwise convolution, channel attention, linear 1x1.
 
-    CDARTS' chain space (that of Cream, NeurIPS 2020).  The input is added where the shape stays.
+    With attention: CDARTS' chain space (that of Cream, NeurIPS 2020); without: the mobile space
+    (SE-NAS, Table 2).  The input is added where the shape stays.
 
     Args:
         spec: Channels, stride, dilation, configs.
         kernel: Side of the depthwise kernel.
         expansion: Ratio of the inner channels to the input's; 1: no first convolution.
+        attention: Whether the depthwise convolution is followed by channel attention.
+        groups: Groups of both 1x1 convolutions.
     """
 
-    def __init__(self, spec: OpSpec, kernel: int, expansion: int) -> None:
+    def __init__(
+        self,
+        spec: OpSpec,
+        kernel: int,
+        expansion: int,
+        attention: bool = True,
+        groups: int = 1,
+    ) -> None:
         super().__init__()
         style = spec.style
         inner = round_channels(spec.in_channels * expansion) if expansion > 1 else spec.in_channels
-        self.expand = style.conv(spec.in_channels, inner, 1) if expansion > 1 else nn.Identity()
+        self.expand = (
+            style.conv(spec.in_channels, inner, 1, groups=groups)
+            if expansion > 1
+            else nn.Identity()
+        )
         self.depthwise = style.conv(
             inner, inner, kernel, stride=spec.stride, dilation=spec.dilation, groups=inner
         )
-        self.attention = SqueezeExcite(inner, style)
-        self.project = style.conv(inner, spec.out_channels, 1, act=False)
+        self.attention = SqueezeExcite(inner, style) if attention else nn.Identity()
+        self.project = style.conv(inner, spec.out_channels, 1, groups=groups, act=False)
         self.residual = spec.stride == 1 and spec.in_channels == spec.out_channels
         self.drop_path: nn.Module = nn.Identity()
 
@@ -297,8 +311,8 @@ class MBConv(nn.Module):
         return x + self.drop_path(y) if self.residual else y
 
 
-def _mbconv(kernel: int, expansion: int) -> OpFactory:
-    return lambda spec: MBConv(spec, kernel, expansion)
+def _mbconv(kernel: int, expansion: int, attention: bool = False, groups: int = 1) -> OpFactory:
+    return lambda spec: MBConv(spec, kernel, expansion, attention, groups)
 
 
 OPS: dict[str, OpFactory] = {
@@ -319,7 +333,9 @@ OPS: dict[str, OpFactory] = {
     'dil_conv_5x5': _dil_conv(5),
     'nor_conv_1x1': _conv(1, order=PRE_ACTIVATION),
     'nor_conv_3x3': _conv(3, order=PRE_ACTIVATION),
-    **{f'mbconv_{k}x{k}_e{e}_se': _mbconv(k, e) for k in (3, 5, 7) for e in (4, 6)},
+    **{f'mbconv_{k}x{k}_e{e}_se': _mbconv(k, e, True) for k in (3, 5, 7) for e in (4, 6)},
+    **{f'mbconv_{k}x{k}_e{e}': _mbconv(k, e) for k in (3, 5, 7) for e in (3, 6)},
+    **{f'mbconv_{k}x{k}_e6_g2': _mbconv(k, 6, groups=2) for k in (3, 5, 7)},
 }
 
 

@@ -37,6 +37,7 @@ OPTIM_WRAPPER_CONSTRUCTORS = _child(
 ROOT_BACKBONES = {
     'ChainNet': 'ppnas_mm.backbones.chain',
     'DARTSNet': 'ppnas_mm.backbones.darts',
+    'MobileNASNet': 'ppnas_mm.backbones.mobile',
     'NASBench201Net': 'ppnas_mm.backbones.nasbench201',
     'PPResNet': 'ppnas_mm.backbones.pp_resnet',
     'PPResNetCIFAR': 'ppnas_mm.backbones.pp_resnet',

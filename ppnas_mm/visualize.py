@@ -29,7 +29,11 @@ STYLE = {
     'svg.hashsalt': 'ppnas_mm',
     'text.parse_math': False,
 }
-PALETTE = ('#3b78b4', '#e8833a', '#4a9d5b', '#c8504f', '#8466b0', '#2aa5a0', '#9a9a9a', '#c9a227')
+PALETTE = (
+    *('#3b78b4', '#e8833a', '#4a9d5b', '#c8504f', '#8466b0', '#2aa5a0', '#9a9a9a', '#c9a227'),
+    *('#8c5a3c', '#d77fb3', '#1f3f77'),
+)
+"""One colour for each operation of the largest space, ``none`` included."""
 DARK, ARROW, FAINT, LIGHT = '#24303f', '#5b6b7f', '#a8afb8', '4d'  # LIGHT: the alpha of a fill
 LEVELS = {'ends < 0.1': PALETTE[6], 'ends between': PALETTE[1], 'ends > 0.9': PALETTE[2]}
 RAISED = str.maketrans('0123456789()', '⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾')

@@ -30,4 +30,4 @@ def run_epochs(algorithm: Any, optimizers: Any, epochs: range, steps: int = 2) -
             }
             algorithm.train_step({h: halves[h] for h in algorithm.uses}, optimizers)
         algorithm.after_epoch(epoch)
-        optimizers.forget_pruned()
+        optimizers.follow_model()

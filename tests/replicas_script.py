@@ -32,7 +32,7 @@ for name, options in algorithms.items():
             wrapped.train_step(batch, optimizers)
         wrapped.average_buffers()
         algorithm.after_epoch(epoch)
-        optimizers.forget_pruned()
+        optimizers.follow_model()
     values = torch.cat([v.flatten().double() for v in algorithm.state_dict().values()])
     one, two = all_gather(values)
     assert torch.equal(one, two), (name, (one - two).abs().max())

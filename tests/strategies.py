@@ -54,17 +54,22 @@ def _wiring(draw: Any, rule: SpaceRule, node: int) -> list[tuple[int, ...]]:
     return list(read.values())
 
 
+def _allowed(rule: SpaceRule, first: bool) -> list[str]:
+    """Operations that a node may hold."""
+    return sorted(rule.ops - rule.not_first if first else rule.ops)
+
+
 @st.composite
 def genotypes(draw: Any, space: str) -> Genotype:
     """Random architectures that keep the rules of a space."""
     rule = SPACE_RULES[space]
-    ops = st.sampled_from(sorted(rule.ops))
     names = rule.cells or draw(st.lists(NAMES, min_size=1, max_size=4, unique=True))
     cells = []
     for name in names:
         inputs = draw(_count(rule.inputs))
         nodes = []
         for node in range(inputs, inputs + (inputs if rule.square else draw(st.integers(1, MOST)))):
+            ops = st.sampled_from(_allowed(rule, node == inputs))
             edges = [Edge(draw(ops), sources) for sources in _wiring(draw, rule, node)]
             nodes.append(tuple(edges))
         cells.append(Cell(name, inputs, tuple(nodes)))
@@ -79,14 +84,15 @@ def changed(draw: Any, genotype: Genotype) -> Genotype:
     cell = genotype.cells[c]
     n = draw(st.integers(0, len(cell.nodes) - 1))
     e = draw(st.integers(0, len(cell.nodes[n]) - 1))
+    ops = _allowed(rule, n == 0)
     edge, taken = cell.nodes[n][e], [set(edge.sources) for edge in cell.nodes[n]]
     sources = edge.sources
     if rule.wiring == 'any':
         sources = _sources(draw, rule, cell.inputs + n)
     if set(sources) in taken:
-        other = Edge(draw(st.sampled_from(sorted(rule.ops - {edge.op}))), edge.sources)
+        other = Edge(draw(st.sampled_from([op for op in ops if op != edge.op])), edge.sources)
     else:
-        other = Edge(draw(st.sampled_from(sorted(rule.ops))), sources)
+        other = Edge(draw(st.sampled_from(ops)), sources)
     edges = (*cell.nodes[n][:e], other, *cell.nodes[n][e + 1 :])
     nodes = (*cell.nodes[:n], edges, *cell.nodes[n + 1 :])
     cells = (*genotype.cells[:c], replace(cell, nodes=nodes), *genotype.cells[c + 1 :])

@@ -22,7 +22,8 @@ DARTS = {
     'num_cells': 3,
     'init_channels': 4,
 }
-PYRAMIDS = {'ppconv': PPCONV, 'darts': DARTS}
+MOBILE = {'type': 'ppnas_mm.MobileSuperNet', 'width': 0.25, 'depths': (1, 2, 1, 1, 1, 1)}
+PYRAMIDS = {'ppconv': PPCONV, 'darts': DARTS, 'mobile': MOBILE}
 """Super-nets with maps of strides 4 to 32, as detectors take them."""
 
 

@@ -153,7 +153,7 @@ def test_norm_cfg_reaches_every_norm(name: str, norm_cfg: dict, kind: type) -> N
 )
 def test_act_cfg_reaches_every_activation(name: str, kind: str, cls: type) -> None:
     net = build_network(name, act_cfg={'type': kind})
-    defaults = (nn.ReLU, nn.SiLU)
+    defaults = (nn.ReLU, nn.ReLU6, nn.SiLU)
     usual = [m for m in build_network(name).modules() if isinstance(m, defaults)]
     found = [m for m in net.modules() if isinstance(m, (*defaults, cls))]
     assert len(found) == len(usual) > 0 and all(isinstance(m, cls) for m in found)

@@ -134,6 +134,14 @@ def chain() -> dict[str, Any]:
     return file('chain', [{'name': 'stage1', 'inputs': 1, 'nodes': nodes}])
 
 
+def mobile() -> dict[str, Any]:
+    def nodes() -> list[list[dict]]:
+        return [[edge('mbconv_7x7_e6', 0)], [edge('identity', 1)]]
+
+    stages = [{'name': f'stage{s}', 'inputs': 1, 'nodes': nodes()} for s in range(1, 7)]
+    return file('mobile', stages)
+
+
 def nodes_of(data: dict[str, Any]) -> list[list[dict]]:
     return data['cells'][0]['nodes']
 
@@ -199,6 +207,17 @@ WRONG: dict[str, tuple[Callable[[], dict], Callable[[dict], Any], str]] = {
         chain,
         lambda d: nodes_of(d)[2].append(edge('mbconv_3x3_e4_se', 1)),
         r'nodes\[3\].*length',
+    ),
+    'mobile, an identity first': (
+        mobile,
+        lambda d: d['cells'][3]['nodes'].__setitem__(0, [edge('identity', 0)]),
+        r"cells\[3\]\.nodes\[1\]\[0\]\.op: the first node of a cell may not hold 'identity'; "
+        r"allowed: \['mbconv_3x3_e3'",
+    ),
+    'mobile, a stage less': (
+        mobile,
+        lambda d: d['cells'].pop(),
+        r"cells: expected the cells \['stage1'.*'stage6'\], got",
     ),
 }
 

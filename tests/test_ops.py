@@ -25,7 +25,7 @@ STYLES = {
 
 
 def test_every_operation_has_a_plain_formula() -> None:
-    # tests/test_chain.py holds the MBConv layers
+    # tests/test_chain.py and tests/test_mobile.py hold the MBConv layers
     assert {op for op in OPS if not op.startswith('mbconv_')} == set(plain.OPS)
     assert set(OPS) == {'none'}.union(*(rule.ops for rule in SPACE_RULES.values()))
 

@@ -47,11 +47,25 @@ SPACES: dict[str, dict[str, Any]] = {
         'depths': (1, 2, 1, 1, 1),
         'last_channels': 24,
     },
+    'mobile': {
+        'type': 'ppnas_mm.MobileSuperNet',
+        'variant': 'cifar',
+        'width': 0.5,
+        'depths': (1, 2, 1, 2, 1, 1),
+        'last_channels': 24,
+        'ops': tuple(sorted(SPACE_RULES['mobile'].ops)),
+    },
 }
 """A super-net of each space, as small as it can be, with every candidate operation."""
 
 BACKBONES: dict[str, dict[str, Any]] = {
     'ChainNet': {'arch': 'cdarts_a', 'variant': 'cifar', 'width': 0.25, 'last_channels': 24},
+    'MobileNASNet': {
+        'arch': 'proxylessnas_gpu',
+        'variant': 'cifar',
+        'width': 0.25,
+        'last_channels': 24,
+    },
     'PPResNet': {'depth': 50, 'stem_channels': 8, 'base_channels': 8},
     'PPResNetCIFAR': {'depth': 20, 'stem_channels': 8, 'base_channels': 8},
     'DARTSNet': {'arch': 'cdarts_cifar10', 'num_cells': 3, 'init_channels': 4},

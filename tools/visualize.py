@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ppnas_mm.cli import new_parser, run_tool
 from ppnas_mm.draw_importance import draw_importance, draw_importance_table
+from ppnas_mm.draw_stages import draw_growth, draw_stages
 from ppnas_mm.genotype import Genotype
 from ppnas_mm.visualize import draw_genotype, draw_search
 
@@ -15,6 +16,8 @@ PICTURES = {
     'course': draw_search,
     'importance': draw_importance,
     'importance-table': draw_importance_table,
+    'stages': draw_stages,
+    'growth': draw_growth,
 }
 
 

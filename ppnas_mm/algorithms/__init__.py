@@ -8,12 +8,16 @@ from .eoinas import EoiNAS
 from .gdas import GDAS
 from .ppnas import PPNAS
 from .random_search import RandomSearch
+from .senas import SENAS
+from .spos import SPOS
 
 __all__ = [
     'CDARTS',
     'DARTS',
     'GDAS',
     'PPNAS',
+    'SENAS',
+    'SPOS',
     'BilevelSearch',
     'EoiNAS',
     'RandomSearch',

@@ -20,9 +20,22 @@ class BilevelSearch(SearchAlgorithm):
 
     Attributes:
         uses: Which halves of the data this epoch needs.
+        loaders: The loaders of the halves, where a loop has attached them.
+        epochs: Number of epochs of that loop.
     """
 
     uses: tuple[str, ...] = ('train', 'val')
+    loaders: Mapping[str, Any] | None = None
+    epochs: int | None = None
+
+    def attach(self, loaders: Mapping[str, Any], epochs: int) -> None:
+        """Take note of the data and of the length of the search."""
+        self.loaders, self.epochs = loaders, epochs
+
+    @property
+    def finished(self) -> bool:
+        """Whether the search has ended, be it before its last epoch."""
+        return False
 
     def decide(self, strict: bool) -> Path:
         """Keep the strongest edges and operations (see :func:`strongest`)."""

@@ -16,7 +16,9 @@ from torch import Tensor
 
 from ..registry import MODELS
 from ..spaces.mixture import Choice, Relaxed, Weights
+from .accuracy import BatchAccuracy
 from .bilevel import BilevelSearch, owned_by, without_gradient
+from .draws import new_draws, next_draw
 from .op_table import OpTable
 
 
@@ -102,9 +104,7 @@ class GDAS(BilevelSearch):
         hard: Whether only the operation drawn is computed (GDAS, eq. 5; ``docs/design.md``), or
             all of them with the soft weights of eq. 5 of EoiNAS (the code of EoiNAS).
         init_std: Standard deviation of alpha at the start (authors' code: 1e-3).
-        accuracy: ``'head'``: what the model's head reports of a batch (mmpretrain's ``cal_acc``,
-            mmseg's ``acc_seg``), where it does; ``'loss'``: 100 exp(-loss), which still tells
-            models apart that, as on mostly empty label maps, all have the same accuracy.
+        accuracy: How accuracy is measured, see :class:`BatchAccuracy`.
         seed: Seed of the draws; ``None`` takes torch's, which follows the search's ``--seed``.
         **kwargs: See :class:`SearchAlgorithm`.
 
@@ -129,22 +129,15 @@ class GDAS(BilevelSearch):
         super().__init__(model, **kwargs)
         if warmup_epochs < 0 or init_std < 0:
             raise ValueError(f'warmup_epochs={warmup_epochs}, init_std={init_std}: below 0')
-        if accuracy not in ('head', 'loss'):
-            raise ValueError(f"accuracy={accuracy!r}: expected 'head' or 'loss'")
         self.table = OpTable(self.super_net)
         self.super_net.mixture = MostLikely(self.super_net.keepable)
-        head = self.model_config.get('head')
-        if head is not None and 'cal_acc' not in head:
-            self.model.head.cal_acc = True  # mmpretrain's heads say it only when asked to
         for choice in self.table.choices:
             torch.nn.init.normal_(self.super_net.arch[choice.name], std=init_std)
         self.temperature = Temperature(**(temperature or {}))
         self.warmup_epochs = warmup_epochs
         self.hard = hard
-        self.accuracy = accuracy
-        seed = torch.initial_seed() % 2**63 if seed is None else seed
-        # seed and number of draws so far: checkpoints go on with them, all processes have the same
-        self.register_buffer('draws', torch.tensor([seed, 0]))
+        self.measure = BatchAccuracy(self.model, accuracy)
+        self.register_buffer('draws', new_draws(seed))
         self.now = self.temperature(1)
 
     def before_epoch(self, epoch: int) -> None:
@@ -154,9 +147,8 @@ class GDAS(BilevelSearch):
 
     def gumbel(self, shape: torch.Size) -> Tensor:
         """Return the next standard Gumbel noise, the same on all processes and devices."""
-        entropy = np.random.SeedSequence(self.draws.tolist())
-        self.draws[1] += 1
-        generator = torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
+        entropy = next_draw(self.draws).generate_state(1, np.uint64)
+        generator = torch.Generator().manual_seed(int(entropy[0] >> 1))
         while True:  # a draw of exactly zero is possible and gives infinity
             noise = -torch.empty(shape).exponential_(generator=generator).log()
             if bool(noise.isfinite().all()):
@@ -197,14 +189,9 @@ class GDAS(BilevelSearch):
         outside = self.super_net.mixture
         self.super_net.mixture, drawn = self.draw(differentiable)
         try:
-            losses = self.model._run_forward(data, mode='loss')
+            return *self.measure(data), drawn
         finally:
             self.super_net.mixture = outside
-        loss, logs = self.parse_losses(losses)
-        reported = [torch.as_tensor(v) for k, v in logs.items() if 'acc' in k]
-        if not reported or self.accuracy == 'loss':
-            return loss, 100 * loss.detach().neg().exp(), drawn
-        return loss, reported[0].detach().mean(), drawn
 
     def train_step(self, data: Any, optim_wrapper: Any) -> dict[str, Tensor]:
         """Update the weights on the half ``train``, then alpha on the half ``val``."""

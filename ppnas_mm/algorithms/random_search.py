@@ -8,8 +8,10 @@ import numpy as np
 import torch
 
 from ..registry import MODELS
+from ..selection import ConstraintError
 from ..spaces.mixture import Fixed, Path
 from .base import SearchAlgorithm
+from .limits import Limits
 
 
 @MODELS.register_module()
@@ -20,7 +22,11 @@ class RandomSearch(SearchAlgorithm):
         model: Config of the wrapped model; its backbone is a super-net.
         constrained: Resample until every input group of every cell is used.
         seed: Seed of the draw; ``None`` takes torch's, which follows the search's ``--seed``.
+        limits: Limits that the architecture keeps, see :class:`Limits`; ``None``: none.
         **kwargs: See :class:`SearchAlgorithm`.
+
+    Raises:
+        ConstraintError: If none of 10,000 draws keeps the limits.
     """
 
     def __init__(
@@ -28,16 +34,30 @@ class RandomSearch(SearchAlgorithm):
         model: dict,
         constrained: bool = True,
         seed: int | None = None,
+        limits: dict | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(model, **kwargs)
         rng = np.random.default_rng(torch.initial_seed() % 2**32 if seed is None else seed)
-        path = self.super_net.to_path(self.super_net.random_genotype(rng, constrained))
+        path = self._draw(rng, constrained, Limits(self.model, **(limits or {})))
         for name, kept in path.items():
             for candidate in set(self.super_net.alive_candidates(name)) - set(kept):
                 self.super_net.prune(name, candidate)
         self.super_net.mixture = Fixed(path)
         self.super_net.arch.requires_grad_(False)
+
+    def _draw(self, rng: np.random.Generator, constrained: bool, limits: Limits) -> Path:
+        seen = []
+        for _ in range(10_000):
+            path = self.super_net.to_path(self.super_net.random_genotype(rng, constrained))
+            if limits.ok(path):
+                return path
+            seen.append(limits.costs(path))
+        spans = ', '.join(
+            f'{unit} {min(c[unit] for c in seen):,g} to {max(c[unit] for c in seen):,g}'
+            for unit in limits.bounds
+        )
+        raise ConstraintError(f'none of {len(seen):,} draws keeps {limits.bounds}; seen: {spans}')
 
     def decide(self, strict: bool) -> Path:
         """Return the path that was drawn: what is left of the super-net."""

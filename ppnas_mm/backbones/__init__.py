@@ -2,7 +2,15 @@
 
 from .chain import ChainNet
 from .darts import DARTSNet
+from .mobile import MobileNASNet
 from .nasbench201 import NASBench201Net
 from .pp_resnet import PPResNet, PPResNetCIFAR
 
-__all__ = ['ChainNet', 'DARTSNet', 'NASBench201Net', 'PPResNet', 'PPResNetCIFAR']
+__all__ = [
+    'ChainNet',
+    'DARTSNet',
+    'MobileNASNet',
+    'NASBench201Net',
+    'PPResNet',
+    'PPResNetCIFAR',
+]

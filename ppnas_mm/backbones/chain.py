@@ -1,13 +1,14 @@
-"""ChainNet: a chain of MBConv blocks, five searched stages (CDARTS, Section 4.6; Cream).
+"""Chains of MBConv blocks in searched stages, and ChainNet (CDARTS, Section 4.6; Cream).
 
-Stem and a depthwise-separable block of 16 channels, then stages of 24, 40, 80, 96 and 192 channels
-and a last 1x1 convolution.  Where the sources of a published architecture disagree, its
-``provenance`` says so.
+One macro network, read from a :class:`ChainPlan`: a convolution, a fixed block, the stages and a
+last 1x1 convolution.  ChainNet's stem has 16 channels, its five stages 24, 40, 80, 96 and 192.
+Where the sources of a published architecture disagree, its ``provenance`` says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch.utils.checkpoint as cp
@@ -19,15 +20,32 @@ from ..ops import ConvStyle, MBConv, OpSpec, build_op, round_channels
 from ..registry import MODELS
 from .base import Backbone
 
-STEM_CHANNELS = 16
-STAGES = {
-    'stage1': (24, 2),
-    'stage2': (40, 2),
-    'stage3': (80, 2),
-    'stage4': (96, 1),
-    'stage5': (192, 2),
-}
-"""Channels and stride of each searched stage."""
+
+@dataclass(frozen=True)
+class ChainPlan:
+    """The macro network of a space of chains.
+
+    Args:
+        stem: Channels of the first convolution (3x3) and of the fixed block (3x3, expansion 1).
+        channels: Channels of each searched stage.
+        strides: Stride of each searched stage, that of its first block.
+        attention: Whether the fixed block has channel attention.
+        act_cfg: The activation where a config names none.
+    """
+
+    stem: tuple[int, int]
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+    attention: bool = True
+    act_cfg: dict = field(default_factory=lambda: dict(type='SiLU'))
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Names of the searched stages, those of a genotype's cells."""
+        return tuple(f'stage{s}' for s in range(1, len(self.channels) + 1))
+
+
+CHAIN_PLAN = ChainPlan((16, 16), (24, 40, 80, 96, 192), (2, 2, 2, 1, 2))
 
 ChainFactory = Callable[[str, list[OpSpec]], nn.Module]
 """Builds a stage from its name and what its blocks are built for; the first may have a stride."""
@@ -50,8 +68,13 @@ class Chain(nn.Module):
 class MacroChain(Backbone):
     """The macro network around the stages: derived networks and super-nets.
 
-    Its four output stages are the four resolutions: ``layer1`` and ``layer2`` are the searched
-    stages 1 and 2, ``layer3`` the stages 3 and 4, ``layer4`` stage 5 and the last convolution.
+    Its output stages are the resolutions: a searched stage without a stride belongs to the output
+    stage of the one before it, the last convolution to the last.  ChainNet's four: ``layer1`` and
+    ``layer2`` are the searched stages 1 and 2, ``layer3`` the stages 3 and 4, ``layer4`` stage 5
+    and the last convolution.
+
+    Attributes:
+        plan: Channels, strides and activation of the space; a subclass sets it.
 
     Args:
         chain: Builds the searched stages.
@@ -62,13 +85,17 @@ class MacroChain(Backbone):
         last_channels: Channels of the last 1x1 convolution: 960 (classification, detection), 320
             (the reference's segmentation); ``None``: no such convolution.
         in_channels: Channels of the images.
-        conv_cfg, norm_cfg, act_cfg: As in ``mmcv.cnn.ConvModule``; the activation is Swish.
+        conv_cfg, norm_cfg, act_cfg: As in ``mmcv.cnn.ConvModule``; the activation is the plan's.
         with_cp: Whether to trade compute for memory, stage by stage.
-        out_indices, frozen_stages, norm_eval, init_cfg: See :class:`Backbone`.
+        out_indices: Output stages that are returned; ``None``: all.
+        frozen_stages, norm_eval, init_cfg: See :class:`Backbone`.
+        strides: Strides of the searched stages, 1 or 2 each; ``None``: the plan's.
 
     Raises:
-        ValueError: If ``variant`` or ``width`` is not possible.
+        ValueError: If ``variant``, ``width`` or ``strides`` is not possible.
     """
+
+    plan = CHAIN_PLAN
 
     def __init__(
         self,
@@ -82,30 +109,41 @@ class MacroChain(Backbone):
         norm_cfg: dict | None = None,
         act_cfg: dict | None = None,
         with_cp: bool = False,
-        out_indices: Sequence[int] = (0, 1, 2, 3),
+        out_indices: Sequence[int] | None = None,
         frozen_stages: int = -1,
         norm_eval: bool = False,
         init_cfg: dict | list[dict] | None = None,
+        strides: Sequence[int] | None = None,
     ) -> None:
         if variant not in ('imagenet', 'cifar'):
             raise ValueError(f"variant={variant!r}: expected 'imagenet' or 'cifar'")
         if not width > 0:
             raise ValueError(f'width={width}: expected a positive number')
+        plan = self.plan
+        strides = plan.strides if strides is None else tuple(strides)
+        if len(strides) != len(plan.strides) or not set(strides) <= {1, 2}:
+            raise ValueError(f'strides={strides}: expected {len(plan.strides)} times 1 or 2')
+        if out_indices is None:
+            out_indices = range(1 + sum(stride > 1 for stride in strides[1:]))
         super().__init__(out_indices, frozen_stages, norm_eval, init_cfg)
         self.with_cp = with_cp
-        style = ConvStyle(conv_cfg, norm_cfg or dict(type='BN'), act_cfg or dict(type='SiLU'))
+        style = ConvStyle(conv_cfg, norm_cfg or dict(type='BN'), act_cfg or plan.act_cfg)
         total = 2 if variant == 'imagenet' else 1
-        channels = round_channels(STEM_CHANNELS * width)
+        first, channels = (round_channels(planes * width) for planes in plan.stem)
         self.stem = nn.Sequential(
-            style.conv(in_channels, channels, 3, stride=total),
-            MBConv(OpSpec(channels, channels, style), 3, expansion=1),
+            style.conv(in_channels, first, 3, stride=total),
+            MBConv(OpSpec(first, channels, style), 3, expansion=1, attention=plan.attention),
         )
         layers: list[list[nn.Module]] = []
         info: list[list[Any]] = []
-        for (name, (planes, stride)), depth in zip(STAGES.items(), depths, strict=True):
-            if stride > 1:
+        self.openings: list[str] = []
+        sizes = zip(plan.stages, plan.channels, strides, depths, strict=True)
+        for name, planes, stride, depth in sizes:
+            if stride > 1 or not layers:
                 layers.append([])
                 info.append([f'layer{len(layers)}', 0, 0])
+            if stride > 1:
+                self.openings.append(f'layer{len(layers)}.0')
             planes = round_channels(planes * width)
             specs = [OpSpec(channels, planes, style, stride)]
             specs += [OpSpec(planes, planes, style)] * (depth - 1)
@@ -127,7 +165,7 @@ class MacroChain(Backbone):
     @property
     def reduction_blocks(self) -> list[str]:
         """Names of the stages that begin with a stride, whose outputs open a new resolution."""
-        return [f'{name}.0' for name in self.stage_names]
+        return self.openings
 
     def forward(self, x: Tensor, mix: dict[str, Any] | None = None) -> tuple[Tensor, ...]:
         """Map images ``(N, in_channels, H, W)`` to the maps of ``out_indices``.
@@ -148,33 +186,31 @@ class MacroChain(Backbone):
         return tuple(outputs[s] for s in self.out_indices)
 
 
-@MODELS.register_module()
-class ChainNet(MacroChain):
-    """The network of a genotype of the chain space: CDARTS-a, CDARTS-b and their kind.
-
-    Example: ``ChainNet(arch='cdarts_a')`` with mmpretrain's ``StackedLinearClsHead`` (1000 classes,
-    ``mid_channels=[1280]``) has 6.994 M parameters, as the paper says.
+class DerivedChain(MacroChain):
+    """The network of a genotype; a subclass names the space.
 
     Args:
         arch: A published name, a path of a genotype, or a dict.
         drop_path_rate: Stochastic depth of the last block; it grows linearly to there.
-        **kwargs: See :class:`MacroChain`.
+        **kwargs: See the macro network.
 
     Raises:
-        GenotypeError: If the architecture is not one of the chain space with its five stages.
+        GenotypeError: If the architecture is not one of the space with the stages of its plan.
     """
+
+    space: str
 
     def __init__(self, arch: Any, drop_path_rate: float = 0.0, **kwargs: Any) -> None:
         genotype = Genotype.load(arch)
         cells = {cell.name: cell for cell in genotype.cells}
-        if genotype.space != 'chain' or tuple(cells) != tuple(STAGES):
+        if genotype.space != self.space or tuple(cells) != self.plan.stages:
             raise GenotypeError(
-                f'arch: ChainNet needs a chain genotype with the cells {list(STAGES)}, '
-                f'got {list(cells)} of {genotype.space!r}'
+                f'arch: {type(self).__name__} needs a {self.space} genotype with the cells '
+                f'{list(self.plan.stages)}, got {list(cells)} of {genotype.space!r}'
             )
         super().__init__(
-            lambda name, specs: Chain(cells[name], specs),
-            [len(cell.nodes) for cell in genotype.cells],
+            chain=lambda name, specs: Chain(cells[name], specs),
+            depths=[len(cell.nodes) for cell in genotype.cells],
             **kwargs,
         )
         self.genotype = genotype
@@ -183,3 +219,21 @@ class ChainNet(MacroChain):
             rate = drop_path_rate * i / max(1, len(blocks) - 1)
             if rate and isinstance(block, MBConv):
                 block.drop_path = DropPath(rate)
+
+
+@MODELS.register_module()
+class ChainNet(DerivedChain):
+    """The network of a genotype of the chain space: CDARTS-a, CDARTS-b and their kind.
+
+    Example: ``ChainNet(arch='cdarts_a')`` with mmpretrain's ``StackedLinearClsHead`` (1000 classes,
+    ``mid_channels=[1280]``) has 6.994 M parameters, as the paper says.
+
+    Args:
+        arch, drop_path_rate: See :class:`DerivedChain`.
+        **kwargs: See :class:`MacroChain`.
+
+    Raises:
+        GenotypeError: If the architecture is not one of the chain space with its five stages.
+    """
+
+    space = 'chain'

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -10,8 +11,10 @@ from mmengine.dist import all_reduce_params
 from mmengine.model import is_model_wrapper
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
+from ..spaces.expansion import Expandable
 
 
 class SearchOptimWrapper(OptimWrapperDict):
@@ -20,7 +23,7 @@ class SearchOptimWrapper(OptimWrapperDict):
     One-level algorithms update both at once (PP-NAS, eq. 6), bilevel ones name the parts.
 
     Args:
-        model: What is optimised; parameters that it has no longer are forgotten.
+        model: What is optimised; the optimizers follow it where it is pruned or expanded.
         **wrappers: The parts.
     """
 
@@ -28,19 +31,29 @@ class SearchOptimWrapper(OptimWrapperDict):
         super().__init__(**wrappers)
         self.model = model
 
-    def forget_pruned(self) -> None:
-        """Drop the parameters that the model has pruned, and their state, from the optimizers."""
-        left = {id(p) for p in self.model.parameters()}
+    def follow_model(self) -> None:
+        """Drop the parameters that the model has no longer, and adopt copies of parameters.
+
+        A copy (see :class:`Expandable`) joins the group of what it was copied from, with a copy of
+        its state.  A group keeps the model's order, so that a resumed search has the same groups.
+        """
+        parents: dict[nn.Parameter, nn.Parameter] = {}
+        for module in self.model.modules():
+            if isinstance(module, Expandable):
+                parents.update(module.take_heirs())
+        order = {p: i for i, p in enumerate(self.model.parameters())}
         for wrapper in self.optim_wrappers.values():
             optimizer = wrapper.optimizer
+            _adopt(optimizer, [p for p in order if p in parents], parents)
             for group in optimizer.param_groups:  # emptied groups stay: schedules count them
-                group['params'] = [p for p in group['params'] if id(p) in left]
-            for parameter in [p for p in optimizer.state if id(p) not in left]:
+                left = [p for p in group['params'] if p in order]
+                group['params'] = sorted(left, key=order.__getitem__)
+            for parameter in [p for p in optimizer.state if p not in order]:
                 del optimizer.state[parameter]
 
     def load_state_dict(self, state_dict: dict) -> None:
-        """Load the state of optimizers that may have forgotten what was pruned."""
-        self.forget_pruned()
+        """Load the state of optimizers that followed a model which was pruned or expanded."""
+        self.follow_model()
         super().load_state_dict(state_dict)
 
     def update_params(
@@ -101,6 +114,24 @@ class SearchOptimWrapper(OptimWrapperDict):
     def initialize_count_status(self, model: nn.Module, cur_iter: int, max_iters: int) -> None:
         """Tell the weights' wrapper, which counts for both, where the run stands."""
         self['weights'].initialize_count_status(model, cur_iter, max_iters)
+
+
+def _adopt(
+    optimizer: Optimizer,
+    heirs: Sequence[nn.Parameter],
+    parents: Mapping[nn.Parameter, nn.Parameter],
+) -> None:
+    """Let copies join the group of the nearest ancestor that the optimizer knows."""
+    groups = {p: group for group in optimizer.param_groups for p in group['params']}
+    for heir in heirs:
+        known: nn.Parameter | None = heir
+        while known is not None and known not in groups:
+            known = parents.get(known)
+        if known is None or known is heir:
+            continue
+        groups[known]['params'].append(heir)
+        if known in optimizer.state:
+            optimizer.state[heir] = copy.deepcopy(optimizer.state[known])
 
 
 def _parameters(wrapper: OptimWrapper) -> list[nn.Parameter]:

@@ -14,11 +14,13 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
 from ..algorithms.base import SearchAlgorithm
-from ..derive import derive_model, evaluate, recalibrate, save_derived
+from ..derive import derive_model, evaluate, save_derived
 from ..draw_importance import draw_importance, draw_importance_table
+from ..draw_stages import draw_growth, draw_stages
 from ..fileio import write_atomic
 from ..genotype import DegenerateArchitectureError, Genotype
 from ..registry import HOOKS
+from ..statistics import recalibrate
 from ..version import __version__
 from ..visualize import draw_genotype, draw_search
 from .optim import SearchOptimWrapper
@@ -129,7 +131,7 @@ class SearchHook(Hook):
         epoch = runner.epoch + 1
         self.algorithm.after_epoch(epoch)
         if isinstance(runner.optim_wrapper, SearchOptimWrapper):
-            runner.optim_wrapper.forget_pruned()
+            runner.optim_wrapper.follow_model()
         if not is_main_process():
             return
         share, words = summarise(self.algorithm)
@@ -174,6 +176,9 @@ class SearchHook(Hook):
             if any('importance' in entry for entry in self.record['epochs']):
                 draw_importance(self.record, self.folder / 'importance.svg')
                 draw_importance_table(self.record, self.folder / 'importance_table.svg')
+            if any('super_net' in entry for entry in self.record['epochs']):
+                draw_stages(self.record, self.folder / 'stages.svg')
+                draw_growth(self.record, self.folder / 'growth.svg')
         for remark in self.algorithm.remarks():
             runner.logger.warning(remark)
         genotype = self._genotype(runner, epoch, strict=True)

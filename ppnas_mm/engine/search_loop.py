@@ -11,6 +11,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
+from ..algorithms.bilevel import BilevelSearch
 from ..registry import LOOPS, MODEL_WRAPPERS
 from .search_hook import SearchHook
 
@@ -33,6 +34,9 @@ class SearchLoop(EpochBasedTrainLoop):
         max_epochs: Number of epochs.
         fraction: Share of the training set that is used (ImageNet: 0.2 are 10 % + 10 %).
         split_seed: Seed of the cut into halves.
+        val_share: Share of the data used that is the half ``val`` (SE-NAS on CIFAR: a tenth).
+        val_pipeline: Pipeline of the half ``val``, e.g. without augmentation; ``None``: that of the
+            training data.
         **kwargs: See mmengine's ``EpochBasedTrainLoop``.
 
     Raises:
@@ -46,6 +50,8 @@ class SearchLoop(EpochBasedTrainLoop):
         max_epochs: int,
         fraction: float = 1.0,
         split_seed: int = 0,
+        val_share: float = 0.5,
+        val_pipeline: list[dict] | None = None,
         **kwargs: Any,
     ) -> None:
         halves = {
@@ -55,15 +61,21 @@ class SearchLoop(EpochBasedTrainLoop):
                 half=half,
                 fraction=fraction,
                 seed=split_seed,
+                val_share=val_share,
             )
             for half in ('train', 'val')
         }
+        if val_pipeline is not None:
+            given = {**dataloader['dataset'], 'pipeline': val_pipeline}
+            halves['val']['dataset'] = given
         super().__init__(runner, {**dataloader, 'dataset': halves['train']}, max_epochs, **kwargs)
         second = runner.build_dataloader({**dataloader, 'dataset': halves['val']}, seed=runner.seed)
         self.loaders = {'train': self.dataloader, 'val': second}
         for half, loader in self.loaders.items():
             if not len(loader):
                 raise ValueError(f'the half {half!r} of the training data is smaller than a batch')
+        if isinstance(self.algorithm, BilevelSearch):
+            self.algorithm.attach(self.loaders, max_epochs)
 
     @property
     def algorithm(self) -> Any:
@@ -74,7 +86,7 @@ class SearchLoop(EpochBasedTrainLoop):
     def _check(self) -> None:
         """Refuse what would search something else without a word."""
         model, name = self.runner.model, type(self.algorithm).__name__
-        if not hasattr(self.algorithm, 'uses'):
+        if not isinstance(self.algorithm, BilevelSearch):
             raise ValueError(f'{name} does not read two halves; leave train_cfg.type away')
         if is_model_wrapper(model) and not isinstance(model, Replicas):
             raise ValueError(
@@ -89,9 +101,14 @@ class SearchLoop(EpochBasedTrainLoop):
         for _ in range(len(self.dataloader)):
             yield {half: next(loader) for half, loader in zip(uses, loaders, strict=True)}
 
+    def run(self) -> nn.Module:
+        """Search, unless what was resumed had ended."""
+        self._check()
+        self.stop_training = self.algorithm.finished
+        return super().run()
+
     def run_epoch(self) -> None:
         """Iterate one epoch."""
-        self._check()
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
         for index, batch in enumerate(self._batches()):
@@ -100,6 +117,7 @@ class SearchLoop(EpochBasedTrainLoop):
             self.runner.model.average_buffers()
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
+        self.stop_training = self.algorithm.finished
 
 
 def _endless(loader: DataLoader) -> Iterator[Any]:

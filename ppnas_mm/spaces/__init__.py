@@ -4,6 +4,7 @@ from .base import Mixed, SuperNet
 from .chain import ChainSuperNet
 from .darts import DARTSSuperNet
 from .mixture import Choice, Fixed, Mixture, Path, Relaxed, Weights, mixed_sum
+from .mobile import MobileSuperNet
 from .nasbench201 import NASBench201SuperNet
 from .ppconv import PPConvSuperNet
 
@@ -14,6 +15,7 @@ __all__ = [
     'Fixed',
     'Mixed',
     'Mixture',
+    'MobileSuperNet',
     'NASBench201SuperNet',
     'PPConvSuperNet',
     'Path',

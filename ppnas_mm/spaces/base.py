@@ -24,6 +24,7 @@ from ..genotype import (
     GenotypeError,
 )
 from ..ops import OPS
+from .expansion import Expandable
 from .mixture import Choice, Mixture, Path, Weights
 
 
@@ -40,11 +41,14 @@ class Mixed(nn.Module):
         self.inputs = inputs
         self.nodes = nn.ModuleList()
 
+    def holder(self, choice: Choice) -> nn.ModuleDict:
+        """Return the modules of a choice's candidates, by operation."""
+        node: Any = self.nodes[choice.node - self.inputs]
+        return node if choice.source is None else node[str(choice.source)]
+
     def drop(self, choice: Choice, op: str) -> None:
         """Delete the modules of an operation that was pruned; ``none`` has none."""
-        holder: Any = self.nodes[choice.node - self.inputs]
-        if choice.source is not None:
-            holder = holder[str(choice.source)]
+        holder = self.holder(choice)
         if op in holder:
             del holder[op]
 
@@ -68,7 +72,7 @@ class Node(NamedTuple):
     ops: list[Choice]
 
 
-class SuperNet(nn.Module):
+class SuperNet(Expandable):
     """Mixin of every search space; the other base class is the backbone it searches in.
 
     A subclass sets ``derived_config``, calls :meth:`set_choices` at the end of ``__init__``, and
@@ -117,6 +121,14 @@ class SuperNet(nn.Module):
         self.register_buffer(
             'alive', torch.ones(sum(map(len, self._alive.values())), dtype=torch.bool)
         )
+        blocks = [block for _, block in self.blocks()]
+        self._start_groups(
+            {
+                c.name: [block.holder(c) for block in blocks if block.cell == c.cell]
+                for c in choices
+                if not c.gates
+            }
+        )
 
     @classmethod
     def check_ops(cls, ops: Sequence[str], mixed_only: Sequence[str] = ()) -> None:
@@ -143,8 +155,12 @@ class SuperNet(nn.Module):
         return tuple(i for i in self._alive[name] if choice.gates or choice.candidates[i] in ops)
 
     def mix(self) -> dict[str, Weights]:
-        """Return this forward's weights of every choice; those of pruned edges are empty."""
-        return {
+        """Return this forward's weights of every choice; those of pruned edges are empty.
+
+        Raises:
+            ValueError: If a super-net with merged choices does not run a single path.
+        """
+        mix = {
             name: self.mixture(
                 choice, self.arch[name] if choice.learned else None, self._alive[name]
             )
@@ -152,11 +168,14 @@ class SuperNet(nn.Module):
             else Weights(())
             for name, choice in self.choices.items()
         }
+        self.activate(mix)
+        return mix
 
     def prune(self, name: str, candidate: int) -> None:
         """Remove a candidate for good: its modules, its weights, its place in the mixture.
 
-        With a connection goes the operation on it, where it has one of its own.
+        With a connection goes the operation on it, where it has one of its own, and with an
+        operation every partial model of a merged group that holds it.
 
         Raises:
             ValueError: If it is not alive, or too few that a genotype may hold would be left.
@@ -171,6 +190,7 @@ class SuperNet(nn.Module):
                 if op.source == int(choice.candidates[candidate]):
                     for i in self._alive[op.name]:
                         self._bury(op, i)
+        self._drop_copies()
 
     def _bury(self, choice: Choice, candidate: int) -> None:
         self._alive[choice.name] = tuple(i for i in self._alive[choice.name] if i != candidate)
@@ -191,15 +211,18 @@ class SuperNet(nn.Module):
         return sum(len(self.choices[n].candidates) for n in names[: names.index(name)])
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
-        # candidates that were pruned before the checkpoint have no weights in it
+        # what was pruned before the checkpoint has no weights in it, what was merged has copies
         saved = state_dict.get(prefix + 'alive')
         if saved is not None and saved.shape == self.alive.shape:
             if bool((saved.to(self.alive.device) & ~self.alive).any()):
                 raise RuntimeError('the checkpoint holds candidates that this super-net has pruned')
+            single = torch.arange(len(self.merged))  # checkpoints of before expansion lack it
+            groups = self._groups_of(state_dict.setdefault(prefix + 'merged', single))
             for name in self.choices:
                 for i in self._alive[name]:
                     if not saved[self._offset(name) + i]:
                         self.prune(name, i)
+            self._regroup(groups)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     # -- paths and genotypes -------------------------------------------------------------------
@@ -338,14 +361,16 @@ class SuperNet(nn.Module):
         """Return config and weights of the derived backbone; it computes the one-hot forward.
 
         The keys of the chosen candidates lose the candidate's name (see :class:`Mixed`); the other
-        candidates and the architecture parameters are left out.
+        candidates, other copies and the architecture parameters are left out.
         """
+        path = self.to_path(genotype)
+        self.activate({name: Weights(path.get(name, ())) for name in self.choices})
         cells = {cell.name: cell for cell in genotype.cells}
         blocks = dict(self.blocks())
         prefixes = sorted(blocks, key=len, reverse=True)
         weights = {}
-        for key, value in self.state_dict().items():
-            if re.match(r'(arch\.|alive$)', key):
+        for key, value in self._active_state().items():
+            if re.match(r'(arch\.|alive$|merged$)', key):
                 continue
             prefix = next((p for p in prefixes if key.startswith(f'{p}.')), None)
             names = [key]

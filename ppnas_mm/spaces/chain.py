@@ -1,9 +1,9 @@
-"""The chain space as a super-net backbone: MBConv blocks with searched kernels and expansions.
+"""Chains as super-net backbones: MBConv blocks with searched kernels and expansions.
 
-CDARTS, Section 4.6, found CDARTS-a and -b in this space (that of Cream, NeurIPS 2020).  The code of
-that search is not published; here the space is searched by the same algorithms as every other one.
-Each block chooses among six operations and reads the block before; how many blocks a stage has is
-not searched, because no candidate skips a block.
+CDARTS, Section 4.6, found CDARTS-a and -b in the chain space (that of Cream, NeurIPS 2020).  The
+code of that search is not published; here the space is searched by the same algorithms as every
+other one.  Each block chooses among six operations and reads the block before; how many blocks a
+stage has is not searched, because no candidate skips a block.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..backbones.chain import STAGES, MacroChain
+from ..backbones.chain import MacroChain
+from ..genotype import SPACE_RULES
 from ..ops import OpSpec, build_op
 from ..registry import MODELS
 from .base import Mixed, SuperNet
@@ -27,15 +28,17 @@ class MixedChain(Mixed):
     """A stage with every candidate of every block.
 
     Args:
-        cell: Name of the stage.
-        ops: Names of the candidate operations.
+        choices: What each block chooses among.
         specs: What each block is built for.
     """
 
-    def __init__(self, cell: str, ops: Sequence[str], specs: Sequence[OpSpec]) -> None:
-        super().__init__(cell, inputs=1)
-        self.ops = tuple(ops)
-        self.nodes.extend(nn.ModuleDict({op: build_op(op, spec) for op in ops}) for spec in specs)
+    def __init__(self, choices: Sequence[Choice], specs: Sequence[OpSpec]) -> None:
+        super().__init__(choices[0].cell, inputs=1)
+        self.candidates = [choice.candidates for choice in choices]
+        self.nodes.extend(
+            nn.ModuleDict({op: build_op(op, spec) for op in ops})
+            for ops, spec in zip(self.candidates, specs, strict=True)
+        )
 
     def forward(self, x: Tensor, weights: Sequence[Weights]) -> Tensor:
         """Map ``(N, C_in, H, W)`` to ``(N, C, H / stride, W / stride)``.
@@ -43,13 +46,64 @@ class MixedChain(Mixed):
         ``weights`` holds those of each block's candidates; only candidates kept are computed.
         """
         node: Any
-        for node, ops in zip(self.nodes, weights, strict=True):
-            x = mixed_sum(ops, [node[self.ops[i]](x) for i in ops.kept])
+        for node, ops, given in zip(self.nodes, self.candidates, weights, strict=True):
+            x = mixed_sum(given, [node[ops[i]](x) for i in given.kept])
         return x
 
 
+class SearchedChain(SuperNet, MacroChain):
+    """A super-net of MBConv blocks, one choice a block; a subclass names its space.
+
+    Attributes:
+        derived: Name of the derived network's class.
+
+    Args:
+        ops: Candidate operations; those that the space does not allow in the first block of a
+            stage are left out there.
+        depths: Blocks of each stage; every block keeps exactly one candidate.
+        **kwargs: See the macro network; also the arguments of the derived network.
+
+    Raises:
+        ValueError: If an operation is not one of the space, none is left for a first block, or
+            ``depths`` are not as many numbers as there are stages.
+    """
+
+    cell_inputs = 1
+    derived: str
+
+    def __init__(self, ops: Sequence[str], depths: Sequence[int], **kwargs: Any) -> None:
+        self.check_ops(ops)
+        later_only, stages = SPACE_RULES[self.space].not_first, self.plan.stages
+        first = tuple(op for op in ops if op not in later_only)
+        if not first:
+            raise ValueError(
+                f'ops={ops}: the first block of a stage needs others than {sorted(later_only)}'
+            )
+        if len(depths) != len(stages) or min(depths) < 1:
+            raise ValueError(f'depths={tuple(depths)}: expected {len(stages)} numbers from 1')
+        choices = {
+            cell: [
+                Choice(cell, node, first if node == 1 else tuple(ops))
+                for node in range(1, depth + 1)
+            ]
+            for cell, depth in zip(stages, depths, strict=True)
+        }
+        super().__init__(
+            chain=lambda name, specs: MixedChain(choices[name], specs), depths=depths, **kwargs
+        )
+        self.derived_config = dict(type=f'ppnas_mm.{self.derived}', **kwargs)
+        self.set_choices([choice for cell in choices.values() for choice in cell], Relaxed())
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+        """Map images to the maps of ``out_indices``, mixed as :attr:`mixture` says."""
+        stages: dict[str, list[Weights]] = {}
+        for name, weights in self.mix().items():
+            stages.setdefault(self.choices[name].cell, []).append(weights)
+        return MacroChain.forward(self, x, stages)
+
+
 @MODELS.register_module()
-class ChainSuperNet(SuperNet, MacroChain):
+class ChainSuperNet(SearchedChain):
     """The super-net of the chain space.
 
     Args:
@@ -62,7 +116,7 @@ class ChainSuperNet(SuperNet, MacroChain):
     """
 
     space = 'chain'
-    cell_inputs = 1
+    derived = 'ChainNet'
 
     def __init__(
         self,
@@ -70,27 +124,4 @@ class ChainSuperNet(SuperNet, MacroChain):
         depths: Sequence[int] = (4, 4, 4, 4, 4),
         **kwargs: Any,
     ) -> None:
-        self.check_ops(ops)
-        if len(depths) != len(STAGES) or min(depths) < 1:
-            raise ValueError(f'depths={tuple(depths)}: expected {len(STAGES)} numbers from 1')
-
-        def chain(name: str, specs: list[OpSpec]) -> nn.Module:
-            return MixedChain(name, ops, specs)
-
-        super().__init__(chain=chain, depths=depths, **kwargs)
-        self.derived_config = dict(type='ppnas_mm.ChainNet', **kwargs)
-        self.set_choices(
-            [
-                Choice(cell, node, tuple(ops))
-                for cell, depth in zip(STAGES, depths, strict=True)
-                for node in range(1, depth + 1)
-            ],
-            Relaxed(),
-        )
-
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
-        """Map images to the maps of ``out_indices``, mixed as :attr:`mixture` says."""
-        stages: dict[str, list[Weights]] = {}
-        for name, weights in self.mix().items():
-            stages.setdefault(self.choices[name].cell, []).append(weights)
-        return MacroChain.forward(self, x, stages)
+        super().__init__(ops, depths, **kwargs)

@@ -19,6 +19,7 @@ from torch.nn import functional
 from ..genotype import Cell
 from ..ops import OpSpec, Separable, build_op
 from .base import Mixed, SuperNet
+from .expansion import active
 from .mixture import Choice
 
 POOLS = ('max_pool_3x3', 'avg_pool_3x3')
@@ -178,7 +179,7 @@ class _Leaving:
                     self.sums[node].add(y, scale)
                 continue
             holders: list[Any] = [self.dag.nodes[node] for node, _ in targets]
-            modules = [holder[str(self.source)][op] for holder in holders]
+            modules = [active(holder[str(self.source)][op]) for holder in holders]
             if _is_fast(modules[0]):
                 self._separable(modules, targets)
                 continue

@@ -1,0 +1,94 @@
+"""Limits on the cost of an architecture, as a search's config gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from ..costs import UNITS, CostTable, flops_table, params_table, super_net_of
+from ..selection import Limit
+from ..spaces.mixture import Path
+
+
+class Limits:
+    """The limits of a search, and what an architecture costs in their units.
+
+    Args:
+        model: The model whose backbone is the super-net; neck and head count too.
+        input_shape: Of one image, ``(C, H, W)``; for multiply-adds.
+        latency_table: File of ``tools/benchmark.py latency-table``; for latency.
+        **bounds: ``flops`` (multiply-adds), ``params`` or ``latency`` (milliseconds): the most, or
+            a pair of the least and the most, either of which may be ``None``.
+
+    Example:
+        >>> limits = dict(flops=(300e6, 320e6), input_shape=(3, 224, 224))
+
+    Raises:
+        ValueError: If a bound is unknown or no number, or what its unit needs is missing.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        input_shape: Sequence[int] | None = None,
+        latency_table: str | None = None,
+        **bounds: Any,
+    ) -> None:
+        if not set(bounds) <= set(UNITS):
+            raise ValueError(f'limits={bounds}: expected some of {sorted(UNITS)}')
+        self.net = super_net_of(model)
+        self.tables: dict[str, CostTable] = {}
+        if 'params' in bounds or input_shape is not None:
+            self.tables['params'] = params_table(model)
+        if input_shape is not None:
+            self.tables['flops'] = flops_table(model, input_shape)
+        if latency_table is not None:
+            self.tables['latency'] = CostTable.load(latency_table, self.net)
+        needs = {'flops': 'input_shape', 'latency': 'latency_table'}
+        for unit in bounds:
+            if unit not in self.tables:
+                raise ValueError(f'limits: {unit} needs {needs[unit]}')
+        self.bounds = {unit: _pair(unit, value) for unit, value in bounds.items()}
+        self.limits = [
+            Limit(unit, low, high, self.tables[unit]) for unit, (low, high) in self.bounds.items()
+        ]
+
+    def ok(self, path: Path) -> bool:
+        """Return whether an architecture keeps all limits."""
+        return all(limit.ok(path) for limit in self.limits)
+
+    def costs(self, path: Path) -> dict[str, float]:
+        """Return what an architecture costs, in each unit that there is a table of."""
+        return {unit: round(table(path), 6) for unit, table in sorted(self.tables.items())}
+
+    def reachable(self, alive: Mapping[str, Sequence[int]]) -> bool:
+        """Return whether the operations left can still keep every limit, each limit by itself."""
+        for unit, (low, high) in self.bounds.items():
+            least, most = self._range(self.tables[unit], alive)
+            if (high is not None and least > high) or (low is not None and most < low):
+                return False
+        return True
+
+    def _range(self, table: CostTable, alive: Mapping[str, Sequence[int]]) -> tuple[float, float]:
+        """Return the least and the most that an architecture of the operations left costs."""
+        least = most = table.fixed
+        for nodes in self.net.layout.values():
+            for node in nodes.values():
+                rows = [[table.entries[op.name][i] for i in alive[op.name]] for op in node.ops]
+                low, high = sorted(map(min, rows)), sorted(map(max, rows), reverse=True)
+                edges = node.gates is not None and node.ops[0].source is not None
+                keep = node.gates.keep if edges and node.gates is not None else None
+                least += sum(low[: keep or (1 if edges else None)])
+                most += sum(high[:keep])
+        return least, most
+
+
+def _pair(unit: str, value: Any) -> tuple[float | None, float | None]:
+    low, high = value if isinstance(value, (tuple, list)) and len(value) == 2 else (None, value)
+    numbers = [v for v in (low, high) if v is not None]
+    good = all(isinstance(v, (int, float)) and not isinstance(v, bool) and v > 0 for v in numbers)
+    if not numbers or not good or (len(numbers) == 2 and low > high):
+        raise ValueError(f'limits.{unit}={value!r}: expected the most, or (least, most)')
+    return low, high

@@ -1,0 +1,248 @@
+"""SE-NAS: a one-shot super-net that shrinks and expands.
+
+Paper: Improving One-Shot NAS with Shrinking-and-Expanding Supernet, Pattern Recognition 118, 2021,
+Algorithm 1 and equations 4 to 7.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.logging import print_log
+from torch import Tensor
+
+from ..registry import MODELS
+from .draws import next_draw
+from .operator_scores import (
+    KINDS,
+    SAMPLERS,
+    operator_scores,
+    selection_importance,
+    stratified_models,
+    weakest,
+)
+from .spos import SPOS
+
+IDENTITIES = ('identity', 'skip_connect')
+
+
+@MODELS.register_module()
+class SENAS(SPOS):
+    """Train, drop the weakest operations, give merged layers own weights, and again (Algorithm 1).
+
+    The first stage lasts ``first_epochs``, each further one ``stage_epochs``.  Between two stages
+    the ``drop`` operations of lowest score (eq. 7) are pruned, neighbouring choices are merged as
+    long as they have at most ``threshold`` partial models, and each of those gets an own copy of
+    its weights.  The last stage ends with the selection; the search ends earlier if ``max_stages``
+    are done, the space has at most ``finish_size`` architectures or nothing can be dropped.
+
+    Args:
+        model: Config of the wrapped model; its backbone is a super-net.
+        first_epochs: Epochs of the first stage (MobileNet-like space: 100, NAS-Bench-201: 20).
+        stage_epochs: Epochs of each further stage (5; 20).
+        drop: Operations that are dropped after each stage, or ``'each'``: the weakest of every
+            choice, which keeps fair sampling fair (Section 4.3).
+        max_stages: Most stages that end with a shrinking; ``None``: as many as there are epochs.
+        finish_size: No shrinking of a space of at most so many architectures (open in the paper).
+        threshold: Most partial models of merged choices; ``None``: no expansion.
+        score: Kind of :func:`operator_scores`; ``'si'`` leaves the confidence out (Table 6).
+        models_per_op: Models with an operation that its importance is the mean of (eq. 5).
+        scoring_sampler: ``'uniform'``, or ``'depth_balanced'``: numbers of identities first.
+        drops: What each shrinking drops, pairs of a choice and an operation, instead of by score:
+            to repeat a search's shrinking (``search.json``) with other settings.
+        snapshots: See :class:`SPOS`.
+        **kwargs: See :class:`SPOS` and :class:`SearchAlgorithm`.
+
+    Raises:
+        ValueError: If an option is out of range.
+    """
+
+    def __init__(
+        self,
+        model: dict,
+        first_epochs: int = 100,
+        stage_epochs: int = 5,
+        drop: int | str = 10,
+        max_stages: int | None = None,
+        finish_size: int = 1,
+        threshold: int | None = 50,
+        score: str = 'confidence_product',
+        models_per_op: int = 1000,
+        scoring_sampler: str = 'uniform',
+        drops: Sequence[Sequence[Sequence[str]]] | None = None,
+        snapshots: int = 5,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(model, snapshots=snapshots, **kwargs)
+        least = dict(
+            first_epochs=first_epochs,
+            stage_epochs=stage_epochs,
+            drop=1 if drop == 'each' else drop,
+            max_stages=1 if max_stages is None else max_stages,
+            finish_size=finish_size,
+            threshold=1 if threshold is None else threshold,
+            models_per_op=models_per_op,
+        )
+        for key, value in least.items():
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f'{key}={value!r}: expected a whole number from 1')
+        if score not in KINDS or scoring_sampler not in SAMPLERS:
+            raise ValueError(
+                f'score={score!r}, scoring_sampler={scoring_sampler!r}: expected one of {KINDS}, '
+                f'one of {SAMPLERS}'
+            )
+        self.first_epochs, self.stage_epochs = first_epochs, stage_epochs
+        self.drop, self.max_stages, self.finish_size = drop, max_stages, finish_size
+        self.threshold, self.score = threshold, score
+        self.models_per_op, self.scoring_sampler = models_per_op, scoring_sampler
+        self.drops = drops
+        self.shrinking: dict[str, Any] | None = None
+
+    def stages_done(self, epoch: int) -> int:
+        """Return how many stages have ended by an epoch."""
+        return max(0, 1 + (epoch - self.first_epochs) // self.stage_epochs)
+
+    def ends_stage(self, epoch: int) -> bool:
+        """Return whether a stage ends with an epoch."""
+        return self.stages_done(epoch) > self.stages_done(epoch - 1)
+
+    @property
+    def will_evaluate(self) -> bool:
+        """Whether this epoch is the last of a stage or of the search."""
+        return self.ends_stage(self.epoch) or super().will_evaluate
+
+    def before_epoch(self, epoch: int) -> None:
+        """Also forget what was dropped earlier."""
+        super().before_epoch(epoch)
+        self.shrinking = None
+
+    def after_epoch(self, epoch: int) -> None:
+        """Shrink and expand at the end of a stage; select at the end of the last one."""
+        last = epoch == self.epochs
+        if self.ends_stage(epoch) and not last:
+            if self.stops(epoch):
+                last = True
+            else:
+                self.shrink(self.stages_done(epoch))
+                if self.threshold is not None:
+                    self.super_net.expand(self.threshold)
+        if last:
+            self.select()
+
+    def stops(self, epoch: int) -> bool:
+        """Return whether the space is not to shrink any further."""
+        sizes = [len(ops) for ops in self.paths.alive().values()]
+        enough = self.max_stages is not None and self.stages_done(epoch) > self.max_stages
+        return enough or math.prod(sizes) <= self.finish_size or max(sizes) == 1
+
+    def shrink(self, stage: int) -> None:
+        """Prune the operations of lowest score (Section 3.3).
+
+        Never the last of a choice, and none without which the limits could not be kept.
+        """
+        alive = self.paths.alive()
+        importance: dict[str, dict[int, float]] = {}
+        scores: dict[tuple[str, int], float] = {}
+        if self.drops is None:
+            importance = self.importances()
+            scores = operator_scores(importance, self.score)
+            dropped = self._weakest(scores, alive)
+        else:
+            dropped = self._given(stage)
+        names = {n: self.super_net.choices[n].candidates for n in alive}
+        for name, op in dropped:
+            self.super_net.prune(name, op)
+        self.shrinking = dict(
+            stage=stage,
+            dropped=[
+                dict(
+                    choice=n,
+                    op=names[n][i],
+                    score=_number(scores.get((n, i))),
+                    importance=_number(importance.get(n, {}).get(i)),
+                )
+                for n, i in dropped
+            ],
+        )
+        left = sum(map(len, self.paths.alive().values()))
+        words = ', '.join(f'{n} {names[n][i]}' for n, i in dropped)
+        print_log(f'Stage {stage}: dropped {words}; {left} operations left', 'current')
+
+    def _given(self, stage: int) -> list[tuple[str, int]]:
+        """Return what :attr:`drops` names for a shrinking (from 1)."""
+        given = self.drops[stage - 1] if self.drops and stage <= len(self.drops) else ()
+        try:
+            return [(n, self.super_net.choices[n].candidates.index(op)) for n, op in given]
+        except (KeyError, ValueError) as error:
+            raise ValueError(
+                f'drops[{stage - 1}]: {error}: expected pairs of a choice and one of its operations'
+            ) from None
+
+    def _weakest(self, scores: Any, alive: dict[str, tuple[int, ...]]) -> list[tuple[str, int]]:
+        if self.drop != 'each':
+            return weakest(scores, int(self.drop), alive, self.limits.reachable)
+        found: list[tuple[str, int]] = []
+        for name in alive:
+            gone = dict(found)
+            left = {n: tuple(i for i in ops if i != gone.get(n)) for n, ops in alive.items()}
+            mine = {spot: score for spot, score in scores.items() if spot[0] == name}
+            found += weakest(mine, 1, left, self.limits.reachable)
+        return found
+
+    def importances(self) -> dict[str, dict[int, float]]:
+        """Evaluate models of eq. 4 and return the importance of each operation (eq. 5)."""
+        alive = self.paths.alive()
+        rng = np.random.default_rng(next_draw(self.draws))
+        models = [self.paths.whole(ops, rng) for ops in self._sample(alive, rng)]
+        if self.limits.limits:
+            models = [path for path in models if self.limits.ok(path)]
+        with self.evaluation() as batches:
+            accuracies = [
+                self.batch_accuracy(path, batches) for path in self.reported(models, 'Scoring')
+            ]
+        named = [{n: kept[0] for n, kept in path.items() if n in alive} for path in models]
+        importance = selection_importance(named, accuracies, alive)
+        row: Tensor = self.importance
+        row.fill_(math.nan)
+        for name, values in importance.items():
+            for i, value in values.items():
+                row[self.paths.starts[name] + i] = value
+        return importance
+
+    def _sample(
+        self, alive: dict[str, tuple[int, ...]], rng: np.random.Generator
+    ) -> list[dict[str, int]]:
+        """Draw the operations of models, each in as many models as asked for."""
+        choices = self.super_net.choices
+        gates = [choice for choice in choices.values() if choice.gates]
+        identity = {
+            n: i for n, ops in alive.items() for i in ops if choices[n].candidates[i] in IDENTITIES
+        }
+        # an edge is in a model only if it is read
+        unread = max(
+            (len(c.candidates) / (c.keep or len(c.candidates) / 2) for c in gates), default=1
+        )
+        return stratified_models(
+            alive,
+            math.ceil(self.models_per_op * unread),
+            rng,
+            None if gates else lambda ops: self.limits.ok(self.paths.whole(ops, rng)),
+            self.scoring_sampler,
+            identity,
+        )
+
+    def details(self) -> dict[str, Any]:
+        """Also return what was dropped after this epoch and which choices are merged."""
+        found = super().details()
+        found['super_net']['merged'] = [
+            list(group) for group in self.super_net.groups if len(group) > 1
+        ]
+        return found | ({} if self.shrinking is None else {'shrinking': self.shrinking})
+
+
+def _number(value: float | None) -> float | None:
+    """Return a number as JSON knows it."""
+    return round(value, 6) if value is not None and math.isfinite(value) else None
