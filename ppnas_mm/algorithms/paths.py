@@ -18,7 +18,6 @@ from torch import Tensor
 from ..spaces.base import SuperNet
 from ..spaces.mixture import Path
 
-
 REDRAWS = 1000
 
 

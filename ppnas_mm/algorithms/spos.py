@@ -66,6 +66,7 @@ class SPOS(BilevelSearch):
     importance: Tensor
     uses = ('train',)
     shared_statistics = True
+    epoch = 0
 
     def __init__(
         self,
