@@ -22,6 +22,7 @@ RESULTS = (
     'search.*',
     'importance*.svg',
     'stages*.svg',
+    'growth*.svg',
     'derived.safetensors',
     'result.json',
     'retrain',

@@ -263,7 +263,8 @@ def _draw_curve(axes: Axes, name: str, stages: _Stages) -> None:
     ends = [f'{v:,.4g}' if write is None or v < 1 else EngFormatter(sep='', places=2)(v)
             for v in (values[0], values[-1])]  # fmt: skip
     words = f'{CURVES[name]}: ' + ' → '.join(dict.fromkeys(ends))
-    axes.set_title(words, loc='left', fontsize=9, color=DARK)
+    pad = 15 if name == next(iter(stages.curves)) else 5  # over the numbers of the stages
+    axes.set_title(words, loc='left', fontsize=9, color=DARK, pad=pad)
     if write is not None:
         axes.yaxis.set_major_formatter(write)
     axes.spines[['top', 'right']].set_visible(False)
@@ -289,17 +290,21 @@ def draw_growth(record: Mapping[str, Any], path: str | os.PathLike) -> None:
     """
     stages = _read(record)
     first, last = min(stages.epochs), max(stages.epochs)
+    height = 1.35 * len(stages.curves) + 1.0
+    box: dict[str, Any] = dict(left=0.6 / WIDTH, right=1 - 0.15 / WIDTH, hspace=0.4)
+    box |= dict(top=1 - 0.8 / height, bottom=0.5 / height)
     with _picture(path) as figure:
-        figure.set_size_inches(WIDTH, 1.35 * len(stages.curves) + 0.8)
-        figure.set_layout_engine('constrained')
-        figure.suptitle(f'{stages.title}: size of the super-net')
-        panels = figure.subplots(len(stages.curves), sharex=True, squeeze=False)[:, 0]
+        figure.set_size_inches(WIDTH, height)
+        figure.suptitle(f'{stages.title}: size of the super-net', y=1 - 0.1 / height)
+        grid: dict[str, Any] = dict(sharex=True, squeeze=False, gridspec_kw=box)
+        panels = figure.subplots(len(stages.curves), **grid)[:, 0]
         for axes, name in zip(panels, stages.curves, strict=True):
             _draw_curve(axes, name, stages)
-        panels[-1].set(xlabel='epoch', xlim=(first - 0.5, last + 0.5))
+        label = 'epoch; dotted: a shrinking, above it its stage' if stages.shrinkings else 'epoch'
+        panels[-1].set(xlabel=label, xlim=(first - 0.5, last + 0.5))
         panels[-1].locator_params(axis='x', integer=True, min_n_ticks=1)
         top = panels[0].get_xaxis_transform()
-        for epoch, stage in _sparse(stages.shrinkings, 0.16 * (last - first + 1) / WIDTH).items():
+        for epoch, stage in _sparse(stages.shrinkings, 0.22 * (last - first + 1) / WIDTH).items():
             look: dict[str, Any] = dict(ha='center', va='bottom', fontsize=7, color=ARROW)
             panels[0].text(epoch, 1, f'{stage}', transform=top, gid=f'stage-{stage}', **look)
 

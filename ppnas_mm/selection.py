@@ -248,8 +248,7 @@ def evolve(
     evaluated, and nothing twice.  The search ends early where nothing new is found.
 
     Args:
-        names: The genes.
-        draw: Draws a value of a gene.
+        names, draw: The genes, and what draws a value of one.
         evaluate: Returns the accuracy of a canonical path; higher is better.
         limits: What an architecture must satisfy.
         rng: Source of randomness.

@@ -76,30 +76,29 @@ def test_enumeration_is_brute_force(low: float | None) -> None:
 
 
 def test_evolution_finds_the_optimum_nearly_always() -> None:
-    """4096 architectures, of which it evaluates 1000 at most."""
+    """With 500 of about 2000 legal architectures; as many random ones would one time in four."""
     hits = 0
-    for seed in range(15):
-        space = Knapsack(seed)
-        limit = space.limit(0.3)
-        rng = np.random.default_rng(seed)
-        found = select(space.genes, None, space.evaluate, [limit], rng)
+    for seed in range(10):
+        space, rng = Knapsack(seed), np.random.default_rng(seed)
+        limit = space.limit(0.5)
+        found = select(space.genes, None, space.evaluate, [limit], rng, generations=10)
         assert limit.high is not None
         best, legal = space.brute_force(0, limit.high)
-        assert found.method == 'evolution' and len(found.evaluated) <= 1000
+        assert found.method == 'evolution' and len(found.evaluated) == 500 < len(legal) / 2
         assert len(set(space.asked)) == len(space.asked) == len(found.evaluated)
         assert set(space.asked) <= set(legal), 'only what is legal is evaluated'
         assert len(set(space.costed)) == len(space.costed)
         assert found.accuracy == max(entry.accuracy for entry in found.evaluated)
         hits += found.accuracy == pytest.approx(best)
-    assert hits >= 14
+    assert hits >= 9
 
 
 def test_evolution_beats_as_many_random_draws() -> None:
     """4^12 architectures: beyond enumeration; the mean of a generation rises, too."""
     wins = []
-    for seed in range(3):
+    for seed in range(2):
         space = Knapsack(seed, edges=12)
-        limit, rng = space.limit(0.3), np.random.default_rng(seed)
+        limit, rng = space.limit(0.45), np.random.default_rng(seed)
         found = select(space.genes, None, space.evaluate, [limit], rng)
         assert len(found.evaluated) == 1000
         legal, other = [], Knapsack(seed, edges=12)

@@ -185,11 +185,7 @@ def test_an_op_has_one_colour(tmp_path):
             colours.setdefault(edges[0].op, set()).add(re.search('fill: (#......)', box)[1])
     assert all(len(c) == 1 for c in colours.values())
     assert len(set.union(*colours.values())) == len(colours) == 2
-
-
-def test_there_are_colours_for_every_space():
-    assert len(set(PALETTE)) == len(PALETTE)
-    assert all(len(rule.ops | {'none'}) <= len(PALETTE) for rule in SPACE_RULES.values())
+    assert all(len(rule.ops | {'none'}) <= len(set(PALETTE)) for rule in SPACE_RULES.values())
 
 
 @pytest.mark.parametrize('suffix', ['svg', 'png', 'SVG'])

@@ -165,7 +165,7 @@ class MacroChain(Backbone):
     @property
     def reduction_blocks(self) -> list[str]:
         """Names of the stages that begin with a stride, whose outputs open a new resolution."""
-        return self.openings
+        return list(self.openings)
 
     def forward(self, x: Tensor, mix: dict[str, Any] | None = None) -> tuple[Tensor, ...]:
         """Map images ``(N, in_channels, H, W)`` to the maps of ``out_indices``.

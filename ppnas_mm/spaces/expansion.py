@@ -140,10 +140,9 @@ class Expandable(nn.Module):
             for name in group:
                 for candidate in mix[name].kept:
                     op = self.choices[name].candidates[candidate]
-                    for holder in self._holders[name]:
-                        copies = dict(holder.items()).get(op)
-                        if isinstance(copies, Copies):
-                            copies.active = key
+                    for module in (h[op] for h in self._holders[name] if op in h):
+                        if isinstance(module, Copies):
+                            module.active = key
 
     def _gates(self, name: str) -> Choice | None:
         """The gates that decide whether the choice's edge is read; ``None``: it always is."""

@@ -1,0 +1,240 @@
+"""How well super-nets rank architectures, before and after shrinking and expanding; see --help."""
+
+from __future__ import annotations
+
+import json
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ppnas_mm import cli
+from ppnas_mm.config import ConfigError
+from ppnas_mm.fileio import write_atomic
+from ppnas_mm.genotype import Genotype
+
+VARIANTS = ('SPOS', '+ shrinking', '+ expanding')
+SPARE = dict(population=1, generations=1, parents=1, crossover=0, mutation=0, enumerate_up_to=1)
+
+
+def drops_of(record: Mapping[str, Any]) -> list[list[list[str]]]:
+    """Return what each shrinking of a search dropped, as ``SENAS(drops=...)`` takes it."""
+    entries = [entry['shrinking'] for entry in record['epochs'] if 'shrinking' in entry]
+    return [[[d['choice'], d['op']] for d in entry['dropped']] for entry in entries]
+
+
+def build(config: str, folder: Path, seed: int, options: Mapping[str, Any]) -> Any:
+    """Return the runner of a config, quiet and without checkpoints."""
+    from mmengine.runner import Runner
+
+    given = dict(config=config, work_dir=str(folder), seed=seed, launcher='none', local_rank=0)
+    run = cli.load_run(Namespace(cfg_options=dict(options), **given))
+    run.default_hooks.checkpoint = dict(type='ppnas_mm.SafeCheckpointHook', interval=10**6)
+    run.default_hooks.logger.interval = 10**6
+    run.log_level = 'WARNING'
+    return Runner.from_cfg(run)
+
+
+def draw_cells(net: Any, number: int, seed: int, known: Any = None) -> list[Genotype]:
+    """Return different random architectures of what a super-net has left, or all if fewer.
+
+    Args:
+        net: The super-net.
+        number: How many.
+        seed: Seed of the draws.
+        known: Whether a genotype has a true accuracy; ``None``: each may be drawn.
+    """
+    rng = np.random.default_rng(seed)
+    found: dict[str, Genotype] = {}
+    for _ in range(100 * number):
+        genotype = net.random_genotype(rng)
+        if known is None or genotype in known:
+            found[genotype.hash] = genotype
+        if len(found) == number:
+            break
+    return list(found.values())
+
+
+def train_cells(args: Namespace) -> None:
+    """Train random architectures of a shrunk space from scratch and keep a table of them."""
+    folder, out = Path(args.work_dir), Path(args.out)
+    search = build(args.search, folder / 'search', 0, {})
+    record = json.loads(Path(args.record).read_text())
+    for stage in drops_of(record):
+        for name, op in stage:
+            choice = search.model.super_net.choices[name]
+            search.model.super_net.prune(name, choice.candidates.index(op))
+    cells = draw_cells(search.model.super_net, args.cells, args.seed)
+    table: dict[str, Any] = dict(config=Path(args.config).name, drops=drops_of(record), cells=[])
+    start = time.monotonic()
+    for done, cell in enumerate(cells, 1):
+        values = []
+        for seed in range(args.seeds):
+            options = {'model.backbone.arch': cell.to_dict()}
+            runner = build(args.config, folder / 'cell', seed, options)
+            runner.train()
+            values.append(round(float(next(iter(runner.val_loop.run().values()))), 4))
+        table['cells'].append(dict(genotype=cell.to_dict(), accuracies=values))
+        write_atomic(out, (json.dumps(table, indent=1) + '\n').encode())
+        left = (time.monotonic() - start) / done * (len(cells) - done)
+        print(f'[{done}/{len(cells)}] {values}, {left:.0f} s left', flush=True)
+    print(out)
+
+
+def search_options(variant: str, drops: Any, threshold: int | None) -> dict[str, Any]:
+    """Return the config entries of a variant of SE-NAS with given shrinkings."""
+    kept: dict[str, Any] = {'model.selection': SPARE}
+    if variant == 'SPOS':
+        return kept | {'model.drops': [[] for _ in drops], 'model.threshold': None}
+    return kept | {
+        'model.drops': drops,
+        'model.threshold': threshold if variant == '+ expanding' else None,
+    }
+
+
+def accuracies(runner: Any, cells: Sequence[Genotype]) -> list[float]:
+    """Return the accuracy of each architecture by a trained super-net, as in selection."""
+    algorithm = runner.model
+    loaders, count = algorithm.loaders, algorithm.recalibrate_batches
+    training = [batch for batch, _ in zip(loaders['train'], range(count), strict=False)]
+    with algorithm.evaluation() as batches:
+        return [
+            algorithm.recalibrated_accuracy(algorithm.super_net.to_path(cell), batches, training)
+            for cell in cells
+        ]
+
+
+def study(args: Namespace) -> None:
+    """Train the super-nets of all variants and seeds; write their taus and pictures."""
+    from ppnas_mm.ranking import draw_rank_boxes, draw_tau_boxes, kendall_tau
+
+    folder = Path(args.work_dir)
+    truth = Truth(args)
+    result: dict[str, Any] = {variant: dict(tau=[], accuracies=[]) for variant in VARIANTS}
+    start, runs = time.monotonic(), 0
+    for seed in range(args.seeds):
+        drops = truth.drops
+        if drops is None:  # each seed shrinks by scores of its own
+            runner = build(args.config, folder / 'scored', seed, {'model.selection': SPARE})
+            runner.train()
+            drops = drops_of(json.loads((folder / 'scored/search.json').read_text()))
+        cells: list[Genotype] = truth.cells
+        for variant in reversed(VARIANTS):
+            threshold = args.threshold
+            options = search_options(variant, drops, threshold)
+            runner = build(args.config, folder / 'run', seed, options)
+            runner.train()
+            if truth.drops is None and variant == VARIANTS[-1]:
+                cells = draw_cells(runner.model.super_net, args.cells, seed, truth.table)
+            found = accuracies(runner, cells)
+            tau = kendall_tau(found, truth(cells))
+            result[variant]['tau'].append(round(tau, 4))
+            result[variant]['accuracies'].append([round(v, 4) for v in found])
+            runs += 1
+            left = (time.monotonic() - start) / runs * (len(VARIANTS) * args.seeds - runs)
+            print(
+                f'seed {seed}, {variant}: tau {tau:.3f} over {len(cells)} architectures, '
+                f'{left:.0f} s left',
+                flush=True,
+            )
+        write_atomic(folder / 'ranking.json', (json.dumps(result, indent=1) + '\n').encode())
+    print(
+        '| super-net | tau, mean | standard deviation | of each seed |\n| --- | ---: | ---: | --- |'
+    )
+    for variant, row in result.items():
+        spread = np.std(row['tau'], ddof=1) if args.seeds > 1 else 0.0
+        each = ' '.join(f'{tau:.3f}' for tau in row['tau'])
+        print(f'| {variant} | {np.mean(row["tau"]):.3f} | {spread:.3f} | {each} |')
+    title = f'{Path(args.config).stem}, {args.seeds} seeds'
+    draw_tau_boxes({v: row['tau'] for v, row in result.items()}, folder / 'tau.svg', title)
+    if truth.drops is not None:
+        ranks = {variant: row['accuracies'] for variant, row in result.items()}
+        draw_rank_boxes(truth(truth.cells), ranks, folder / 'ranks.svg', title)
+
+
+class Truth:
+    """True accuracies: of a table of this tool, or of NAS-Bench-201.
+
+    Attributes:
+        drops: The shrinkings that lead to the space of the cells; ``None``: each seed its own.
+        cells: The architectures, where they are the same for all seeds.
+    """
+
+    def __init__(self, args: Namespace) -> None:
+        self.dataset, self.table = args.dataset, None
+        self.cells: list[Genotype] = []
+        self.drops: Any = None
+        if args.table:
+            from ppnas_mm.nasbench201 import Table
+
+            self.table = Table.load(args.table)
+            return
+        try:
+            content = json.loads(Path(args.truth).read_text())
+            self.drops = content['drops']
+            self.cells = [Genotype.load(cell['genotype']) for cell in content['cells']]
+            self.known = {
+                genotype.hash: float(np.mean(cell['accuracies']))
+                for genotype, cell in zip(self.cells, content['cells'], strict=True)
+            }
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ConfigError(f'{args.truth}: not a table of trained cells: {error!r}') from None
+
+    def __call__(self, cells: Sequence[Genotype]) -> list[float]:
+        """Return the true accuracy of each architecture."""
+        if self.table is not None:
+            return [self.table.accuracy(cell, self.dataset) for cell in cells]
+        return [self.known[cell.hash] for cell in cells]
+
+
+def parser() -> ArgumentParser:
+    """Return the parser of the two commands."""
+    top = cli.new_parser(
+        "Kendall's tau of super-nets: SPOS, the same with a shrunk space, and expanded as well.",
+        'python tools/rank_study.py cells configs/classification/nasbench201_digits.py \\\n'
+        '    --search configs/search/senas_nasbench201-digits.py --record search.json \\\n'
+        '    --out docs/tables/digits_cells.json\n'
+        '  python tools/rank_study.py study configs/search/senas_nasbench201-digits.py \\\n'
+        '    --truth docs/tables/digits_cells.json --seeds 5',
+    )
+    commands = top.add_subparsers(dest='command', required=True)
+    cells = commands.add_parser('cells', help='train architectures from scratch: the truth')
+    cells.add_argument('config', help='config that trains one architecture')
+    cells.add_argument('--search', required=True, help='config of the search with the super-net')
+    cells.add_argument(
+        '--record', required=True, help='search.json whose shrunk space is drawn from'
+    )
+    cells.add_argument('--seed', type=int, default=0, help='seed of the draw')
+    cells.add_argument('--out', required=True, help='table to write (JSON)')
+    ranks = commands.add_parser('study', help='train super-nets and compare their rankings')
+    ranks.add_argument('config', help='config of a SENAS search')
+    source = ranks.add_mutually_exclusive_group(required=True)
+    source.add_argument('--truth', help='table of the command cells')
+    source.add_argument('--table', help='NAS-Bench-201 table, or its folder')
+    ranks.add_argument('--dataset', default='cifar10', help='data set of the NAS-Bench-201 table')
+    ranks.add_argument('--threshold', type=int, default=50, help='of the expansion')
+    for command in (cells, ranks):
+        command.add_argument('--cells', type=int, default=30, help='number of architectures')
+        command.add_argument('--seeds', type=int, default=5, help='number of seeds')
+        command.add_argument(
+            '--work-dir', default='work_dirs/ranking', help='folder of the results'
+        )
+    return top
+
+
+def main() -> None:
+    """Parse the arguments and run one of the commands."""
+    args = parser().parse_args()
+    if args.cells < 2 or args.seeds < 1:
+        raise ConfigError(
+            f'--cells {args.cells} --seeds {args.seeds}: expected 2 or more, 1 or more'
+        )
+    Path(args.work_dir).mkdir(parents=True, exist_ok=True)
+    (train_cells if args.command == 'cells' else study)(args)
+
+
+if __name__ == '__main__':
+    cli.run_tool(main)
