@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
@@ -135,8 +136,19 @@ class SENAS(SPOS):
                 self.shrink(self.stages_done(epoch))
                 if self.threshold is not None:
                     self.super_net.expand(self.threshold)
+                self._report_size()
         if last:
             self.select()
+
+    def _report_size(self) -> None:
+        size = self.details()['super_net']
+        merged = '; '.join(', '.join(group) for group in size['merged']) or 'nothing'
+        print_log(
+            f'10^{size["log10_size"]:.1f} architectures, {size["parameters"]:,} parameters, '
+            f'{size["memory_mib"]} MiB of weights and momentum; peak memory so far '
+            f'{peak_memory():.0f} MiB; merged: {merged}',
+            'current',
+        )
 
     def stops(self, epoch: int) -> bool:
         """Return whether the space is not to shrink any further."""
@@ -261,6 +273,15 @@ class SENAS(SPOS):
             list(group) for group in self.super_net.groups if len(group) > 1
         ]
         return found | ({} if self.shrinking is None else {'shrinking': self.shrinking})
+
+
+def peak_memory() -> float:
+    """Return the most memory used so far in MiB: on the GPU, or of the process without one."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    import resource  # Windows has none
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
 def _number(value: float | None) -> float | None:

@@ -314,8 +314,8 @@ class SPOS(BilevelSearch):
                 'operations': sum(sizes),
                 'log10_size': round(sum(map(math.log10, sizes)), 3),
                 'parameters': parameters,
-                # weights, gradients and momentum in single precision, all of them at once
-                'memory_mib': round(12 * parameters / 2**20, 2),
+                # weights and momentum in single precision; gradients are those of one path
+                'memory_mib': round(8 * parameters / 2**20, 2),
             }
         }
         if self.result is not None:
