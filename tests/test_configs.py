@@ -32,7 +32,7 @@ from zoo import NETWORKS
 
 from ppnas_mm.algorithms import SearchAlgorithm
 from ppnas_mm.config import OTHER_KEYS, RUNNER_KEYS, ConfigError, load_config
-from ppnas_mm.costs import CostError
+from ppnas_mm.costs import UNITS, CostError
 from ppnas_mm.engine import DropPathHook, EpochSeedHook, SafeCheckpointHook, SearchHook
 from ppnas_mm.latency import latency_table
 
@@ -88,6 +88,8 @@ def shrink(config: Any) -> Any:
         head.in_channels = MODELS.build(backbone).out_channels[-1]
     if 'aux_channels' in head:
         head.aux_channels = head.in_channels
+    limits = config.model.get('limits') or {}  # of another size; all that is small keeps these
+    limits.update({unit: 1e12 for unit in UNITS if unit in limits})
     return config
 
 

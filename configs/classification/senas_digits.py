@@ -6,6 +6,8 @@ _base_ = [
 ]
 model = dict(
     backbone=dict(
+        _delete_=True,
+        type='ppnas_mm.MobileNASNet',
         arch=dict(
             schema=1,
             space='mobile',
