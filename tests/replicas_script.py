@@ -20,6 +20,8 @@ algorithms = {
     'SENAS': {
         'first_epochs': 1,
         'stage_epochs': 1,
+        'drop': 16,
+        'threshold': 12,
         'models_per_op': 2,
         'accuracy': 'loss',
         'recalibrate_batches': 1,
