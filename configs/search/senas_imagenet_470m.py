@@ -4,7 +4,7 @@
 # The paper (Section 4): the space, the 50,000 images held out, batch, optimizer and rate, stages of
 # 100 and 5 epochs, 10 operations a time, 1,000 models an operation. It follows "the same training
 # setting" as AngleNAS, whose code has label smoothing, the clip, and the end of the shrinking: at
-# most a million architectures, here after ten times. Not stated: augmentation, T (50), when it stops,
+# most a million architectures, here after ten times. Not stated: augmentation, when it stops,
 # the snapshots, the selection (SPOS' evolution), and how models within the limits are drawn:
 # 'depth_balanced' is AngleNAS' code; of models drawn uniformly only two in a thousand are.
 # model.eval_batches=10: a fifth of the time of the evaluations.
