@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import torch
 from tasks import classifier, classifier_batch
 from torch import nn
@@ -11,14 +12,27 @@ from zoo import SPACES
 from ppnas_mm.derive import derive_model
 from ppnas_mm.registry import MODELS
 
+OPS: dict[str, tuple[str, ...]] = {
+    'chain': ('mbconv_3x3_e4_se', 'mbconv_3x3_e6_se', 'mbconv_5x5_e4_se'),
+    'darts': ('skip_connect', 'max_pool_3x3', 'sep_conv_3x3', 'none'),
+    'mobile': ('mbconv_3x3_e3', 'mbconv_3x3_e6', 'mbconv_5x5_e3', 'identity'),
+    'ppconv': SPACES['ppconv']['ops'][:4],
+    'nasbench201': SPACES['nasbench201']['ops'],
+}
+NETS = {space: {**config, 'ops': OPS[space]} for space, config in SPACES.items()}
+"""The spaces of the zoo, but fewer operations."""
+
 CHAIN = {**SPACES['chain'], 'ops': ('mbconv_3x3_e4_se', 'mbconv_5x5_e6_se'), 'depths': (1,) * 5}
 """A space of 32 architectures."""
 
+SIX = {**CHAIN, 'ops': tuple(f'mbconv_{k}x{k}_e{e}_se' for k in (3, 5, 7) for e in (4, 6))}
+"""The same with six operations."""
+
+FEW = {'enumerate_up_to': 40, 'population': 4, 'generations': 2, 'crossover': 2, 'mutation': 2}
 SMALL = {
-    'SPOS': {'recalibrate_batches': 1, 'selection': {'population': 4, 'generations': 2,
-                                                     'crossover': 2, 'mutation': 2}},
+    'SPOS': {'recalibrate_batches': 1, 'selection': FEW},
     'SENAS': {'first_epochs': 1, 'stage_epochs': 1, 'models_per_op': 2, 'threshold': None},
-}  # fmt: skip
+}
 SMALL['SENAS'] |= SMALL['SPOS']
 
 
@@ -30,9 +44,9 @@ def batches(*seeds: int, number: int = 6) -> list[dict]:
 def build(
     name: str = 'SPOS', net: str | dict = 'mobile', epochs: int = 4, seed: int = 0, **kwargs: Any
 ) -> Any:
-    """A search in a space of the zoo, or of a config; two batches of each half are attached."""
+    """A search in a space of :data:`NETS`, or of a config, with two batches of each half."""
     torch.manual_seed(seed)
-    backbone = SPACES[net] if isinstance(net, str) else net
+    backbone = NETS[net] if isinstance(net, str) else net
     given = {'seed': seed, **SMALL[name], **kwargs}
     algorithm = MODELS.build({'type': f'ppnas_mm.{name}', 'model': classifier(backbone), **given})
     algorithm.attach({'train': batches(1, 2), 'val': batches(51, 52)}, epochs)
@@ -85,3 +99,17 @@ def held(net: Any) -> dict[tuple[str, int], list[nn.Parameter]]:
                 if block.cell == choice.cell and op in block.holder(choice):
                     spot += block.holder(choice)[op].parameters()
     return found
+
+
+def left(algorithm: Any) -> list[int]:
+    """Operations left of each choice."""
+    return [len(ops) for ops in algorithm.paths.alive().values()]
+
+
+def plain_scores(algorithm: Any, seed: int = 0) -> None:
+    """Random importances, without evaluation."""
+    rng = np.random.default_rng(seed)
+    algorithm.importances = lambda: {
+        name: {i: float(rng.uniform(10, 90)) for i in ops}
+        for name, ops in algorithm.paths.alive().items()
+    }

@@ -24,7 +24,7 @@ from ppnas_mm.statistics import recalibrate
 
 
 def test_operations_and_connections_are_drawn_uniformly(space: str) -> None:
-    algorithm = build(net=space)
+    algorithm = build(net=SPACES[space])
     net, paths = algorithm.super_net, []
     for _ in range(1000):
         (path,) = algorithm.training_paths()
@@ -63,7 +63,7 @@ def test_draws_depend_on_seed_and_count_only(space: str) -> None:
 
 def test_fair_steps_train_every_operation_once() -> None:
     for space, most in (('chain', 6), ('mobile', 10)):
-        algorithm = build(net=space, sampler='fair')
+        algorithm = build(net=SPACES[space], sampler='fair')
         for _ in range(3):
             paths = algorithm.training_paths()
             assert len(paths) == most
