@@ -108,6 +108,15 @@ class SENAS(SPOS):
                 f'scoring_sampler={scoring_sampler!r}: the space has none of {IDENTITIES}'
             )
 
+    def remarks(self) -> list[str]:
+        """Say so where the search was too short to shrink."""
+        if self.epochs is not None and self.epochs <= self.first_epochs:
+            return [
+                f'first_epochs={self.first_epochs}, but the search has {self.epochs} epochs: nothing '
+                'was dropped'
+            ]
+        return []
+
     def stages_done(self, epoch: int) -> int:
         """Return how many stages have ended by an epoch."""
         return max(0, 1 + (epoch - self.first_epochs) // self.stage_epochs)

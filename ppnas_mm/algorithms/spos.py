@@ -169,7 +169,7 @@ class SPOS(BilevelSearch):
 
     @contextmanager
     def evaluation(self) -> Iterator[Sequence[Any]]:
-        """Average the weights and yield the batches of the half ``val``, preprocessed.
+        """Average the weights and yield the batches of the half ``val``.
 
         Raises:
             TypeError: If no loop has attached the data.
@@ -181,7 +181,7 @@ class SPOS(BilevelSearch):
             )
         batches = _first(self.loaders['val'], self.eval_batches)
         with self.snapshots.averaged():
-            yield [self.data_preprocessor(batch, True) for batch in batches]
+            yield batches
         self.super_net.mixture = Fixed(self.decide(strict=False))
 
     def batch_accuracy(self, path: Path, batches: Sequence[Any]) -> float:
@@ -202,7 +202,8 @@ class SPOS(BilevelSearch):
             return self._mean_accuracy(batches)
 
     def _mean_accuracy(self, batches: Sequence[Any]) -> float:
-        mean = torch.stack([self.measure(batch)[1].float() for batch in batches]).mean()
+        prepared = (self.data_preprocessor(batch, False) for batch in batches)
+        mean = torch.stack([self.measure(batch)[1].float() for batch in prepared]).mean()
         all_reduce(mean, 'mean')
         return float(mean)
 
