@@ -112,8 +112,8 @@ class SENAS(SPOS):
         """Say so where the search was too short to shrink."""
         if self.epochs is not None and self.epochs <= self.first_epochs:
             return [
-                f'first_epochs={self.first_epochs}, but the search has {self.epochs} epochs: nothing '
-                'was dropped'
+                f'first_epochs={self.first_epochs}, but the search has {self.epochs} epochs: '
+                'nothing was dropped'
             ]
         return []
 
