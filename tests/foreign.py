@@ -6,6 +6,7 @@ Plain torch, nothing of the package: what converted weights are held against.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -108,7 +109,8 @@ class Cell(nn.Module):
         if self.darts:
             self._ops = nn.ModuleList(ops)
         else:  # every operation but the identity is followed by a drop path
-            ops = [o if isinstance(o, nn.Identity) else nn.Sequential(o, nn.Identity()) for o in ops]
+            same = nn.Identity
+            ops = [o if isinstance(o, same) else nn.Sequential(o, same()) for o in ops]
             self.dag = nn.ModuleList(nn.ModuleList(ops[i : i + 2]) for i in range(0, 8, 2))
 
     def forward(self, a, b):
@@ -145,8 +147,9 @@ class DARTS(nn.Module):
             stems, width = [first, nn.Sequential(nn.ReLU(), conv(c, c, 3, 2), bn(c))], c
         else:
             stems, width = [nn.Sequential(conv(3, 3 * c, 3), bn(3 * c))], 3 * c
+        stem_names = ('stem0', 'stem1') if imagenet else ('stem',)
         if self.darts:
-            for name, stem in zip(('stem0', 'stem1') if imagenet else ('stem',), stems, strict=True):
+            for name, stem in zip(stem_names, stems, strict=True):
                 setattr(self, name, stem)
         else:
             self.feature_extractor = nn.ModuleList(stems)
@@ -164,7 +167,7 @@ class DARTS(nn.Module):
             self.classifier = classifier
         else:
             cuts = [0, layers // 3 + 1, 2 * layers // 3 + 1, layers]
-            stages = [cells[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+            stages = [cells[a:b] for a, b in pairwise(cuts)]
             self.nas_layers = nn.ModuleList(nn.ModuleList(stage) for stage in stages)
             self.aux_head, self.fc = tower, classifier
 
@@ -183,7 +186,8 @@ class DARTS(nn.Module):
 class Squeeze(nn.Module):
     def __init__(self, c, inner):
         super().__init__()
-        self.conv_reduce, self.conv_expand = conv(c, inner, 1, bias=True), conv(inner, c, 1, bias=True)
+        self.conv_reduce = conv(c, inner, 1, bias=True)
+        self.conv_expand = conv(inner, c, 1, bias=True)
 
     def forward(self, x):
         scale = self.conv_expand(self.conv_reduce(x.mean((2, 3), keepdim=True)).relu())

@@ -14,7 +14,7 @@ END = '/.ATTRIBUTES/VARIABLE_VALUE'
 
 
 class Keras:
-    """``genotype``: of each stage four words such as '14S': sources (from 1), S identity, C conv."""
+    """``genotype``: four words a stage such as '14S': sources (from 1), S identity, C conv."""
 
     def __init__(self, genotype, depths, stem, base, imagenet, classes, seed=0):
         self.random = np.random.default_rng(seed)
@@ -28,7 +28,8 @@ class Keras:
         return self.arrays[name + END]
 
     def conv(self, name, x, out, k, stride=1):
-        kernel = self.array(f'{name}/kernel', k, k, x.shape[3], out, scale=0.5 / k / x.shape[3] ** 0.5)
+        scale = 0.5 / k / x.shape[3] ** 0.5
+        kernel = self.array(f'{name}/kernel', k, k, x.shape[3], out, scale=scale)
         x = np.pad(x, ((0, 0), (k // 2, k // 2), (k // 2, k // 2), (0, 0)))
         height, width = (-(-(side - k + 1) // stride) for side in x.shape[1:3])
         return sum(
@@ -40,7 +41,8 @@ class Keras:
     def norm(self, name, x):
         shape = x.shape[3:]
         mean, beta = (self.array(f'{name}/{n}', *shape) for n in ('moving_mean', 'beta'))
-        var, gamma = (self.array(f'{name}/{n}', *shape, around=1.0) for n in ('moving_variance', 'gamma'))
+        names = ('moving_variance', 'gamma')
+        var, gamma = (self.array(f'{name}/{n}', *shape, around=1.0) for n in names)
         return (x - mean) / np.sqrt(var + 1e-5) * gamma + beta
 
     def unit(self, name, x, out, k, stride=1, act=True):
@@ -67,11 +69,12 @@ class Keras:
         else:
             for i, word in enumerate(cell):
                 mean = sum(states[int(s) - 1] for s in word[:-1]) / len(word[:-1])
-                is_conv = word[-1] == 'C'
-                states.append(self.unit(f'{name}/conv2/ops/{i}', mean, group, 3) if is_conv else mean)
+                if word[-1] == 'C':
+                    mean = self.unit(f'{name}/conv2/ops/{i}', mean, group, 3)
+                states.append(mean)
             y = np.concatenate(states[4:], axis=3)
-        y = self.conv(f'{name}/conv3', y, 4 * planes, 1) + self.array(f'{name}/conv3/bias', 4 * planes)
-        y = self.norm(f'{name}/bn3', y)
+        y = self.conv(f'{name}/conv3', y, 4 * planes, 1)
+        y = self.norm(f'{name}/bn3', y + self.array(f'{name}/conv3/bias', 4 * planes))
         if start:
             x = self.pooled(x, 2) if stride > 1 else x
             x = self.unit(f'{name}/shortcut/{W}0', x, 4 * planes, 1, act=False)
@@ -90,4 +93,5 @@ class Keras:
                 stride = 2 if s and not b else 1
                 x = self.block(f'layer{s + 1}/{W}{b}', x, self.base * 2**s, stride, cell)
         x = x.mean((1, 2))
-        return x @ self.array('fc/kernel', x.shape[1], self.classes) + self.array('fc/bias', self.classes)
+        x = x @ self.array('fc/kernel', x.shape[1], self.classes)
+        return x + self.array('fc/bias', self.classes)

@@ -147,6 +147,7 @@ def main() -> None:
         read_weights,
         to_format,
         write_weights,
+        written_edges,
     )
     from ppnas_mm.weights import CheckpointError, check_same_model, signature
 
@@ -167,7 +168,7 @@ def main() -> None:
     state, report = from_format(model, weights.state, form, args.prefix, args.edges)
     report.aside += weights.aside
     print('\n'.join(report.lines()))
-    if not report.matched or (report.missing or report.left) and not args.allow_partial:
+    if not report.matched or ((report.missing or report.left) and not args.allow_partial):
         raise CheckpointError(
             f'{args.source}: {report.matched}/{report.total} tensors found, {len(report.left)} '
             'left over; nothing written (--allow-partial accepts some)'
@@ -176,6 +177,8 @@ def main() -> None:
     names = target if target in FORMATS else 'ppnas'
     write_weights(args.target, to_format(model, names, args.edges), KINDS.get(target, ''), model)
     print(f'{len(state)} tensors written to {args.target}, format {target}')
+    if FORMATS[names].ordered and written_edges(model, args.edges) == 'ascending':
+        print('the edges of a node are numbered by their source, ascending')
     if args.compare:
         compare(args, model, names, weights.meta)
 

@@ -39,7 +39,11 @@ CLASSIFIERS = {
     'head.layers.1.fc': 'classifier',
 }
 
-LAYERS = (('expand', 'inverted_bottleneck'), ('depthwise', 'depth_conv'), ('project', 'point_linear'))
+LAYERS = (
+    ('expand', 'inverted_bottleneck'),
+    ('depthwise', 'depth_conv'),
+    ('project', 'point_linear'),
+)
 PROXYLESS: Parts = tuple(
     (f'{ours}.{part}', f'mobile_inverted_conv.{theirs}.{part}')
     for ours, theirs in LAYERS

@@ -55,8 +55,10 @@ class Family:
     heads: Parts
 
 
-IMAGENET_STEM = ('stem.0.conv', 'stem.0.bn') + tuple(
-    f'{block}.conv.{part}' for block in ('layer1.0', 'layer2.0') for part in ('conv', 'bn')
+IMAGENET_STEM = tuple(
+    f'{unit}.{part}'
+    for unit in ('stem.0', 'layer1.0.conv', 'layer2.0.conv')
+    for part in ('conv', 'bn')
 )
 UNIT = ('depthwise', 'pointwise', 'norm')
 TOWER = ('2.conv', '2.bn', '3.conv', '3.bn')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -44,10 +45,7 @@ FORMATS: dict[str, Format] = {
 }
 """``ppnas``: the names of this project, behind any prefix."""
 
-OTHER_PARTS = frozenset(
-    'auxiliary_head aux_head bbox_head classifier conv_head data_preprocessor decode_head fc head '
-    'mask_head neck roi_head'.split()
-)
+OTHER_PARTS = re.compile(r'(\w+_)?head|classifier|data_preprocessor|fc|neck')
 """What is no part of a backbone, and left aside where only a backbone is converted."""
 
 
@@ -143,7 +141,8 @@ def written_edges(model: nn.Module, edges: str | None) -> str | None:
 def _links(model: nn.Module, form: str, edges: str | None, reading: bool) -> Links:
     rules = FORMATS[form]
     if not rules.applies(model):
-        raise FormatError(f'format {form!r} has no names for {type(backbone_of(model)[1]).__name__}')
+        name = type(backbone_of(model)[1]).__name__
+        raise FormatError(f'format {form!r} has no names for {name}')
     order = None
     if rules.ordered:
         order = darts.edge_order(backbone_of(model)[1].genotype, edges)  # type: ignore[arg-type]
@@ -207,7 +206,7 @@ def from_format(
     unused = [k for k in given if k not in used]
     alone = isinstance(model, Backbone)
     report.aside = outside if alone else []
-    report.aside += [prefix + k for k in unused if alone and k.split('.')[0] in OTHER_PARTS]
+    report.aside += [prefix + k for k in unused if alone and OTHER_PARTS.fullmatch(k.split('.')[0])]
     report.left = [k for k in (prefix + k for k in unused) if k not in report.aside]
     report.left += [] if alone else outside
     return result, report
@@ -231,6 +230,6 @@ def to_format(model: nn.Module, form: str, edges: str | None = None) -> dict[str
             continue
         state[links[key].names[0]] = arrange(value, links[key].layout, ours=False)
     if form == 'keras-npz':
-        root, net = backbone_of(model)
+        net = backbone_of(model)[1]
         return {keras.rename(k, keras.TO_KERAS): v for k, v in keras.unfold(state, net).items()}
     return state
