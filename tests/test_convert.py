@@ -7,7 +7,7 @@ import foreign
 import numpy as np
 import pytest
 import torch
-from foreign import DARTS, Proxyless, TimmChain, shake
+from foreign import DARTS, PUBLISHED, Proxyless, TimmChain, gene, shake
 from foreign_keras import Keras
 from safetensors import safe_open
 from tasks import classifier
@@ -18,46 +18,7 @@ from ppnas_mm.convert import FORMATS, FormatError, detect, from_format, to_forma
 from ppnas_mm.registry import MODELS
 from ppnas_mm.weights import CheckpointError, load_checkpoint, load_weights
 
-# as the authors publish them: edges ranked, not sorted (words: operation of the edges, then source)
-OPS = dict(s3='sep_conv_3x3', s5='sep_conv_5x5', d3='dil_conv_3x3', d5='dil_conv_5x5')
-OPS |= dict(mp='max_pool_3x3', ap='avg_pool_3x3', sk='skip_connect')
-PUBLISHED = {
-    'cdarts_cifar10': (
-        's3 0 s3 1 s3 1 s3 2 s3 0 s3 1 sk 0 sk 2',
-        's5 1 mp 0 d5 2 sk 0 s3 0 s5 1 s3 0 d5 2',
-    ),
-    'cdarts_imagenet': (
-        's3 1 s3 0 s3 0 s5 2 s5 2 s3 1 s3 1 s5 4',
-        's5 1 ap 0 mp 1 d5 2 s5 1 d5 2 s3 3 d3 4',
-    ),
-    'darts_v1': (
-        's3 1 s3 0 sk 0 s3 1 sk 0 s3 1 s3 0 sk 2',
-        'mp 0 mp 1 sk 2 mp 0 mp 0 sk 2 sk 2 ap 0',
-    ),
-    'darts_v2': (
-        's3 0 s3 1 s3 0 s3 1 s3 1 sk 0 sk 0 d3 2',
-        'mp 0 mp 1 sk 2 mp 1 mp 0 sk 2 sk 2 mp 1',
-    ),
-    'pdarts': (
-        'sk 0 d3 1 sk 0 s3 1 s3 1 s3 3 s3 0 d5 4',
-        'ap 0 s5 1 s3 0 d5 2 mp 0 d3 1 d3 1 d5 3',
-    ),
-    'pcdarts_cifar10': (
-        's3 1 sk 0 s3 0 d3 1 s5 0 s3 1 ap 0 d3 1',
-        's5 1 mp 0 s5 1 s5 2 s3 0 s3 3 s3 1 s3 2',
-    ),
-    'pcdarts_imagenet': (
-        'sk 1 s3 0 s3 0 sk 1 s3 1 s3 3 s3 1 d5 4',
-        's3 0 sk 1 d5 2 mp 1 s3 2 s3 1 s5 0 s3 3',
-    ),
-}
 CELLS, WIDTH = 5, 4
-
-
-def gene(name):
-    """The two cells of a published genotype: [(operation, source), ...]."""
-    words = [cell.split() for cell in PUBLISHED[name]]
-    return [[(OPS[w[i]], int(w[i + 1])) for i in range(0, 16, 2)] for w in words]
 
 
 def darts_model(arch, imagenet, classes=3):

@@ -45,12 +45,14 @@ def parse() -> argparse.Namespace:
     add = parser.add_argument
     add('source', metavar='IN', help='.pth, .pt, .pth.tar, .safetensors or .npz')
     add('target', metavar='OUT', help='file to write')
-    add('--from', dest='form', choices=('auto', 'state-dict', *FORMATS), default='auto')
+    forms = ('auto', 'state-dict', *FORMATS)
+    add('--from', dest='form', choices=forms, default='auto', help='default: found out')
     add('--to', choices=(*own, *[f for f in FORMATS if f != 'ppnas']), help='default: by suffix')
     add('--config', help='config of the whole model')
     add('--backbone-only', action='store_true', help='convert the backbone of --config')
     add('--arch', help='backbone by genotype, a name or file; default: that of IN, if it says')
-    add('--options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE')
+    settings = 'arguments of the backbone of --arch, or overrides of --config'
+    add('--options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE', help=settings)
     add('--entry', help='key of the checkpoint that holds the tensors; default: found out')
     add('--prefix', help="what precedes the names, such as 'module.'; default: found out")
     add('--edges', help="DARTS family: 'ascending', or the Genotype(...) of IN or OUT, or its file")
