@@ -1,0 +1,122 @@
+"""Names of PP-ResNet in the authors' Keras code, as its checkpoints list them.
+
+Facts: sbl1996/hanser, models/layers.py, models/cifar/ppnas/resnet_avd_fair.py and
+models/imagenet/stem.py.  ``layer_with_weights-N`` counts those members of a sequence that hold
+weights; it is ``N`` here, and ``/`` is ``.``.  A convolution with its norm is a sequence of two,
+and a 3x3 with its padding a sequence inside of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ..backbones.pp_resnet import Bottleneck, PPResNet, PPResNetCIFAR
+from .links import FormatError, Link, Links, backbone_of
+
+NORM = {
+    'weight': 'gamma',
+    'bias': 'beta',
+    'running_mean': 'moving_mean',
+    'running_var': 'moving_variance',
+}
+PLACES = (
+    (r'stem\.(\d+)', r'stem.\1'),
+    (r'(layer\d+\.\d+\.conv1)', r'\1'),
+    (r'(layer\d+\.\d+\.conv2)\.convs\.(\d+)', r'\1.0.convs.\2'),
+    (r'(layer\d+\.\d+\.conv2)\.nodes\.(\d+)', r'\1.ops.\2'),
+    (r'(layer\d+\.\d+\.shortcut)\.1', r'\1.0'),
+)
+"""Convolution with norm: here, there.  Only conv3 is not such a pair: conv3 and bn3."""
+TO_OURS = (
+    (r'/\.ATTRIBUTES/VARIABLE_VALUE$', ''),
+    (r':\d+$', ''),
+    (r'layer_with_weights-(\d+)', r'\1'),
+    (r'/', '.'),
+)
+TO_KERAS = (
+    (r'\.', '/'),
+    (r'(?<!/convs)(?<!/ops)/(\d+)(?=/)', r'/layer_with_weights-\1'),
+    (r'$', '/.ATTRIBUTES/VARIABLE_VALUE'),
+)
+FOLDED = 'conv3.bias'
+"""The convolution before the last norm has a bias there: the norm's mean takes it up here."""
+
+
+def rename(name: str, rules: tuple[tuple[str, str], ...]) -> str:
+    """Apply every rule (pattern, replacement) to a name, in order."""
+    for pattern, replacement in rules:
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
+def applies(model: nn.Module) -> bool:
+    """Whether a network, or the backbone of a model, is a PP-ResNet with a genotype."""
+    net = backbone_of(model)[1]
+    return isinstance(net, (PPResNet, PPResNetCIFAR)) and net.genotype is not None
+
+
+def _place(module: str, single_stem: bool) -> tuple[tuple[str, ...], str]:
+    """Return the paths that the convolution may have there, and that of its norm."""
+    if match := re.fullmatch(r'(layer\d+\.\d+)\.conv3', module):
+        return (f'{match[1]}.conv3',), f'{match[1]}.bn3'
+    for pattern, place in PLACES:
+        if match := re.fullmatch(pattern, module):
+            outer = 'stem' if single_stem and module == 'stem.0' else match.expand(place)
+            return (f'{outer}.0.0', f'{outer}.0'), f'{outer}.1'
+    raise FormatError(f"format 'keras-npz' has no name for {module!r}")
+
+
+def links(model: nn.Module) -> Links:
+    """Link every tensor of a PP-ResNet, or a classifier of one.
+
+    Raises:
+        FormatError: If a part has no counterpart there.
+    """
+    root, net = backbone_of(model)
+    modules = dict(model.named_modules())
+    result = {}
+    for key in model.state_dict():
+        module, _, name = key.rpartition('.')
+        if module == 'head.fc':
+            layout = 'dense' if name == 'weight' else 'same'
+            result[key] = Link((f'fc.{"kernel" if name == "weight" else name}',), layout)
+            continue
+        outer = module[len(root) :].rpartition('.')[0]
+        if not module.startswith(root) or not outer:
+            raise FormatError(f"format 'keras-npz' has no name for {key!r}")
+        convs, norm = _place(outer, len(net.get_submodule('stem')) == 1)  # type: ignore[arg-type]
+        if isinstance(modules[module], _BatchNorm):
+            result[key] = Link((f'{norm}.{NORM.get(name, name)}',))
+        else:
+            kernel: nn.Module = modules[module]
+            padded = getattr(kernel, 'kernel_size', (1,))[0] > 1
+            names = tuple(f'{c}.kernel' for c in (convs if padded else convs[::-1]))
+            result[key] = Link(names, 'hwio')
+    return result
+
+
+def fold(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Take the bias of every ``conv3`` off the mean of the norm that follows it (names theirs).
+
+    A norm subtracts its mean: (x + b) - m = x - (m - b).
+    """
+    kept = {k: v for k, v in state.items() if not k.endswith(FOLDED)}
+    for key in state.keys() - kept.keys():
+        mean = key[: -len(FOLDED)] + 'bn3.moving_mean'
+        if mean in kept:
+            kept[mean] = kept[mean] - state[key]
+        else:
+            kept[key] = state[key]  # of some other network: it is told as left over
+    return kept
+
+
+def unfold(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """Add the bias that every ``conv3`` has there: zeros (names theirs)."""
+    net = backbone_of(model)[1]
+    blocks = [n for n, m in net.named_modules() if isinstance(m, Bottleneck)]
+    means = {f'{b}.{FOLDED}': state[f'{b}.bn3.moving_mean'] for b in blocks}
+    return {**state, **{key: mean.new_zeros(mean.shape) for key, mean in means.items()}}
