@@ -35,6 +35,7 @@ ATTEMPTS = 4
 BACKOFF = 0.5
 """Seconds to wait after the first failure; doubled after each."""
 CHUNK = 1 << 16
+PAGES = (b'<!doctype', b'<html')
 BROKEN = (requests.ConnectionError, requests.Timeout, HTTPError)
 _checked: dict[Path, tuple[int, int, str]] = {}
 
@@ -109,6 +110,8 @@ def _transfer(session: requests.Session, url: str, part: Path, size: int) -> Non
             while chunk := response.raw.read1(CHUNK):
                 if file.tell() + len(chunk) > size:
                     raise SourceError(f'more than {size} bytes')
+                if not file.tell() and chunk.lstrip().lower().startswith(PAGES):
+                    raise SourceError('a page instead of the file')
                 file.write(chunk)
                 progress.advance(task, len(chunk))
     if _have(part) < size:
@@ -122,11 +125,13 @@ def _complete(url: str, part: Path, size: int) -> None:
         while _have(part) != size:
             try:
                 _transfer(session, url, part, size)
+            except requests.exceptions.SSLError as error:
+                raise SourceError(str(error)) from None
             except BROKEN as error:
                 failures = failures + 1 if _have(part) <= best else 0
                 best = max(best, _have(part))
                 if failures == ATTEMPTS:
-                    raise SourceError(str(error)) from None
+                    raise SourceError(f'{best} of {size} bytes, then: {error}') from None
                 time.sleep(BACKOFF * 2**failures)
             except requests.exceptions.InvalidSchema as error:
                 raise SourceError(f'redirect to another scheme refused: {error}') from None

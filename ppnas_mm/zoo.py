@@ -1,8 +1,8 @@
 """The model zoo: weights by name, from the repository, a cache, a mirror or the net.
 
 Environment: ``PPNAS_CACHE`` is the folder of downloaded files (default ``~/.cache/ppnas_mm``),
-``PPNAS_ZOO_MIRROR`` the URL of a folder that is asked first, and with ``PPNAS_OFFLINE=1`` nothing is
-fetched from the net.  ``ppnas://NAME`` stands for the weights wherever a checkpoint is named.
+``PPNAS_ZOO_MIRROR`` the URL of a folder that is asked first, and with ``PPNAS_OFFLINE=1`` nothing
+is fetched from the net.  ``ppnas://NAME`` stands for the weights wherever a checkpoint is named.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def sources(item: Entry, index: Path) -> tuple[str | Path, ...]:
     inside = sum(not urlsplit(url).scheme for url in urls)
     mirror = os.environ.get('PPNAS_ZOO_MIRROR')
     if mirror:
-        if urlsplit(mirror).scheme not in ('http', 'https', 'file'):
+        if not mirror.startswith(('https://', 'http://', 'file:///')):
             raise ZooError(
                 f'PPNAS_ZOO_MIRROR={mirror!r}: expected a URL: https://, http:// or file:///'
             )

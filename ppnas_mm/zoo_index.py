@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
@@ -186,9 +186,9 @@ def parse_entry(data: Any, where: str = 'entry') -> Entry:
             raise ZooError(f'{where}: missing key {key!r}')
     _check_files(where, data)
     _check_use(where, data)
-    frozen = {k: tuple(v) if isinstance(v, (list, tuple)) else v for k, v in data.items()}
-    normalisation = {k: tuple(v) for k, v in data['normalisation'].items()}
-    return Entry(**{**frozen, 'normalisation': normalisation, 'metric': dict(data['metric'])})
+    frozen: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    frozen['normalisation'] = {k: tuple(v) for k, v in data['normalisation'].items()}
+    return Entry(**frozen)
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -310,6 +310,15 @@ def add_entry(path: Path, entry: Mapping[str, Any], replace: bool = False) -> En
         raise ZooError(f'index {path}: {added.name} is taken; replace=True replaces the entry')
     check_entry(added, path)
     entries[added.name] = added
-    data = {'schema': SCHEMA, 'entries': [asdict(entries[name]) for name in sorted(entries)]}
-    write_atomic(path, (json.dumps(data, indent=2, ensure_ascii=False) + '\n').encode())
+    write_atomic(path, _to_json([entries[name] for name in sorted(entries)]).encode())
     return added
+
+
+def _to_json(entries: Sequence[Entry]) -> str:
+    """One line a key, so that a change is easy to review."""
+    items = [
+        ',\n'.join(f'      "{key}": {json.dumps(value)}' for key, value in asdict(entry).items())
+        for entry in entries
+    ]
+    objects = ',\n'.join(f'    {{\n{item}\n    }}' for item in items)
+    return f'{{\n  "schema": {SCHEMA},\n  "entries": [\n{objects}\n  ]\n}}\n'

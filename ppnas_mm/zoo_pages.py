@@ -81,7 +81,7 @@ def metafile(entries: Iterable[Entry]) -> str:
 
 
 def set_weights(text: str, names: dict[str, str]) -> str:
-    """Give the models of a metafile the weights of their configs (config -> name), and no others."""
+    """Give the models of a metafile the weights of their configs (``names``), and no others."""
     text = re.sub(r'^    Weights: .*\n', '', text, flags=re.M)
 
     def line(match: re.Match[str]) -> str:

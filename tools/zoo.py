@@ -10,13 +10,11 @@ ROOT = Path(__file__).parents[1]
 def main() -> int:
     """Parse the arguments, write or compare."""
     parser = cli.new_parser(
-        'Write from model_zoo/index.json: the table of model_zoo/README.md, model_zoo/metafile.yml, '
-        'the Weights of configs/*/metafile.yml, and model-index.yml.',
+        'Write from model_zoo/index.json: the table of model_zoo/README.md, '
+        'model_zoo/metafile.yml, the Weights of configs/*/metafile.yml, and model-index.yml.',
         'python tools/zoo.py --check',
     )
-    parser.add_argument(
-        '--check', action='store_true', help='change nothing, exit 1 if they differ'
-    )
+    parser.add_argument('--check', action='store_true', help='write nothing; exit 1 if any differs')
     parser.add_argument('--root', type=Path, default=ROOT, help='checkout; default: this one')
     args = parser.parse_args()
 
