@@ -106,12 +106,23 @@ def check_same_model(saved: dict[str, Any], model: nn.Module, where: str) -> Non
 def load_weights(model: nn.Module, path: str | Path) -> int:
     """Load all of a model's tensors from a file; return how many.
 
+    Its super-net is first pruned and merged as that of the file.
+
     Raises:
         CheckpointError: If any tensor is missing, left over or of another shape.
     """
+    from .spaces.base import SuperNet  # whose backbone needs this module
+
     data = load_checkpoint(path)
     check_same_model(signature(data), model, f'checkpoint {path}')
-    own, given = model.state_dict(), data['state_dict']
+    given = data['state_dict']
+    try:
+        for name, module in model.named_modules():
+            if isinstance(module, SuperNet):
+                module.follow(given, f'{name}.' if name else '')
+    except RuntimeError as error:
+        raise CheckpointError(f'checkpoint {path} does not fit the model: {error}') from None
+    own = model.state_dict()
     problems = _problems(own, given)
     problems += [f'{key} is not in the model' for key in given if key not in own]
     if problems:

@@ -17,13 +17,30 @@ net = {'type': 'ppnas_mm.DARTSSuperNet', 'num_cells': 3, 'init_channels': 2}
 algorithms = {
     'CDARTS': {'evaluation': {'num_cells': 4}, 'classes': 3, 'pools': (3, 2), 'separate_epochs': 0},
     'EoiNAS': {'warmup_epochs': 0, 'slimming': {'begin': 1, 'interval': 1}},
+    'SENAS': {
+        'first_epochs': 1,
+        'stage_epochs': 1,
+        'drop': 16,
+        'threshold': 12,
+        'models_per_op': 2,
+        'accuracy': 'loss',
+        'recalibrate_batches': 1,
+        'selection': {'population': 4, 'generations': 2, 'crossover': 2, 'mutation': 2},
+    },
 }
+mobile = {'type': 'ppnas_mm.MobileSuperNet', 'width': 0.25, 'depths': (1,) * 6, 'variant': 'cifar'}
 for name, options in algorithms.items():
-    config = {'type': f'ppnas_mm.{name}', 'model': classifier(net), **options}
-    algorithm = MODELS.build(config)
+    model = classifier(mobile if name == 'SENAS' else net)
+    algorithm = MODELS.build({'type': f'ppnas_mm.{name}', 'model': model, **options})
+    if name == 'SENAS':
+        halves = {'train': (1, 2), 'val': (3,)}
+        own = {
+            h: [classifier_batch(seed=10 * s + get_rank()) for s in n] for h, n in halves.items()
+        }
+        algorithm.attach(own, 3)
     wrapped = Replicas(algorithm).train()
     optimizers = search_optimizers(wrapped)
-    for epoch in (1, 2):
+    for epoch in (1, 2, 3):
         algorithm.before_epoch(epoch)
         for step in range(2):
             seed = 40 * epoch + 10 * step + get_rank()
@@ -38,6 +55,8 @@ for name, options in algorithms.items():
     assert torch.equal(one, two), (name, (one - two).abs().max())
     hashes = all_gather(torch.tensor([int(algorithm.derive(strict=False).hash[:8], 16)]))
     assert torch.equal(*hashes)
+    if name == 'SENAS':
+        assert algorithm.finished and algorithm.details()['super_net']['merged']
     print(f'EQUAL {name}', flush=True)
 torch.distributed.destroy_process_group()
 os._exit(0)  # gloo's threads abort a process that they outlive

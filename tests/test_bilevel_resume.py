@@ -1,4 +1,4 @@
-"""A search that is killed and resumed ends in the same bytes: in a cycle, between prunings."""
+"""A search that is killed and resumed ends in the same bytes: in a cycle, between shrinkings."""
 
 import os
 import signal
@@ -28,11 +28,32 @@ SMALL = [
     'train_cfg.val_interval=4',
     'custom_hooks.1.recalibrate_batches=1',
 ]
+SENAS = [
+    '--cfg-options',
+    'model.model.backbone.depths=(1,2,1,1,1,1)',
+    'model.limits.flops=3e6',
+    'model.first_epochs=1',
+    'model.stage_epochs=1',
+    'model.max_stages=2',
+    'model.drop=16',
+    'model.threshold=20',
+    'model.models_per_op=2',
+    'model.eval_batches=1',
+    'model.recalibrate_batches=1',
+    'model.selection.population=4',
+    'model.selection.generations=2',
+    'model.selection.crossover=2',
+    'model.selection.mutation=2',
+    *SMALL[5:8],
+    *SMALL[9:],
+]
 OPTIONS = {
     # epoch 1 trains the evaluation network, epoch 2 is joint
     'cdarts_digits': [*SMALL, 'model.evaluation.num_cells=4'],
     # after epochs 1 and 3 each edge loses an operation
     'eoinas_digits': [*SMALL, 'model.slimming.begin=1', 'model.slimming.interval=2'],
+    # after epochs 1 and 2 16 operations are dropped and choices merged; epoch 3 ends the search
+    'senas_digits': SENAS,
 }
 every_search = pytest.mark.parametrize('name', OPTIONS)
 FILES = ('genotype.json', 'derived.safetensors', 'search.json')
@@ -67,9 +88,15 @@ def test_a_kill_changes_nothing(name: str, tmp_path: Path) -> None:
     assert call('search.py', config(name), *again) == 0
     for file in FILES:
         assert (killed / file).read_bytes() == (whole / file).read_bytes(), file
+    again = tmp_path / 'again'
+    assert call('derive.py', whole, '--out', again) == 0
+    for file in FILES[:2]:
+        assert (again / file).read_bytes() == (whole / file).read_bytes(), file
     pictures = {'genotype.svg', 'search.svg'}
     if name == 'eoinas_digits':
         pictures |= {'importance.svg', 'importance_table.svg'}
+    if name == 'senas_digits':
+        pictures |= {'stages.svg', 'growth.svg'}
     assert {path.name for path in killed.glob('*.svg')} == pictures
 
 
@@ -85,6 +112,13 @@ def test_checkpoints_hold_what_a_phase_needs_and_nothing_pruned(tmp_path: Path) 
     weights = [k for k, v in state.items() if k.startswith('model.') and '.arch.' not in k]
     trained = [k for k in weights if k.endswith(('weight', 'bias'))]
     assert len(owned) == len(trained)
+    state = states['senas_digits']['state_dict']
+    assert int((~state['model.backbone.alive']).sum()) == 16
+    assert len(state['model.backbone.merged'].unique()) < len(state['model.backbone.merged'])
+    assert not state['selected'].any() and state['importance'].isfinite().any()
+    owned = states['senas_digits']['optimizer']['weights']['param_groups'][0]['params']
+    weights = [k for k in state if k.startswith('model.') and '.arch.' not in k]
+    assert len(owned) == sum(key.endswith(('weight', 'bias')) for key in weights)
 
 
 @every_search

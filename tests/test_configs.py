@@ -32,7 +32,9 @@ from zoo import NETWORKS
 
 from ppnas_mm.algorithms import SearchAlgorithm
 from ppnas_mm.config import OTHER_KEYS, RUNNER_KEYS, ConfigError, load_config
+from ppnas_mm.costs import UNITS, CostError
 from ppnas_mm.engine import DropPathHook, EpochSeedHook, SafeCheckpointHook, SearchHook
+from ppnas_mm.latency import latency_table
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 DOWNSTREAM = re.compile(r"^default_scope = 'mm(det|seg)'$", re.MULTILINE)  # other tests' work
@@ -44,6 +46,7 @@ FILES = sorted(
 NAMES = [f'{path.parent.name}/{path.stem}' for path in FILES]
 SEARCHES = [name for name in NAMES if name.startswith('search/')]
 IMAGE_FOLDERS = [name for name in NAMES if name.endswith('imagefolder')]
+TIMED = [name for name in SEARCHES if re.search(r'_\d+ms$', name)]
 SIDES = {'Digits': 16, 'CIFAR10': 32, 'PartialCIFAR10': 32, 'CIFAR100': 32}
 MOST_LEVELS = 3
 STRUCTURE = {'arch', 'ops', 'macro', 'variant'}
@@ -85,7 +88,19 @@ def shrink(config: Any) -> Any:
         head.in_channels = MODELS.build(backbone).out_channels[-1]
     if 'aux_channels' in head:
         head.aux_channels = head.in_channels
+    limits = config.model.get('limits') or {}  # of another size; all that is small keeps these
+    limits.update({unit: 1e12 for unit in UNITS if unit in limits})
     return config
+
+
+def measure_latency(config: Any, folder: Path) -> None:
+    """Write the table that a limit on latency reads, as ``tools/benchmark.py latency-table``."""
+    limits = config.model.get('limits') or {}
+    if 'latency_table' not in limits:
+        return
+    table = latency_table(MODELS.build(classifier(config)), (3, 32, 32), repeats=1, warmup=1)
+    limits.latency_table = str(folder / Path(limits.latency_table).name)
+    table.save(limits.latency_table)
 
 
 def make_batch(loader: Any, size: int) -> Any:
@@ -182,9 +197,10 @@ def test_number_of_classes(name: str) -> None:
 
 
 @pytest.mark.parametrize('name', NAMES)
-def test_trains_a_step_and_predicts(name: str) -> None:
+def test_trains_a_step_and_predicts(name: str, tmp_path: Path) -> None:
     config = shrink(load(name))
     with scope(config):
+        measure_latency(config, tmp_path)
         model = build_model(config)
         model.init_weights()
         wrapper = build_optim_wrapper(model, config.optim_wrapper)
@@ -201,6 +217,23 @@ def test_trains_a_step_and_predicts(name: str) -> None:
             predicted = model.eval().test_step(make_batch(loader, 2))
             assert [p.pred_score.shape for p in predicted] == [(head.num_classes,)] * 2
     assert isinstance(model, SearchAlgorithm) == (name in SEARCHES)
+
+
+@pytest.mark.parametrize('name', TIMED)
+def test_a_limit_on_latency_says_which_table_is_missing(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The config's comment has the command that writes it, or names the config that has it."""
+    monkeypatch.chdir(tmp_path)
+    config = shrink(load(name))
+    with scope(config), pytest.raises(CostError, match=r'work_dirs/latency_mobile\.json: No such'):
+        build_model(config)
+    text = (CONFIGS / f'{name}.py').read_text()
+    said = re.search(r'as (senas_\w+)\.py, which says how latency', text)
+    text = (CONFIGS / f'search/{said[1]}.py').read_text() if said else text
+    assert re.search(
+        r'benchmark\.py latency-table .*--out work_dirs/latency_mobile\.json', text, re.S
+    )
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -223,7 +256,7 @@ def weights_part(config: Any) -> tuple[Any, list[Any]]:
     if 'weights' in optim:
         optim = optim.weights
         if isinstance(schedulers, dict) and 'weights' in schedulers:
-            assert not schedulers['arch'], 'the rate of the architecture is fixed'
+            assert not schedulers.get('arch'), 'the rate of the architecture is fixed'
             schedulers = schedulers['weights']
     return optim, schedulers if isinstance(schedulers, list) else [schedulers]
 
@@ -248,8 +281,8 @@ def learning_rates(config: Any, length: int) -> list[float]:
 def test_schedule_covers_the_run(name: str) -> None:
     """A linear warm-up from 0, then half a cosine that would end one step after the last.
 
-    Only a search may do without (its rate is then constant) or anneal linearly; only EoiNAS falls
-    by a factor an epoch.
+    Only a search may do without (its rate is then constant); only searches and SE-NAS anneal
+    linearly, only EoiNAS falls by a factor an epoch.
     """
     config, length = load(name), 4
     optim, schedulers = weights_part(config)
@@ -258,8 +291,9 @@ def test_schedule_covers_the_run(name: str) -> None:
     if not schedulers:
         assert name in SEARCHES and rates == [peak] * total
         return
-    if name in SEARCHES and schedulers[-1].type == 'LinearLR':
-        falls = np.diff(rates[::length])  # stepped by epoch
+    linear = name in SEARCHES or 'mobilenas' in name
+    if linear and schedulers[-1].type == 'LinearLR':
+        falls = np.diff(rates[::length])  # some are stepped by epoch
         assert rates[0] == peak and rates[-1] < 0.01 * peak
         assert falls == pytest.approx(falls.mean(), rel=1e-3) and falls.mean() < 0
         return

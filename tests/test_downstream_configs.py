@@ -84,8 +84,9 @@ def quarter(key: str, value: Any) -> Any:
 def full_size(backbone: Any) -> bool:
     """Whether a backbone has all its channels."""
     kind = backbone.type.split('.')[-1]
-    full = {'PPResNet': True, 'ChainNet': 'width' not in backbone}
-    return full.get(kind, backbone.get('init_channels', 0) >= 48)
+    if kind in ('ChainNet', 'MobileNASNet'):
+        return 'width' not in backbone
+    return kind == 'PPResNet' or backbone.get('init_channels', 0) >= 48
 
 
 def seg_heads(model: Any) -> list[Any]:

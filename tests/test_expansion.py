@@ -3,27 +3,38 @@
 import copy
 import math
 import re
+from functools import cache
 from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from tasks import classifier, classifier_batch, search_optimizers
 from test_spaces import derive, operations, prune_some
 from torch import Tensor, nn
 from zoo import SPACES, build_super_net, images
 
-from ppnas_mm.algorithms import SearchAlgorithm
+from ppnas_mm.genotype import SPACE_RULES
 from ppnas_mm.spaces import Fixed
 from ppnas_mm.spaces.expansion import Copies, merge
 
 THRESHOLD = 12
 
 
-def small(space: str, seed: int = 0, chance: float = 0.6, **overrides: Any) -> Any:
+def config(space: str) -> dict[str, Any]:
+    """The tests' super-net of a space, with every second operation where it has many."""
+    ops = SPACES[space].get('ops') or tuple(sorted(SPACE_RULES[space].ops))
+    return {**SPACES[space], 'ops': ops[::2] if len(ops) > 5 else ops}
+
+
+@cache
+def built(space: str, seed: int = 0, **overrides: Any) -> Any:
+    return build_super_net(space, seed, **{**config(space), **overrides})
+
+
+def small(space: str, seed: int = 0, chance: float = 0.4, **overrides: Any) -> Any:
     """A super-net with few operations left."""
-    net = build_super_net(space, seed, **overrides)
+    net = copy.deepcopy(built(space, seed, **overrides))
     prune_some(net, np.random.default_rng(3), chance)
     return net
 
@@ -37,6 +48,7 @@ def expanded(space: str, seed: int = 0, threshold: int = THRESHOLD, **overrides:
 
 
 def scatter(net: Any) -> Any:
+    """Give every weight and statistic of a candidate another size."""
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for key, value in net.state_dict().items():
@@ -217,7 +229,7 @@ def test_derived_networks_have_the_copies_of_their_path(space: str) -> None:
         results.append(net(x)[-1])
         for ours, theirs in zip(derived(x), net(x), strict=True):
             torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
-    assert not torch.allclose(results[0], results[1])
+    assert any(not torch.allclose(results[0], other) for other in results)
 
 
 def test_recomputed_blocks_take_the_same_copies() -> None:
@@ -250,7 +262,7 @@ def test_a_copy_of_the_net_is_independent(space: str) -> None:
 
 
 def test_pruning_deletes_the_partial_models_that_hold_it(space: str) -> None:
-    net = expanded(space, threshold=40, chance=0.4)
+    net = expanded(space, threshold=40, chance=0.2)
     groups = net.groups
     for group in merged(net):
         name = next((n for n in group if len(net.keepable(n)) > 1), None)
@@ -269,7 +281,7 @@ def test_pruning_deletes_the_partial_models_that_hold_it(space: str) -> None:
 
 
 def test_pruning_changes_no_path_that_is_left(space: str) -> None:
-    net = expanded(space, threshold=40, chance=0.4)
+    net = expanded(space, threshold=40, chance=0.2)
     twin = copy.deepcopy(net)
     prune_some(net, np.random.default_rng(1), 0.3)
     paths = some_paths(net)
@@ -299,7 +311,7 @@ def test_an_expanded_state_loads_into_a_fresh_super_net(space: str) -> None:
     net.expand(24)
     scatter(net)
     paths = some_paths(net)
-    plain = build_super_net(space, seed=1)
+    plain = copy.deepcopy(built(space, seed=1))
     less = small(space, seed=2)
     less.expand(6)
     for other in (plain, less):
@@ -323,7 +335,7 @@ def test_a_less_expanded_state_is_refused(space: str) -> None:
 
 
 def test_checkpoints_of_before_expansion_load(space: str) -> None:
-    net, fresh = small(space), build_super_net(space, seed=1)
+    net, fresh = small(space), copy.deepcopy(built(space, seed=1))
     state = net.state_dict()
     del state['merged']
     fresh.load_state_dict(state)
@@ -347,139 +359,11 @@ def test_a_merged_super_net_runs_single_paths_only(space: str) -> None:
     net.mixture = relaxed
     with pytest.raises(ValueError, match=f'{several[0]}.*single paths'):
         net(images(1, 3, 16, 16))
-    name = next(n for g in merged(net) for n in g if n in path)
-    dead = set(range(len(net.choices[name].candidates))) - set(net.alive_candidates(name))
-    net.mixture = Fixed({**path, name: (min(dead, default=99),)})
-    with pytest.raises(ValueError, match=re.escape(f'{name}: candidates ({min(dead)},)')):
+    decided = [n for g in merged(net) for n in g if n in path]
+    dead = {n: set(range(len(net.choices[n].candidates))) for n in decided}
+    dead = {n: left - set(net.alive_candidates(n)) for n, left in dead.items()}
+    name = next(n for n in decided if dead[n])
+    candidate = min(dead[name])
+    net.mixture = Fixed({**path, name: (candidate,)})
+    with pytest.raises(ValueError, match=re.escape(f'{name}: candidates ({candidate},)')):
         net(images(1, 3, 16, 16))
-
-
-# -- optimizers ------------------------------------------------------------------------------------
-
-
-class Plain(SearchAlgorithm):
-    """Trains the path that it is given."""
-
-
-SGD = {'optimizer': {'type': 'SGD', 'lr': 0.05, 'momentum': 0.9, 'weight_decay': 0.01}}
-ADAM = {'optimizer': {'type': 'AdamW', 'lr': 0.01}}
-PARAMWISE = {**SGD, 'paramwise_cfg': {'norm_decay_mult': 0.0}}
-
-
-def search(space: str, part: dict, seed: int = 0, prune: bool = True) -> tuple[Any, Any]:
-    """An algorithm and its optimizers, a few operations pruned."""
-    torch.manual_seed(seed)
-    algorithm = Plain(classifier(dict(SPACES[space]))).train()
-    optimizers = search_optimizers(algorithm, weights=part)
-    if prune:
-        prune_some(algorithm.super_net, np.random.default_rng(3), 0.6)
-        optimizers.follow_model()
-    return algorithm, optimizers
-
-
-def train(algorithm: Any, optimizers: Any, paths: list[Any], seed: int = 0) -> None:
-    for step, path in enumerate(paths):
-        algorithm.super_net.mixture = Fixed(path)
-        algorithm.train_step(classifier_batch(seed=seed + step), optimizers)
-
-
-def states(algorithm: Any, optimizers: Any) -> dict[str, dict[str, Tensor]]:
-    """The optimizer's state of every parameter that has one, by the parameter's name."""
-    state = optimizers['weights'].optimizer.state
-    return {n: state[p] for n, p in algorithm.named_parameters() if p in state}
-
-
-def parent_of(key: str) -> str:
-    """A parameter's name without the part that names a copy."""
-    return re.sub(r'\.[0-9x]+(_[0-9x]+)+\.', '.', key)
-
-
-@pytest.mark.parametrize('part', [SGD, ADAM, PARAMWISE], ids=['sgd', 'adamw', 'paramwise'])
-def test_copies_inherit_the_optimizers_state(space: str, part: dict) -> None:
-    algorithm, optimizers = search(space, part)
-    paths = some_paths(algorithm.super_net)
-    train(algorithm, optimizers, paths)
-    before = copy.deepcopy(states(algorithm, optimizers))
-    groups = optimizers['weights'].optimizer.param_groups
-    names = {p: n for n, p in algorithm.named_parameters()}
-    place = {names[p]: i for i, group in enumerate(groups) for p in group['params']}
-    algorithm.super_net.expand(THRESHOLD)
-    optimizers.follow_model()
-    after = states(algorithm, optimizers)
-    names = {p: n for n, p in algorithm.named_parameters()}
-    assert {parent_of(n) for n in after} == before.keys() and len(after) > len(before)
-    for name, state in after.items():
-        assert state.keys() == before[parent_of(name)].keys()
-        for key, value in before[parent_of(name)].items():
-            assert torch.equal(torch.as_tensor(state[key]), torch.as_tensor(value))
-    buffers = [v.data_ptr() for s in after.values() for v in s.values() if torch.is_tensor(v)]
-    assert len(set(buffers)) == len(buffers)
-    # everybody is in one group, that of the parent, in the model's order, and nobody is left over
-    assert len(groups) == len(optimizers['weights'].optimizer.param_groups)
-    order = [n for n in names.values() if '.arch.' not in n]
-    for i, group in enumerate(groups):
-        mine = [names[p] for p in group['params']]
-        assert mine == [n for n in order if place[parent_of(n)] == i]
-    assert optimizers['weights'].optimizer.state.keys() <= names.keys()
-
-
-def test_a_step_after_the_expansion_is_that_of_the_shared_weights(space: str) -> None:
-    weights = []
-    for threshold in (1, THRESHOLD):
-        algorithm, optimizers = search(space, SGD)
-        net = algorithm.super_net
-        paths = some_paths(net)
-        train(algorithm, optimizers, paths)
-        if threshold > 1:
-            net.expand(threshold)
-            optimizers.follow_model()
-        before = net.export(net.to_genotype(paths[0]))[1]
-        train(algorithm, optimizers, paths[:1], seed=50)
-        weights.append(net.export(net.to_genotype(paths[0]))[1])
-    assert weights[0].keys() == weights[1].keys()
-    assert any(not torch.equal(weights[1][key], value) for key, value in before.items())
-    for key, value in weights[0].items():
-        assert torch.equal(weights[1][key], value), key
-
-
-@pytest.mark.parametrize('part', [SGD, PARAMWISE], ids=['sgd', 'paramwise'])
-def test_a_resumed_search_goes_on_with_the_same_steps(space: str, part: dict) -> None:
-    algorithm, optimizers = search(space, part)
-    net = algorithm.super_net
-    for threshold in (6, 24):
-        train(algorithm, optimizers, some_paths(net, 2))
-        prune_some(net, np.random.default_rng(1), 0.2)
-        net.expand(threshold)
-        optimizers.follow_model()
-    train(algorithm, optimizers, some_paths(net, 2))
-    assert merged(net)
-    resumed, others = search(space, part, seed=1, prune=False)
-    resumed.load_state_dict(copy.deepcopy(algorithm.state_dict()))
-    others.load_state_dict(copy.deepcopy(optimizers.state_dict()))
-    for one, two in ((algorithm, optimizers), (resumed, others)):
-        train(one, two, some_paths(net), seed=70)
-    expected = algorithm.state_dict()
-    for key, value in resumed.state_dict().items():
-        assert torch.equal(value, expected[key]), key
-
-
-def test_two_expansions_before_the_optimizers_follow() -> None:
-    algorithm, optimizers = search('chain', SGD)
-    net = algorithm.super_net
-    train(algorithm, optimizers, some_paths(net))
-    before = copy.deepcopy(states(algorithm, optimizers))
-    net.expand(6)
-    late = search_optimizers(algorithm, weights=SGD)  # knows the copies already
-    net.expand(50)
-    parameters = [p for n, p in algorithm.named_parameters() if '.arch.' not in n]
-    heirs = net.take_heirs()
-    assert net.take_heirs() == {}
-    for wrapper in (optimizers, late):
-        net._heirs = dict(heirs)
-        wrapper.follow_model()
-        (group,) = wrapper['weights'].optimizer.param_groups
-        assert group['params'] == parameters or all(
-            a is b for a, b in zip(group['params'], parameters, strict=True)
-        )
-    for name, state in states(algorithm, optimizers).items():
-        assert torch.equal(state['momentum_buffer'], before[parent_of(name)]['momentum_buffer'])

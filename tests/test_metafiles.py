@@ -35,6 +35,10 @@ SOURCES = {
         'EoiNAS paper (TNNLS 2022), not reproduced here',
         ' (EoiNAS paper, not reproduced here)',
     ),
+    'Improving One-Shot NAS with Shrinking-and-Expanding Supernet': (
+        'SE-NAS paper (PR 2021), not reproduced here',
+        ' (SE-NAS paper, not reproduced here)',
+    ),
 }
 """By title of a paper: the source of a model's results, and the end of a metric's name."""
 SMALL = ('digits', 'digit-scenes', 'imagefolder', 'bccd', 'camvid', 'cifar10-20k')

@@ -4,13 +4,15 @@
 print, or that the authors' own code gave.
 """
 
+import re
 from typing import Any
 
 import pytest
 import torch
 from test_configs import NAMES, build_model, classifier, load, scope, shrink, weights_part
 
-from ppnas_mm.algorithms import PPNAS
+from ppnas_mm.algorithms import PPNAS, SENAS, SPOS
+from ppnas_mm.registry import MODELS
 
 CIFAR = dict(lr=0.1, decay=5e-4, batch=128, warmup=0, smoothing=0, test=32)
 IMAGENET = dict(lr=0.4, batch=1024, warmup=5, smoothing=0.1, cutout=0, test=224)
@@ -81,6 +83,25 @@ CHAIN = dict(
     test=224,
 )
 
+SENAS_IN1K = dict(
+    lr=0.5,
+    decay=4e-5,
+    batch=1024,
+    warmup=0,
+    epochs=240,
+    schedule=('LinearLR', None),
+    clip=5,
+    smoothing=0.1,
+    augment=(),
+    jitter=None,
+    cutout=0,
+    mixup=0,
+    train=224,
+    test=224,
+)
+SENAS_SEARCH = {**SENAS_IN1K, 'epochs': 150}
+SENAS_NB201 = dict(batch=256, epochs=60, smoothing=0, test=32)
+
 PAPER: dict[str, dict[str, Any]] = {
     'search/ppnas_cifar10': SEARCH,
     'search/ppnas_cifar100': SEARCH,
@@ -126,10 +147,29 @@ PAPER: dict[str, dict[str, Any]] = {
     'classification/cdarts-big_8xb128_in1k': {**DARTS_IN1K, **DARTS_IN1K_BIG},
     'classification/cdarts-a_8xb128-350e_in1k': dict(**CHAIN, arch='cdarts_a'),
     'classification/cdarts-b_8xb128-350e_in1k': dict(**CHAIN, arch='cdarts_b'),
+    'classification/mobilenas_8xb128-240e_in1k': dict(**SENAS_IN1K, arch='proxylessnas_gpu'),
+    'classification/senas_cifar10': dict(**CIFAR, **PLAIN, epochs=200),
+    'classification/senas_nasbench201_cifar10': {**CIFAR, **PLAIN, 'epochs': 200, 'batch': 256},
+    **{
+        f'search/{name}_imagenet{tag}': SENAS_SEARCH
+        for name, tags in (
+            ('senas', ('_250m', '_320m', '_470m', '_17ms', '_22ms', '_si', '_no-expand')),
+            ('spos', ('',)),
+            ('fairnas', ('',)),
+        )
+        for tag in tags
+    },
+    'search/senas_imagenet_590m': {**SENAS_SEARCH, 'epochs': 185},
+    'search/senas_fairnas_imagenet': {**SENAS_SEARCH, 'epochs': 125},
+    'search/senas_nasbench201': SENAS_NB201,
+    'search/spos_nasbench201': SENAS_NB201,
 }
 """PP-NAS: Sections IV-A to IV-C.  CDARTS: Sections 4.3, 4.4 and 4.6; the jitter and the clip are
 its authors' code.  The ratio of Mixup is not stated by PP-NAS for ImageNet, nor by CDARTS.  EoiNAS:
 Sections IV-C and IV-D; channels, jitter, clip and the factor of the rate are its authors' code.
+SE-NAS: Section 4.3; clip and smoothing are the code of AngleNAS, whose setting it follows, and the
+epochs of its searches ours, but for the stages.  On CIFAR it has no recipe of the mobile space:
+that is PP-NAS'; the retraining of a NAS-Bench-201 cell is the benchmark's.
 """
 
 PARAMETERS = {
@@ -156,9 +196,11 @@ MILLIONS = {
     'classification/pcdarts_8xb128_in1k': 5.342,
     'classification/cdarts-a_8xb128-350e_in1k': 6.994,
     'classification/cdarts-b_8xb128-350e_in1k': 6.465,
+    'classification/mobilenas_8xb128-240e_in1k': 7.120,
 }
 """Parameters without the auxiliary tower: of cells as the code of CDARTS' authors counts them, of
-the chains by arithmetic from its Fig. 7 and that code (the paper prints 7.0 and 6.4).
+the chains by arithmetic from its Fig. 7 and that code (the paper prints 7.0 and 6.4), of
+ProxylessNAS-GPU as its authors' log says (7.12).
 """
 
 ABLATIONS = {
@@ -189,7 +231,7 @@ def facts(name: str) -> dict[str, Any]:
     assert randaugment_is_the_papers(train)
     if 'RandomCrop' in train and train['RandomCrop'].crop_size == 32:
         assert train['RandomCrop'].padding == 4
-    jitter = train.get('ColorJitter')
+    jitter, clip = train.get('ColorJitter'), optim.get('clip_grad', {})
     gpus = 8 if loader.dataset.type == 'ImageNet' and '_1xb' not in name else 1
     found = dict(
         epochs=config.train_cfg.max_epochs,
@@ -199,7 +241,7 @@ def facts(name: str) -> dict[str, Any]:
         batch=loader.batch_size * gpus,
         warmup=sum(s.end - s.begin for s in schedulers[:-1]),
         schedule=tuple(schedulers[-1].get(key) for key in ('type', 'gamma')) if schedulers else (),
-        clip=optim.get('clip_grad', {}).get('max_norm', 0),
+        clip=clip.get('max_norm', clip.get('clip_value', 0)),
         smoothing=head.loss.get('label_smooth_val', 0),
         mixup=model.get('train_cfg', {}).get('augments', {}).get('alpha', 0),
         cutout=train['Cutout'].shape if 'Cutout' in train else 0,
@@ -265,3 +307,75 @@ def test_loss_weights_of_table_viii(data: str, tag: str) -> None:
 def test_random_search_full_and_constrained(data: str) -> None:
     assert load(f'search/random_{data}').model.constrained is True
     assert load(f'search/random-full_{data}').model.constrained is False
+
+
+# -- SE-NAS --------------------------------------------------------------------------------------
+
+STAGES: dict[str, tuple[int, ...]] = {
+    **{f'search/senas_imagenet_{tag}': (141, 41, 100, 5) for tag in ('250m', '470m', 'si', '17ms')},
+    'search/senas_imagenet_590m': (204, 34, 100, 5),
+    'search/senas_darts_cifar10': (196, 46, 200, 5),
+    'search/senas_cifar10': (141, 41, 100, 5),
+    'search/senas_nasbench201': (30, 10, 20, 20),
+}
+"""SE-NAS, Section 4: operations at the start and, ten a time, at the end; epochs of the first stage
+and of the others.  It does not say when shrinking ends, but in the NAS-Bench-201 space.
+"""
+
+
+@pytest.mark.parametrize('name', STAGES)
+def test_shrinkings_fit_into_the_epochs(name: str) -> None:
+    """The last epoch selects; before it the rest is small enough, if operations go evenly."""
+    config = load(name)
+    first, last, *epochs = STAGES[name]
+    search = config.model
+    assert [search.first_epochs, search.stage_epochs, search.drop] == [*epochs, 10]
+    with scope(config), torch.device('meta'):
+        net = MODELS.build(classifier(config)).backbone
+    sizes = [len(net.keepable(n)) for n, choice in net.choices.items() if not choice.gates]
+    assert sum(sizes) == first
+    stages, rest = divmod(config.train_cfg.max_epochs - epochs[0], epochs[1])
+    assert rest == 0 and first - 10 * stages == last
+    if 'max_stages' in search:
+        assert search.max_stages == stages
+        return
+    # most architectures where the rest are twos and ones
+    assert 2 ** (last - len(sizes)) < 1.05 * search.finish_size == 1.05e6
+
+
+@pytest.mark.parametrize('name', [n for n in NAMES if re.match(r'search/(senas|spos|fairnas)_', n)])
+def test_images_held_out(name: str) -> None:
+    """50,000 of ImageNet, 5,000 of CIFAR; without augmentation."""
+    config = load(name)
+    train = config.train_cfg
+    size = {'ImageNet': 1_281_167, 'CIFAR10': 50_000, 'PartialCIFAR10': 20_000, 'Digits': 1_437}
+    whole = size[config.train_dataloader.dataset.type.split('.')[-1]]
+    held = {1_281_167: 50_000, 50_000: 5_000, 20_000: 2_000, 1_437: 359}[whole]
+    assert int(whole * train.val_share) == held
+    assert train.val_pipeline == config.val_dataloader.dataset.pipeline
+
+
+LEVELS = {'250m': 250, '320m': 321, '470m': 470, '590m': 592, 'si': 468, 'no-expand': 467}
+
+
+@pytest.mark.parametrize('tag', LEVELS)
+def test_multiply_adds_of_tables_4_and_6(tag: str) -> None:
+    low, high = load(f'search/senas_imagenet_{tag}').model.limits.flops
+    assert low <= LEVELS[tag] * 1e6 <= high and high - low < 0.04 * high
+
+
+@pytest.mark.parametrize('data', ['imagenet', 'digits'])
+def test_ablation_of_table_6(data: str) -> None:
+    """SPOS, then shrinking by importance, by importance and confidence, and expansion."""
+    whole = 'search/senas_imagenet_470m' if data == 'imagenet' else 'search/senas_digits'
+    names = [f'search/{n}' for n in (f'spos_{data}', f'senas_{data}_si', f'senas_{data}_no-expand')]
+    models = []
+    for name in [*names, whole]:
+        config = shrink(load(name))
+        with scope(config):
+            models.append(build_model(config))
+    assert [type(m) for m in models] == [SPOS, SENAS, SENAS, SENAS]
+    assert [(m.score, m.threshold) for m in models[1:]] == [
+        ('si', None), ('confidence_product', None), ('confidence_product', 50),
+    ]  # fmt: skip
+    assert len({str(load(name).model.limits) for name in [*names, whole]}) == 1

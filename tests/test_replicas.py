@@ -16,5 +16,5 @@ def test_replicas_stay_equal() -> None:
     environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': path}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr[-3000:]
-    for name in ('CDARTS', 'EoiNAS'):
+    for name in ('CDARTS', 'EoiNAS', 'SENAS'):
         assert done.stdout.count(f'EQUAL {name}') == 2

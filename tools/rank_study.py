@@ -58,17 +58,37 @@ def draw_cells(net: Any, number: int, seed: int, known: Any = None) -> list[Geno
     return list(found.values())
 
 
+def random_drops(net: Any, counts: Sequence[int], seed: int) -> list[list[list[str]]]:
+    """Return shrinkings that drop operations at random, never the last of a choice."""
+    rng = np.random.default_rng(seed)
+    alive = {c.name: list(c.candidates) for c in net.choices.values() if not c.gates}
+    stages: list[list[list[str]]] = []
+    for count in counts:
+        stages.append([])
+        while len(stages[-1]) < count:
+            open_to = [[name, op] for name, ops in alive.items() if len(ops) > 1 for op in ops]
+            if not open_to:
+                raise ConfigError(f'--random-drops {counts}: no more than {sum(map(len, stages))}')
+            name, op = open_to[int(rng.integers(len(open_to)))]
+            alive[name].remove(op)
+            stages[-1].append([name, op])
+    return stages
+
+
 def train_cells(args: Namespace) -> None:
     """Train random architectures of a shrunk space from scratch and keep a table of them."""
     folder, out = Path(args.work_dir), Path(args.out)
     search = build(args.search, folder / 'search', 0, {})
-    record = json.loads(Path(args.record).read_text())
-    for stage in drops_of(record):
-        for name, op in stage:
-            choice = search.model.super_net.choices[name]
-            search.model.super_net.prune(name, choice.candidates.index(op))
-    cells = draw_cells(search.model.super_net, args.cells, args.seed)
-    table: dict[str, Any] = dict(config=Path(args.config).name, drops=drops_of(record), cells=[])
+    net = search.model.super_net
+    drops = (
+        random_drops(net, args.random_drops, args.seed)
+        if args.random_drops
+        else drops_of(json.loads(Path(args.record).read_text()))
+    )
+    for name, op in (pair for stage in drops for pair in stage):
+        net.prune(name, net.choices[name].candidates.index(op))
+    cells = draw_cells(net, args.cells, args.seed)
+    table: dict[str, Any] = dict(config=Path(args.config).name, drops=drops, cells=[])
     start = time.monotonic()
     for done, cell in enumerate(cells, 1):
         values = []
@@ -204,8 +224,10 @@ def parser() -> ArgumentParser:
     cells = commands.add_parser('cells', help='train architectures from scratch: the truth')
     cells.add_argument('config', help='config that trains one architecture')
     cells.add_argument('--search', required=True, help='config of the search with the super-net')
-    cells.add_argument(
-        '--record', required=True, help='search.json whose shrunk space is drawn from'
+    space = cells.add_mutually_exclusive_group(required=True)
+    space.add_argument('--record', help='search.json whose shrunk space is drawn from')
+    space.add_argument(
+        '--random-drops', type=int, nargs='+', metavar='N', help='drop so many at random a stage'
     )
     cells.add_argument('--seed', type=int, default=0, help='seed of the draw')
     cells.add_argument('--out', required=True, help='table to write (JSON)')

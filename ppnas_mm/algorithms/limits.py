@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from ..costs import UNITS, CostTable, flops_table, params_table, super_net_of
-from ..selection import Limit
+from ..selection import ConstraintError, Limit
 from ..spaces.mixture import Path
 
 
@@ -70,6 +70,12 @@ class Limits:
             if (high is not None and least > high) or (low is not None and most < low):
                 return False
         return True
+
+    def check(self, alive: Mapping[str, Sequence[int]]) -> None:
+        """Raise :class:`ConstraintError` unless the operations left can keep every limit."""
+        if not self.reachable(alive):
+            costs = {unit: self._range(self.tables[unit], alive) for unit in self.bounds}
+            raise ConstraintError(f'limits={self.bounds}: architectures of the space cost {costs}')
 
     def _range(self, table: CostTable, alive: Mapping[str, Sequence[int]]) -> tuple[float, float]:
         """Return the least and the most that an architecture of the operations left costs."""

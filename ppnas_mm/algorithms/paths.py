@@ -18,6 +18,8 @@ from torch import Tensor
 from ..spaces.base import SuperNet
 from ..spaces.mixture import Path
 
+REDRAWS = 1000
+
 
 @lru_cache(maxsize=1024)
 def subsets(members: tuple[int, ...], keep: int | None) -> list[tuple[int, ...]]:
@@ -49,13 +51,20 @@ class Paths:
         return {choice.name: self.net.keepable(choice.name) for choice in self.ops}
 
     def whole(self, ops: Mapping[str, int], rng: np.random.Generator) -> Path:
-        """Return the architecture of given operations; connections are drawn uniformly."""
-        return self.canonical(
-            {
+        """Return the architecture of given operations; connections are drawn uniformly.
+
+        They are drawn again where an input would not be read; what operations cut stays cut.
+        """
+        genes = self.genes()
+        gated = any(choice.gates for choice in self.net.choices.values())
+        for _ in range(REDRAWS if gated else 1):
+            path = {
                 name: _draw(values, rng) if self.net.choices[name].gates else (ops[name],)
-                for name, values in self.genes().items()
+                for name, values in genes.items()
             }
-        )
+            if not self.net.degeneracies(path):
+                break
+        return self.canonical(path)
 
     def genes(self) -> dict[str, Sequence[tuple[int, ...]]]:
         """Return, for each choice, what an architecture may keep of it."""

@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
 from ..registry import MODELS
+from ..selection import ConstraintError
 from .draws import next_draw
 from .operator_scores import (
     KINDS,
@@ -57,7 +59,8 @@ class SENAS(SPOS):
         **kwargs: See :class:`SPOS` and :class:`SearchAlgorithm`.
 
     Raises:
-        ValueError: If an option is out of range.
+        ValueError: If an option is out of range, or identities shall be balanced that the space
+            does not have.
     """
 
     def __init__(
@@ -100,6 +103,19 @@ class SENAS(SPOS):
         self.models_per_op, self.scoring_sampler = models_per_op, scoring_sampler
         self.drops = drops
         self.shrinking: dict[str, Any] | None = None
+        if scoring_sampler == 'depth_balanced' and not self._identities():
+            raise ValueError(
+                f'scoring_sampler={scoring_sampler!r}: the space has none of {IDENTITIES}'
+            )
+
+    def remarks(self) -> list[str]:
+        """Say so where the search was too short to shrink."""
+        if self.epochs is not None and self.epochs <= self.first_epochs:
+            return [
+                f'first_epochs={self.first_epochs}, but the search has {self.epochs} epochs: nothing '
+                'was dropped'
+            ]
+        return []
 
     def stages_done(self, epoch: int) -> int:
         """Return how many stages have ended by an epoch."""
@@ -129,14 +145,30 @@ class SENAS(SPOS):
                 self.shrink(self.stages_done(epoch))
                 if self.threshold is not None:
                     self.super_net.expand(self.threshold)
+                self._report_size()
         if last:
             self.select()
+
+    def _report_size(self) -> None:
+        size = self.details()['super_net']
+        merged = '; '.join(', '.join(group) for group in size['merged']) or 'nothing'
+        print_log(
+            f'10^{size["log10_size"]:.1f} architectures, {size["parameters"]:,} parameters, '
+            f'{size["memory_mib"]} MiB of weights and momentum; peak memory so far '
+            f'{peak_memory():.0f} MiB; merged: {merged}',
+            'current',
+        )
 
     def stops(self, epoch: int) -> bool:
         """Return whether the space is not to shrink any further."""
         sizes = [len(ops) for ops in self.paths.alive().values()]
         enough = self.max_stages is not None and self.stages_done(epoch) > self.max_stages
-        return enough or math.prod(sizes) <= self.finish_size or max(sizes) == 1
+        return enough or math.prod(sizes) <= self.finish_size or not self._droppable()
+
+    def _droppable(self) -> bool:
+        alive = self.paths.alive()
+        spots = {(name, i): 0.0 for name, ops in alive.items() for i in ops}
+        return bool(weakest(spots, 1, alive, self.limits.reachable))
 
     def shrink(self, stage: int) -> None:
         """Prune the operations of lowest score (Section 3.3).
@@ -197,8 +229,9 @@ class SENAS(SPOS):
         alive = self.paths.alive()
         rng = np.random.default_rng(next_draw(self.draws))
         models = [self.paths.whole(ops, rng) for ops in self._sample(alive, rng)]
-        if self.limits.limits:
-            models = [path for path in models if self.limits.ok(path)]
+        models = [path for path in models if self.limits.ok(path)]
+        if not models:
+            raise ConstraintError(f'no model drawn keeps the limits {self.limits.bounds}')
         with self.evaluation() as batches:
             accuracies = [
                 self.batch_accuracy(path, batches) for path in self.reported(models, 'Scoring')
@@ -206,21 +239,19 @@ class SENAS(SPOS):
         named = [{n: kept[0] for n, kept in path.items() if n in alive} for path in models]
         importance = selection_importance(named, accuracies, alive)
         row: Tensor = self.importance
-        row.fill_(math.nan)
+        row.fill_(-math.inf)
         for name, values in importance.items():
             for i, value in values.items():
-                row[self.paths.starts[name] + i] = value
+                row[self.paths.starts[name] + i] = -math.inf if math.isnan(value) else value
         return importance
 
     def _sample(
         self, alive: dict[str, tuple[int, ...]], rng: np.random.Generator
     ) -> list[dict[str, int]]:
         """Draw the operations of models, each in as many models as asked for."""
-        choices = self.super_net.choices
-        gates = [choice for choice in choices.values() if choice.gates]
-        identity = {
-            n: i for n, ops in alive.items() for i in ops if choices[n].candidates[i] in IDENTITIES
-        }
+        identity = self._identities()
+        nodes = [node for cell in self.super_net.layout.values() for node in cell.values()]
+        gates = [n.gates for n in nodes if n.gates and n.ops[0].source is not None]
         # an edge is in a model only if it is read
         unread = max(
             (len(c.candidates) / (c.keep or len(c.candidates) / 2) for c in gates), default=1
@@ -230,9 +261,19 @@ class SENAS(SPOS):
             math.ceil(self.models_per_op * unread),
             rng,
             None if gates else lambda ops: self.limits.ok(self.paths.whole(ops, rng)),
-            self.scoring_sampler,
+            self.scoring_sampler if identity else 'uniform',
             identity,
         )
+
+    def _identities(self) -> dict[str, int]:
+        """Return the index of the identity in each choice that has one left."""
+        choices = self.super_net.choices
+        return {
+            name: i
+            for name, ops in self.paths.alive().items()
+            for i in ops
+            if choices[name].candidates[i] in IDENTITIES
+        }
 
     def details(self) -> dict[str, Any]:
         """Also return what was dropped after this epoch and which choices are merged."""
@@ -241,6 +282,15 @@ class SENAS(SPOS):
             list(group) for group in self.super_net.groups if len(group) > 1
         ]
         return found | ({} if self.shrinking is None else {'shrinking': self.shrinking})
+
+
+def peak_memory() -> float:
+    """Return the most memory used so far in MiB: on the GPU, or of the process without one."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    import resource  # Windows has none
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
 def _number(value: float | None) -> float | None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 
 from ..genotype import DegenerateArchitectureError
 from ..registry import MODELS
-from ..selection import Evaluated, Selection, select
+from ..selection import Evaluated, Evolution, Selection, select
 from ..spaces.mixture import Fixed, Path
 from ..statistics import batch_statistics, recalibrate
 from .accuracy import BatchAccuracy
@@ -28,7 +29,7 @@ from .bilevel import BilevelSearch
 from .discretise import strongest
 from .draws import new_draws, next_draw
 from .limits import Limits
-from .paths import Paths
+from .paths import Paths, subsets
 from .snapshots import Snapshots
 
 
@@ -56,6 +57,7 @@ class SPOS(BilevelSearch):
         **kwargs: See :class:`SearchAlgorithm`.
 
     Raises:
+        ConstraintError: If no architecture can keep one of the limits.
         ValueError: If an option is out of range.
     """
 
@@ -64,6 +66,7 @@ class SPOS(BilevelSearch):
     importance: Tensor
     uses = ('train',)
     shared_statistics = True
+    epoch = 0
 
     def __init__(
         self,
@@ -89,17 +92,22 @@ class SPOS(BilevelSearch):
         self.sampler = sampler
         self.eval_batches = eval_batches
         self.recalibrate_batches = recalibrate_batches
-        self.selection = dict(selection or {})
+        self.selection = _checked(selection or {})
         self.super_net.arch.requires_grad_(False)
+        for name in self.super_net.choices:  # no path runs what may only be mixed
+            kept = self.super_net.keepable(name)
+            for candidate in set(self.super_net.alive_candidates(name)) - set(kept):
+                self.super_net.prune(name, candidate)
         self.paths = Paths(self.super_net)
         self.limits = Limits(self.model, **(limits or {}))
+        self.limits.check(self.paths.alive())
         self.measure = BatchAccuracy(self.model, accuracy)
         self.snapshots = Snapshots(self.model, snapshots)
         self.register_buffer('draws', new_draws(seed))
         alive = self.super_net.alive
-        # the architecture selected, and the mean accuracy of each operation's models (nan: unknown)
+        # what was selected, and the mean accuracy of each operation's models (-inf: unknown)
         self.register_buffer('selected', torch.zeros_like(alive))
-        self.register_buffer('importance', torch.full(alive.shape, torch.nan))
+        self.register_buffer('importance', torch.full(alive.shape, -torch.inf))
         self.steps = 0
         self.result: Selection | None = None
 
@@ -161,7 +169,7 @@ class SPOS(BilevelSearch):
 
     @contextmanager
     def evaluation(self) -> Iterator[Sequence[Any]]:
-        """Average the weights and yield the batches of the half ``val``, preprocessed.
+        """Average the weights and yield the batches of the half ``val``.
 
         Raises:
             TypeError: If no loop has attached the data.
@@ -173,7 +181,7 @@ class SPOS(BilevelSearch):
             )
         batches = _first(self.loaders['val'], self.eval_batches)
         with self.snapshots.averaged():
-            yield [self.data_preprocessor(batch, True) for batch in batches]
+            yield batches
         self.super_net.mixture = Fixed(self.decide(strict=False))
 
     def batch_accuracy(self, path: Path, batches: Sequence[Any]) -> float:
@@ -194,7 +202,8 @@ class SPOS(BilevelSearch):
             return self._mean_accuracy(batches)
 
     def _mean_accuracy(self, batches: Sequence[Any]) -> float:
-        mean = torch.stack([self.measure(batch)[1].float() for batch in batches]).mean()
+        prepared = (self.data_preprocessor(batch, False) for batch in batches)
+        mean = torch.stack([self.measure(batch)[1].float() for batch in prepared]).mean()
         all_reduce(mean, 'mean')
         return float(mean)
 
@@ -261,7 +270,7 @@ class SPOS(BilevelSearch):
         gates = {n: self.super_net.alive_candidates(n) for n in self.super_net.choices}
         outside, self.super_net.mixture = self.super_net.mixture, Fixed(gates)
         try:
-            return strongest(self.super_net, self._named(self.importance.nan_to_num(-math.inf)))
+            return strongest(self.super_net, self._named(self.importance))
         finally:
             self.super_net.mixture = outside
 
@@ -292,7 +301,8 @@ class SPOS(BilevelSearch):
             row = torch.zeros_like(row)
             for name, choice in self.super_net.choices.items():
                 kept = self.super_net.keepable(name)
-                share = 1.0 if choice.gates else 1 / len(kept)
+                values = subsets(kept, choice.keep if choice.gates else 1)
+                share = sum(map(len, values)) / len(values) / len(kept)
                 row[[self.paths.starts[name] + i for i in kept]] = share
         return self._named(row)
 
@@ -305,8 +315,8 @@ class SPOS(BilevelSearch):
                 'operations': sum(sizes),
                 'log10_size': round(sum(map(math.log10, sizes)), 3),
                 'parameters': parameters,
-                # weights, gradients and momentum in single precision, all of them at once
-                'memory_mib': round(12 * parameters / 2**20, 2),
+                # weights and momentum in single precision; gradients are those of one path
+                'memory_mib': round(8 * parameters / 2**20, 2),
             }
         }
         if self.result is not None:
@@ -318,6 +328,17 @@ class SPOS(BilevelSearch):
                 'costs': self.limits.costs(path),
             }
         return found
+
+
+def _checked(selection: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of the selection; one that is wrong shall not end a long search."""
+    given = dict(selection)
+    settings = {key: value for key, value in given.items() if key != 'enumerate_up_to'}
+    known = [field.name for field in fields(Evolution)]
+    if not set(settings) <= set(known):
+        raise ValueError(f'selection={given}: expected some of {["enumerate_up_to", *known]}')
+    Evolution(**settings)
+    return given
 
 
 def _first(loader: Any, count: int | None) -> list[Any]:

@@ -210,19 +210,32 @@ class SuperNet(Expandable):
         names = list(self.choices)
         return sum(len(self.choices[n].candidates) for n in names[: names.index(name)])
 
+    def follow(self, state_dict: dict[str, Tensor], prefix: str = '') -> None:
+        """Prune and merge what a checkpoint's super-net had pruned and merged.
+
+        Args:
+            state_dict: The checkpoint's; buffers that an older one lacks are added.
+            prefix: What its keys of this super-net start with.
+
+        Raises:
+            RuntimeError: If this super-net has pruned or merged more.
+        """
+        saved = state_dict.get(prefix + 'alive')
+        if saved is None or saved.shape != self.alive.shape:
+            return
+        if bool((saved.to(self.alive.device) & ~self.alive).any()):
+            raise RuntimeError('the checkpoint holds candidates that this super-net has pruned')
+        single = torch.arange(len(self.merged))  # checkpoints of before expansion lack it
+        groups = self._groups_of(state_dict.setdefault(prefix + 'merged', single))
+        for name in self.choices:
+            for i in self._alive[name]:
+                if not saved[self._offset(name) + i]:
+                    self.prune(name, i)
+        self._regroup(groups)
+
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
         # what was pruned before the checkpoint has no weights in it, what was merged has copies
-        saved = state_dict.get(prefix + 'alive')
-        if saved is not None and saved.shape == self.alive.shape:
-            if bool((saved.to(self.alive.device) & ~self.alive).any()):
-                raise RuntimeError('the checkpoint holds candidates that this super-net has pruned')
-            single = torch.arange(len(self.merged))  # checkpoints of before expansion lack it
-            groups = self._groups_of(state_dict.setdefault(prefix + 'merged', single))
-            for name in self.choices:
-                for i in self._alive[name]:
-                    if not saved[self._offset(name) + i]:
-                        self.prune(name, i)
-            self._regroup(groups)
+        self.follow(state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     # -- paths and genotypes -------------------------------------------------------------------

@@ -1,0 +1,7 @@
+# Retraining of what SE-NAS finds on ImageNet: --genotype FILE, or --retrain of tools/search.py. As it
+# stands it trains ProxylessNAS-GPU, of which its authors print 75.1 % with a recipe of their own.
+# Augmentation is not stated; AngleNAS has BGR images of values 0 to 255.
+_base_ = [
+    '../_base_/models/mobilenas.py', '../_base_/datasets/imagenet.py',
+    '../_base_/schedules/senas-imagenet_240e.py', '../_base_/runtime.py'
+]

@@ -1,0 +1,56 @@
+# SE-NAS-C: SE-NAS on ImageNet in the mobile space at about 470 M multiply-adds, 8 GPUs x 128 images:
+#     torchrun --nproc-per-node 8 tools/search.py configs/search/senas_imagenet_470m.py \
+#         --launcher pytorch
+# The paper (Section 4): the space, the 50,000 images held out, batch, optimizer and rate, stages of
+# 100 and 5 epochs, 10 operations a time, 1,000 models an operation. It follows "the same training
+# setting" as AngleNAS, whose code has label smoothing, the clip, and the end of the shrinking: at
+# most a million architectures, here after ten times. Not stated: augmentation, when it stops,
+# the snapshots, the selection (SPOS' evolution), and how models within the limits are drawn:
+# 'depth_balanced' is AngleNAS' code; of models drawn uniformly only two in a thousand are.
+# model.eval_batches=10: a fifth of the time of the evaluations.
+_base_ = ['../_base_/runtime.py', '../_base_/datasets/imagenet.py']
+model = dict(
+    type='ppnas_mm.SENAS',
+    model=dict(
+        type='ImageClassifier',
+        backbone=dict(type='ppnas_mm.MobileSuperNet'),
+        neck=dict(type='GlobalAveragePooling'),
+        head=dict(
+            type='LinearClsHead', num_classes=1000, in_channels=1728, topk=(1, 5),
+            loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1, num_classes=1000))),
+    limits=dict(flops=(460e6, 475e6), input_shape=(3, 224, 224)),
+    first_epochs=100,
+    stage_epochs=5,
+    drop=10,
+    finish_size=1000000,
+    threshold=50,
+    models_per_op=1000,
+    scoring_sampler='depth_balanced')
+optim_wrapper = dict(
+    constructor='ppnas_mm.SearchOptimConstructor',
+    weights=dict(
+        optimizer=dict(type='SGD', lr=0.5, momentum=0.9, weight_decay=4e-5),
+        clip_grad=dict(type='value', clip_value=5)))
+# over all stages, without a new start
+param_scheduler = dict(
+    weights=[
+        dict(
+            type='LinearLR', start_factor=1.0, end_factor=0.0, end=150, by_epoch=True,
+            convert_to_iter_based=True),
+    ])
+train_cfg = dict(
+    type='ppnas_mm.SearchLoop',
+    max_epochs=150,
+    val_interval=10,
+    val_share=50000 / 1281167,
+    val_pipeline=[
+        dict(type='LoadImageFromFile'),
+        dict(type='ResizeEdge', scale=256, edge='short'),
+        dict(type='CenterCrop', crop_size=224),
+        dict(type='PackInputs'),
+    ])
+model_wrapper_cfg = dict(type='ppnas_mm.Replicas')
+custom_hooks = [
+    dict(type='ppnas_mm.EpochSeedHook'),
+    dict(type='ppnas_mm.SearchHook', recalibrate_batches=100),
+]

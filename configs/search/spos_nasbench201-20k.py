@@ -1,0 +1,9 @@
+# SPOS, the baseline of senas_nasbench201-20k.py: trained and evaluated as long.
+_base_ = './senas_nasbench201-20k.py'
+model = dict(
+    _delete_=True,
+    type='ppnas_mm.SPOS',
+    model={{_base_.model.model}},
+    recalibrate_batches={{_base_.model.recalibrate_batches}},
+    eval_batches={{_base_.model.eval_batches}},
+    selection={{_base_.model.selection}})
