@@ -53,7 +53,7 @@ setup(
     install_requires=['torch>=2.4', 'numpy', 'scikit-learn', 'safetensors', 'matplotlib'],
     extras_require={
         'onedl': ONEDL,
-        'export': ['onnx', 'onnxscript', 'onnxruntime'],
+        'export': ['onnx', 'onnxruntime'],
         'dev': ['pytest', 'pytest-xdist', 'hypothesis', 'ruff', 'mypy', 'tensorboard'],
     },
     cmdclass={'build_py': BuildPyWithMim},
