@@ -50,7 +50,10 @@ setup(
     packages=find_packages(include=['ppnas_mm', 'ppnas_mm.*']),
     package_data={'ppnas_mm': ['py.typed', 'genotypes/*.json']},
     python_requires='>=3.10',
-    install_requires=['torch>=2.4', 'numpy', 'scikit-learn', 'safetensors', 'matplotlib'],
+    install_requires=[
+        *('torch>=2.4', 'numpy', 'scikit-learn', 'safetensors', 'matplotlib'),
+        *('requests', 'filelock', 'rich'),
+    ],
     extras_require={
         'onedl': ONEDL,
         'export': ['onnx', 'onnxruntime'],

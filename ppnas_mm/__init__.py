@@ -1,6 +1,6 @@
 """ppnas_mm: searched backbones and their searches as OpenMMLab components."""
 
-from . import registry
+from . import registry, zoo
 from .genotype import DegenerateArchitectureError, Genotype, GenotypeError, published
 from .version import __version__
 
@@ -11,4 +11,5 @@ __all__ = [
     '__version__',
     'published',
     'registry',
+    'zoo',
 ]

@@ -17,12 +17,17 @@ def write_atomic(path: str | os.PathLike, content: bytes) -> None:
     try:
         with open(temporary, 'wb') as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        install(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def install(temporary: Path, path: Path) -> None:
+    """Sync a finished file of the same folder and rename it to ``path``."""
+    with open(temporary, 'rb') as file:
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

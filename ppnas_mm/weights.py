@@ -12,6 +12,7 @@ from mmengine.model import is_model_wrapper
 from torch import nn
 
 from .genotype import Genotype
+from .zoo import SCHEME, fetch
 
 PREFIXES = ('', 'backbone.', 'module.', 'module.backbone.')
 
@@ -23,13 +24,18 @@ class CheckpointError(RuntimeError):
 def load_checkpoint(path: str | Path, map_location: str = 'cpu') -> dict[str, Any]:
     """Read a checkpoint (``.pth``, weights only) or weights (``.safetensors``).
 
+    Args:
+        path: A file, or ``ppnas://NAME`` for weights of the model zoo.
+        map_location: Device to read to.
+
     Returns:
         A dict with ``state_dict`` and, where the file has it, ``meta``.
 
     Raises:
         CheckpointError: If the file is missing, truncated or holds anything but data.
+        ZooError: If the model zoo has no such weights, or they cannot be had.
     """
-    path = Path(path)
+    path = fetch(str(path)) if str(path).startswith(SCHEME) else Path(path)
     try:
         if path.suffix == '.safetensors':
             from safetensors import safe_open
@@ -130,7 +136,7 @@ def load_backbone(
 
     Args:
         backbone: The backbone.
-        checkpoint: ``.pth`` or ``.safetensors``.
+        checkpoint: ``.pth``, ``.safetensors`` or ``ppnas://NAME``.
         prefix: What the file puts before the backbone's keys; ``None`` takes the one of
             :data:`PREFIXES` that fits best.
         allow_partial: Whether it is enough if some tensors are found.

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from mmengine.model import BaseModule, PretrainedInit
+from mmengine.runner import CheckpointLoader
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..weights import load_backbone
+from ..weights import load_backbone, load_checkpoint
+from ..zoo import SCHEME
 
 DEFAULT_INIT = [
     dict(type='Kaiming', layer='Conv2d', mode='fan_out', nonlinearity='relu'),
     dict(type='Constant', layer=['_BatchNorm', 'GroupNorm'], val=1),
 ]
+
+
+@CheckpointLoader.register_scheme(prefixes=SCHEME)
+def load_from_zoo(filename: str, map_location: Any = None) -> dict[str, Any]:
+    """Read ``ppnas://NAME`` for mmengine (``load_from``, ``init_cfg``), as data only.
+
+    Registered with the backbones: the weights fit no model without one, and an import of mmengine's
+    runner would slow that of the package.
+    """
+    return load_checkpoint(filename, map_location or 'cpu')
 
 
 class Backbone(BaseModule):
@@ -25,8 +38,9 @@ class Backbone(BaseModule):
         norm_eval: Whether batch norms stay in evaluation mode during training.
         init_cfg: mmengine initialisation; ``None`` means He-normal (fan-out) and ones.
             ``dict(type='Pretrained', checkpoint=FILE)`` loads every tensor of the backbone from a
-            backbone's, classifier's, detector's or segmentor's file, or says what is missing; it
-            also takes ``prefix`` and ``allow_partial`` (see :func:`..weights.load_backbone`).
+            backbone's, classifier's, detector's or segmentor's file (``ppnas://NAME``: the model
+            zoo's), or says what is missing; it also takes ``prefix`` and ``allow_partial`` (see
+            :func:`..weights.load_backbone`).
     """
 
     def __init__(

@@ -1,0 +1,192 @@
+"""Files from elsewhere: whole, with the right SHA-256, or not at all.
+
+``requests`` brings connections, time-outs, redirects, proxies and, with urllib3's ``Retry``,
+repeated requests.  What is added here is what it leaves to its user: continuing a broken transfer,
+the next source, the checks, the rename and the lock.  pooch would add the hash and a progress bar,
+but lacks Range, mirrors and a lock, and takes any redirect; torch.hub also lacks time-outs and
+retries; huggingface_hub's ``http_get`` has Range and retries, but not the hash, the mirrors or the
+redirects, and its package is large.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+from filelock import FileLock
+from mmengine.logging import print_log
+from requests.adapters import HTTPAdapter
+from rich.console import Console
+from rich.progress import DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+from urllib3.exceptions import HTTPError
+from urllib3.util import Retry
+
+from .fileio import install
+from .zoo_index import ZooError, defect
+
+TIMEOUT = (10.0, 30.0)
+"""Seconds to connect, and without a byte."""
+ATTEMPTS = 4
+"""Requests to one source that bring nothing new before the next source is asked."""
+BACKOFF = 0.5
+"""Seconds to wait after the first failure; doubled after each."""
+CHUNK = 1 << 16
+BROKEN = (requests.ConnectionError, requests.Timeout, HTTPError)
+_checked: dict[Path, tuple[int, int, str]] = {}
+
+
+class SourceError(RuntimeError):
+    """A source that does not have the file; the next one is asked."""
+
+
+def is_whole(path: Path, size: int, sha256: str) -> bool:
+    """Tell whether a file is there and right; its bytes are read once a process and change."""
+    if not path.is_file():
+        return False
+    status = path.stat()
+    state = (status.st_mtime_ns, status.st_size, sha256)
+    if _checked.get(path) != state and not defect(path, size, sha256):
+        _checked[path] = state
+    return _checked.get(path) == state
+
+
+def _session(url: str) -> requests.Session:
+    """A session that speaks the scheme of ``url`` only, so no redirect can leave it."""
+    status = (429, 500, 502, 503, 504)  # what breaks on the way is repeated in _complete
+    retry = Retry(
+        connect=False, read=False, status=3, status_forcelist=status, backoff_factor=BACKOFF
+    )
+    session = requests.Session()
+    session.adapters.clear()
+    session.mount(f'{urlsplit(url).scheme}://', HTTPAdapter(max_retries=retry))
+    session.max_redirects = 5
+    return session
+
+
+def _have(part: Path) -> int:
+    return part.stat().st_size if part.exists() else 0
+
+
+def _check_response(response: requests.Response, start: int, size: int) -> None:
+    """Refuse an answer that cannot be the rest of the file."""
+    if response.status_code not in (200, 206):
+        raise SourceError(f'status {response.status_code} {response.reason}')
+    kind = response.headers.get('Content-Type', '')
+    if kind.startswith(('text/html', 'application/xhtml')):
+        raise SourceError(f'a page ({kind}) instead of the file')
+    given = response.headers.get('Content-Range', '')
+    if response.status_code == 206 and given != f'bytes {start}-{size - 1}/{size}':
+        raise SourceError(f'Content-Range {given!r} instead of bytes {start}-{size - 1}/{size}')
+    length = response.headers.get('Content-Length', '')
+    if length.isdigit() and int(length) != size - start:
+        raise SourceError(f'{int(length) + start} bytes instead of {size}')
+
+
+def _transfer(session: requests.Session, url: str, part: Path, size: int) -> None:
+    """Append to ``part`` what it lacks; a server without ranges starts at the beginning."""
+    start = _have(part)
+    headers = {'Accept-Encoding': 'identity', **({'Range': f'bytes={start}-'} if start else {})}
+    with session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+        start = start if response.status_code == 206 else 0
+        _check_response(response, start, size)
+        columns = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        console = Console(stderr=True)
+        with (
+            open(part, 'ab' if start else 'wb') as file,
+            Progress(
+                *Progress.get_default_columns()[:2],
+                *columns,
+                console=console,
+                disable=not console.is_terminal,
+            ) as progress,
+        ):
+            task = progress.add_task(Path(urlsplit(url).path).name, total=size, completed=start)
+            # read1 hands out what has come: of a broken transfer no byte is lost
+            while chunk := response.raw.read1(CHUNK):
+                if file.tell() + len(chunk) > size:
+                    raise SourceError(f'more than {size} bytes')
+                file.write(chunk)
+                progress.advance(task, len(chunk))
+    if _have(part) < size:
+        raise requests.ConnectionError(f'closed after {_have(part)} of {size} bytes')
+
+
+def _complete(url: str, part: Path, size: int) -> None:
+    """Ask a URL until ``part`` has all bytes; whoever brings new ones is asked again."""
+    best, failures = _have(part), 0
+    with _session(url) as session:
+        while _have(part) != size:
+            try:
+                _transfer(session, url, part, size)
+            except BROKEN as error:
+                failures = failures + 1 if _have(part) <= best else 0
+                best = max(best, _have(part))
+                if failures == ATTEMPTS:
+                    raise SourceError(str(error)) from None
+                time.sleep(BACKOFF * 2**failures)
+            except requests.exceptions.InvalidSchema as error:
+                raise SourceError(f'redirect to another scheme refused: {error}') from None
+            except requests.RequestException as error:
+                raise SourceError(str(error)) from None
+
+
+def _get(source: str | Path, part: Path, size: int, sha256: str) -> None:
+    """Bring the file to ``part``, complete and right; else remove what is wrong."""
+    if _have(part) > size:
+        part.unlink()
+    while True:
+        resumed = _have(part) > 0
+        if isinstance(source, Path):
+            resumed = False
+            if not source.is_file():
+                raise SourceError('no such file')
+            shutil.copyfile(source, part)
+        else:
+            _complete(source, part, size)
+        wrong = defect(part, size, sha256)
+        if not wrong:
+            return
+        part.unlink()
+        if not resumed:  # else the first bytes, from an earlier try, may have been the wrong ones
+            raise SourceError(wrong)
+
+
+def obtain(sources: Sequence[str | Path], target: Path, size: int, sha256: str) -> None:
+    """Put a file in its place, unless it is there and right.
+
+    Of several processes one transfers and the others wait.  Under the final name there is only ever
+    the whole file; what a broken transfer leaves lies beside it and is continued.
+
+    Args:
+        sources: URLs (``http``, ``https``) and local files, asked in this order.
+        target: The final name.
+        size: Size in bytes.
+        sha256: SHA-256, 64 hex digits.
+
+    Raises:
+        ZooError: If no source gives the file, with the reason of each.
+    """
+    if is_whole(target, size, sha256):
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f'.{target.name}.part')
+    with FileLock(target.with_name(f'.{target.name}.lock')):
+        if is_whole(target, size, sha256):
+            return
+        if target.exists():
+            text = f'{target} is damaged ({defect(target, size, sha256)}); it is fetched again'
+            print_log(text, 'current', 30)
+            target.unlink()
+        reasons = []
+        for source in sources:
+            try:
+                _get(source, part, size, sha256)
+                install(part, target)
+                return
+            except SourceError as error:
+                reasons.append(f'{source}: {error}')
+        raise ZooError(f'{target.name}: no source has the file: ' + '; '.join(reasons))

@@ -1,0 +1,39 @@
+"""Write what follows from the index of the model zoo; see --help."""
+
+from pathlib import Path
+
+from ppnas_mm import cli
+
+ROOT = Path(__file__).parents[1]
+
+
+def main() -> int:
+    """Parse the arguments, write or compare."""
+    parser = cli.new_parser(
+        'Write from model_zoo/index.json: the table of model_zoo/README.md, model_zoo/metafile.yml, '
+        'the Weights of configs/*/metafile.yml, and model-index.yml.',
+        'python tools/zoo.py --check',
+    )
+    parser.add_argument(
+        '--check', action='store_true', help='change nothing, exit 1 if they differ'
+    )
+    parser.add_argument('--root', type=Path, default=ROOT, help='checkout; default: this one')
+    args = parser.parse_args()
+
+    from ppnas_mm.fileio import write_atomic
+    from ppnas_mm.zoo_pages import pages
+
+    stale = [
+        (path, text)
+        for path, text in pages(args.root).items()
+        if not path.exists() or path.read_text() != text
+    ]
+    for path, text in stale:
+        print(f'{path}: ' + ('differs; run: python tools/zoo.py' if args.check else 'written'))
+        if not args.check:
+            write_atomic(path, text.encode())
+    return int(args.check and bool(stale))
+
+
+if __name__ == '__main__':
+    cli.run_tool(main)
