@@ -54,8 +54,9 @@ def _onnx(net: nn.Module, images: Tensor, notes: dict[str, Any]) -> bytes:
     count = len(_outputs(net(images)))
     outputs = ['output'] if count == 1 else [f'map{i}' for i in range(count)]
     buffer = io.BytesIO()
-    torch.onnx.export(
-        net, (images,), buffer, dynamo=False, input_names=['images'], output_names=outputs,
+    torch.onnx.export(  # the classic exporter takes buffers, whatever its types say
+        net, (images,), buffer,  # type: ignore[arg-type]
+        dynamo=False, input_names=['images'], output_names=outputs,
         dynamic_axes={name: {0: 'batch'} for name in ('images', *outputs)},
     )  # fmt: skip
     model = onnx.load_from_string(buffer.getvalue())
