@@ -56,7 +56,7 @@ setup(
     ],
     extras_require={
         'onedl': ONEDL,
-        'export': ['onnx', 'onnxscript', 'onnxruntime'],
+        'export': ['onnx', 'onnxruntime'],
         'dev': ['pytest', 'pytest-xdist', 'hypothesis', 'ruff', 'mypy', 'tensorboard'],
     },
     cmdclass={'build_py': BuildPyWithMim},

@@ -39,8 +39,16 @@ def new_parser(description: str, example: str) -> argparse.ArgumentParser:
     )
 
 
-def add_run_arguments(parser: argparse.ArgumentParser, source: str = 'config file') -> None:
-    """Add what every tool that starts a run takes; ``source`` says what the first argument is."""
+def add_run_arguments(
+    parser: argparse.ArgumentParser, source: str = 'config file', option: str | None = None
+) -> None:
+    """Add what every tool that starts a run takes.
+
+    Args:
+        parser: Gets the arguments.
+        source: What the run comes from.
+        option: Name of the option for it; ``None`` makes it an argument by position.
+    """
     from mmengine.config import DictAction
 
     class Options(DictAction):
@@ -52,7 +60,11 @@ def add_run_arguments(parser: argparse.ArgumentParser, source: str = 'config fil
             namespace.option_words = [*getattr(namespace, 'option_words', []), *values]
             super().__call__(parser, namespace, values, option_string)
 
-    parser.add_argument('config', metavar=source.upper().replace(' ', '_'), help=source)
+    kind: dict[str, Any] = {'metavar': source.upper().replace(' ', '_'), 'help': source}
+    if option is None:
+        parser.add_argument('config', **kind)
+    else:
+        parser.add_argument(option, dest='config', required=True, **kind)
     parser.add_argument('--work-dir', help='folder of the results; default work_dirs/<config name>')
     parser.add_argument(
         '--cfg-options',
@@ -98,8 +110,10 @@ def load_run(args: argparse.Namespace) -> Any:
 
     from .compat import guard_torchvision, require
     from .config import ConfigError, load_config, replace_sync_bn
+    from .weights import refuse_code
 
     guard_torchvision()
+    refuse_code()
     config = load_config(args.config, args.cfg_options)
     if config.get('default_scope') not in (None, 'mmengine', 'ppnas_mm'):
         require(config.default_scope)
@@ -205,6 +219,9 @@ def _annotation(error: BaseException) -> str:
 
 def run_tool(main: Callable[[], int | None]) -> NoReturn:
     """Run a tool: an expected error is one line on stderr and exit code 2, an interrupt 130."""
+    # torch's own switch: whoever calls torch.load in a tool reads data, never code
+    os.environ.pop('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', None)
+    os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
     try:
         code = main() or 0
         sys.stdout.flush()

@@ -17,6 +17,8 @@ PIP_NAMES = {
     'sklearn': 'scikit-learn',
     'safetensors': 'safetensors',
     'mmcv': 'onedl-mmcv',
+    'onnx': 'ppnas_mm[export]',
+    'onnxruntime': 'ppnas_mm[export]',
 }
 _schemas: list[torch.library.Library] = []
 

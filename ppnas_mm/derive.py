@@ -49,11 +49,16 @@ def evaluate(model: Any, loader: Any, evaluator: Evaluator) -> dict[str, float]:
     return {k: float(v) for k, v in evaluator.evaluate(len(loader.dataset)).items()}
 
 
-def save_derived(model: nn.Module, genotype: Genotype, path: str | os.PathLike) -> None:
-    """Write the weights as safetensors, with the genotype in the metadata, atomically."""
+def to_safetensors(model: nn.Module, genotype: Genotype) -> bytes:
+    """Return the content of a safetensors file: the weights, with the genotype in the metadata."""
     # shared tensors (convolutions of several pyramid levels) are written out for each key
     state = {
         key: value.detach().cpu().clone().contiguous() for key, value in model.state_dict().items()
     }
     # one entry only: safetensors orders several at random, and equal networks are equal files
-    write_atomic(path, save(state, {'genotype': genotype.to_json()}))
+    return save(state, {'genotype': genotype.to_json()})
+
+
+def save_derived(model: nn.Module, genotype: Genotype, path: str | os.PathLike) -> None:
+    """Write the weights as safetensors, with the genotype in the metadata, atomically."""
+    write_atomic(path, to_safetensors(model, genotype))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +49,49 @@ def load_checkpoint(path: str | Path, map_location: str = 'cpu') -> dict[str, An
     except FileNotFoundError:
         raise CheckpointError(f'checkpoint {path}: no such file') from None
     except pickle.UnpicklingError as error:
-        reason = str(error).strip().splitlines()[0]
-        raise CheckpointError(f'checkpoint {path}: refused or damaged: {reason}') from None
+        raise CheckpointError(f'checkpoint {path}: {_refusal(error)}') from None
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointError(f'checkpoint {path}: cannot be read: {reason}') from None
     if not isinstance(data, dict):
         raise CheckpointError(f'checkpoint {path}: expected a dict, got {type(data).__name__}')
     return data if 'state_dict' in data else {'state_dict': data, 'meta': {}}
+
+
+def _refusal(error: pickle.UnpicklingError) -> str:
+    """Say in one line why torch did not unpickle a file."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    found = re.search(r'GLOBAL ([\w.]+)', str(error))
+    if found:
+        return f'refused: it names {found.group(1)}, but only tensors and plain data are read'
+    return f'refused or damaged: {next((x for x in lines if "nsupported" in x), lines[0])}'
+
+
+def load_from_local(filename: str, map_location: Any = None) -> dict[str, Any]:
+    """Read a file for mmengine's ``load_from``, ``resume`` and ``Pretrained``, as data only."""
+    return load_checkpoint(os.path.expanduser(filename), map_location or 'cpu')
+
+
+def load_from_http(filename: str, map_location: Any = None) -> dict[str, Any]:
+    """Download a file for mmengine, and read it as data only."""
+    from mmengine.runner import checkpoint
+
+    try:
+        return checkpoint.load_from_http(filename, map_location)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(f'checkpoint {filename}: {_refusal(error)}') from None
+
+
+def refuse_code() -> None:
+    """Let mmengine read checkpoints as data only, and name the file that it refuses.
+
+    By itself it unpickles what torch refuses, code and all.  Called by the tools, not by the import
+    of the package: other programs decide for themselves.
+    """
+    from mmengine.runner.checkpoint import CheckpointLoader
+
+    CheckpointLoader.register_scheme('', load_from_local, force=True)
+    CheckpointLoader.register_scheme(('http://', 'https://'), load_from_http, force=True)
 
 
 def describe(model: nn.Module) -> dict[str, Any]:
@@ -111,23 +148,31 @@ def load_weights(model: nn.Module, path: str | Path) -> int:
     Raises:
         CheckpointError: If any tensor is missing, left over or of another shape.
     """
+    return load_state(model, load_checkpoint(path), f'checkpoint {path}')
+
+
+def load_state(model: nn.Module, data: dict[str, Any], where: str) -> int:
+    """Load all of a model's tensors from what :func:`load_checkpoint` read; return how many.
+
+    Raises:
+        CheckpointError: If any tensor is missing, left over or of another shape.
+    """
     from .spaces.base import SuperNet  # whose backbone needs this module
 
-    data = load_checkpoint(path)
-    check_same_model(signature(data), model, f'checkpoint {path}')
+    check_same_model(signature(data), model, where)
     given = data['state_dict']
     try:
         for name, module in model.named_modules():
             if isinstance(module, SuperNet):
                 module.follow(given, f'{name}.' if name else '')
     except RuntimeError as error:
-        raise CheckpointError(f'checkpoint {path} does not fit the model: {error}') from None
+        raise CheckpointError(f'{where} does not fit the model: {error}') from None
     own = model.state_dict()
     problems = _problems(own, given)
     problems += [f'{key} is not in the model' for key in given if key not in own]
     if problems:
         raise CheckpointError(
-            f'checkpoint {path} does not fit the model ({len(problems)} of {len(own)} tensors): '
+            f'{where} does not fit the model ({len(problems)} of {len(own)} tensors): '
             + _listed(problems, 3)
         )
     model.load_state_dict(given)

@@ -34,15 +34,17 @@ def latest_checkpoint(work_dir: str | Path, warn: Any = print) -> Path | None:
         match = re.fullmatch(r'epoch_(\d+)', path.stem)
         if match:
             found[int(match.group(1))] = path
+    reason = ''
     for epoch in sorted(found, reverse=True):
         try:
             load_checkpoint(found[epoch])
         except CheckpointError as error:
+            reason = reason or str(error)
             warn(f'{error}; falling back to the one before')
         else:
             return found[epoch]
     if found:
-        raise CheckpointError(f'{work_dir}: none of its {len(found)} checkpoints can be read')
+        raise CheckpointError(f'none of its {len(found)} checkpoints can be read: {reason}')
     return None
 
 

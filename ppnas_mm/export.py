@@ -1,0 +1,216 @@
+"""Networks for other runtimes: ONNX, TorchScript and ``torch.export`` files, checked when written.
+
+A graph takes a normalised image batch ``(N, 3, H, W)`` of any N; H and W are fixed.  A classifier
+gives logits ``(N, classes)`` (scores before the softmax), a backbone its feature maps.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.registry import DefaultScope
+from torch import Tensor, nn
+
+from .compat import require
+from .config import ConfigError
+from .demo import load_model
+from .fileio import write_atomic
+
+TOLERANCE = 1e-4
+BATCHES = (1, 3)  # sizes to check with; the graph is made with another one
+NOTES = 'ppnas_mm.json'
+Run = Callable[[Tensor], list[Tensor]]
+
+
+class ExportError(RuntimeError):
+    """A network that cannot be exported, or whose exported graph computes something else."""
+
+
+class Plain(nn.Module):
+    """A network as a function of one tensor: logits of a classifier, or maps of a backbone."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Compute logits or maps; one map is returned as it is."""
+        out = self.network(images)
+        return out[0] if isinstance(out, (tuple, list)) and len(out) == 1 else out
+
+
+def _outputs(out: Any) -> list[Tensor]:
+    return list(out) if isinstance(out, (tuple, list)) else [out]
+
+
+def _onnx(net: nn.Module, images: Tensor, notes: dict[str, Any]) -> bytes:
+    """Trace with the classic exporter: the dynamo one takes 5 to 25 times as long here."""
+    onnx, _ = require('onnx'), require('onnxruntime')
+    count = len(_outputs(net(images)))
+    outputs = ['output'] if count == 1 else [f'map{i}' for i in range(count)]
+    buffer = io.BytesIO()
+    torch.onnx.export(  # the classic exporter takes buffers, whatever its types say
+        net, (images,), buffer,  # type: ignore[arg-type]
+        dynamo=False, input_names=['images'], output_names=outputs,
+        dynamic_axes={name: {0: 'batch'} for name in ('images', *outputs)},
+    )  # fmt: skip
+    model = onnx.load_from_string(buffer.getvalue())
+    onnx.helper.set_model_props(model, {NOTES: json.dumps(notes)})
+    return model.SerializeToString()
+
+
+def _run_onnx(content: bytes) -> Run:
+    runtime = require('onnxruntime')
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = runtime.InferenceSession(content, options, providers=['CPUExecutionProvider'])
+    return lambda images: [
+        torch.from_numpy(out) for out in session.run(None, {'images': images.numpy()})
+    ]
+
+
+def _torchscript(net: nn.Module, images: Tensor, notes: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    traced = torch.jit.trace(net, images, check_trace=False)  # it is checked below
+    torch.jit.save(traced, buffer, {NOTES: json.dumps(notes)})
+    return buffer.getvalue()
+
+
+def _run_torchscript(content: bytes) -> Run:
+    module = torch.jit.load(io.BytesIO(content))
+    return lambda images: _outputs(module(images))
+
+
+def _pt2(net: nn.Module, images: Tensor, notes: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    shapes = ({0: torch.export.Dim.DYNAMIC},)
+    program = torch.export.export(net, (images,), dynamic_shapes=shapes)
+    torch.export.save(program, buffer, extra_files={NOTES: json.dumps(notes)})
+    return buffer.getvalue()
+
+
+def _run_pt2(content: bytes) -> Run:
+    module = torch.export.load(io.BytesIO(content)).module()
+    return lambda images: _outputs(module(images))
+
+
+FORMATS: dict[str, tuple[Callable[..., bytes], Callable[[bytes], Run]]] = {
+    'onnx': (_onnx, _run_onnx),
+    'torchscript': (_torchscript, _run_torchscript),
+    'pt2': (_pt2, _run_pt2),
+}
+"""How the bytes of a file are made, and how they run."""
+
+
+def _difference(net: nn.Module, run: Run, size: tuple[int, int]) -> float:
+    """Largest absolute difference, in units of the largest output where that is above one."""
+    worst = 0.0
+    generator = torch.Generator().manual_seed(0)
+    for batch in BATCHES:
+        images = torch.randn(batch, 3, *size, generator=generator)
+        expected, found = _outputs(net(images)), run(images)
+        if [x.shape for x in expected] != [x.shape for x in found]:
+            shapes = [tuple(x.shape) for x in found]
+            raise ExportError(f'a batch of {batch} gives outputs of the shapes {shapes}')
+        for want, got in zip(expected, found, strict=True):
+            scale = max(1.0, want.abs().max().item())
+            difference = (want - got).abs().max().item() / scale
+            worst = max(worst, difference if difference == difference else float('inf'))
+    return worst
+
+
+@torch.no_grad()
+def export_network(
+    network: nn.Module,
+    file_format: str,
+    path: str | Path,
+    size: tuple[int, int] = (224, 224),
+    notes: dict[str, Any] | None = None,
+) -> float:
+    """Export a classifier or backbone; nothing is written unless it computes what torch does.
+
+    The bytes of the file are loaded again and compared on batches of :data:`BATCHES` random images.
+
+    Args:
+        network: A classifier of mmpretrain, or a backbone; put in evaluation mode, on the CPU.
+        file_format: One of :data:`FORMATS`.
+        path: File to write, atomically.
+        size: Height and width of the images, in pixels.
+        notes: JSON data stored in the file under the name :data:`NOTES`.
+
+    Returns:
+        The largest absolute difference of an output from torch's, in units of the largest output
+        where that is above one.
+
+    Raises:
+        ExportError: If the difference is above :data:`TOLERANCE`.
+        ImportError: If a library of the format is missing, with the pip command.
+    """
+    if file_format not in FORMATS:
+        raise ConfigError(f'format {file_format!r}: expected one of {list(FORMATS)}')
+    make, load = FORMATS[file_format]
+    net = Plain(network.cpu().eval()).eval()
+    content = make(net, torch.zeros(2, 3, *size), notes or {})
+    difference = _difference(net, load(content), size)
+    if difference > TOLERANCE:
+        raise ExportError(
+            f'{path}: not written: {file_format} differs from torch by {difference:.1e}, '
+            f'more than {TOLERANCE:.0e}'
+        )
+    write_atomic(path, content)
+    return difference
+
+
+def _notes(config: Any, model: Any, backbone: bool, size: tuple[int, int]) -> dict[str, Any]:
+    """Say what the graph takes and gives."""
+    preprocessor = {**(config.get('data_preprocessor') or {})}
+    preprocessor.update(config.model.get('data_preprocessor') or {})
+    swapped = preprocessor.get('to_rgb', preprocessor.get('bgr_to_rgb', False))
+    genotype = getattr(model.backbone, 'genotype', None)
+    return {
+        'input': ['N', 3, *size],
+        'channels': 'RGB' if swapped else 'as read (BGR from a file)',
+        'mean': list(preprocessor.get('mean') or [0.0] * 3),
+        'std': list(preprocessor.get('std') or [1.0] * 3),
+        'output': 'feature maps' if backbone else 'logits',
+        'genotype': genotype.to_dict() if genotype is not None else None,
+    }
+
+
+def export_checkpoint(
+    config: Any,
+    checkpoint: str | Path,
+    file_format: str,
+    path: str | Path,
+    size: tuple[int, int] = (224, 224),
+    backbone: bool = False,
+) -> tuple[float, dict[str, Any]]:
+    """Export the classifier of a config, or the backbone of any model, with a checkpoint's weights.
+
+    Args:
+        config: A loaded config.
+        checkpoint: ``.pth`` or ``.safetensors`` that fits the whole model.
+        file_format, path, size: See :func:`export_network`.
+        backbone: Whether to export the backbone alone.
+
+    Returns:
+        The difference that :func:`export_network` returns, and the notes stored in the file.
+
+    Raises:
+        ConfigError: If the model is no classifier and ``backbone`` is not set.
+        CheckpointError: If the checkpoint does not fit.
+    """
+    if config.get('default_scope') != 'mmpretrain' and not backbone:
+        raise ConfigError('only classifiers are exported whole; --backbone exports the backbone')
+    with DefaultScope.overwrite_default_scope(config.get('default_scope')):
+        model = load_model(config, checkpoint, 'cpu')
+    if not hasattr(model, 'backbone'):
+        raise ConfigError(f'{config.model.type} has no backbone; export the derived network')
+    notes = _notes(config, model, backbone, size)
+    network = model.backbone if backbone else model
+    return export_network(network, file_format, path, size, notes), notes

@@ -1,0 +1,48 @@
+"""Put a trained network into the model zoo; see --help."""
+
+from ppnas_mm import cli
+
+
+def main() -> None:
+    """Parse the arguments, strip, test, write file and entry."""
+    parser = cli.new_parser(
+        'Write the weights of a checkpoint, without optimizer, as FOLDER/NAME.safetensors; test '
+        'them on the test data of the config, and put the score into the index beside FOLDER.',
+        'python tools/publish.py work_dirs/digits/epoch_20.pth --name pp_resnet20.retrained '
+        '--config configs/classification/pp-resnet20_digits.py '
+        '--source "tools/train.py, seed 0" --out model_zoo/pp-resnet20_retrained',
+    )
+    parser.add_argument('checkpoint', help='weights that fit the model, tensor by tensor')
+    parser.add_argument('--name', required=True, help='ARCH.TAG, as in ppnas://ARCH.TAG')
+    parser.add_argument('--out', required=True, metavar='FOLDER', help='a folder of the model zoo')
+    parser.add_argument('--source', help='log or command that made the weights, for the index')
+    parser.add_argument('--ema', action='store_true', help='the averages of EMAHook')
+    parser.add_argument('--no-test', action='store_true', help='write the file only, no entry')
+    parser.add_argument('--metric', help='score for the index, e.g. accuracy/top1')
+    parser.add_argument('--licence', default='Apache-2.0', help='SPDX identifier of the weights')
+    parser.add_argument('--replace', action='store_true', help='replace file and entry of NAME')
+    parser.add_argument('--genotype', help='published name or JSON file for model.backbone.arch')
+    cli.add_run_arguments(parser, option='--config')
+    args = parser.parse_args()
+    if not (args.source or args.no_test):
+        parser.error('--source is missing: the index says where weights come from')
+    if any(key.startswith('model') for key in args.cfg_options):
+        parser.error('--cfg-options model...: put it into a config; the index names the config')
+    config = cli.load_run(args)
+    if args.genotype:
+        cli.set_genotype(config, args.genotype)
+
+    from ppnas_mm.publish import publish
+
+    path, entry = publish(
+        config, args.config, args.checkpoint, args.name, args.out, args.source, args.ema,
+        not args.no_test, args.metric, args.licence, args.replace,
+    )  # fmt: skip
+    print(f'written: {path}')
+    if entry is not None:
+        print('{name}: {value:g} on {dataset}'.format(**entry.metric))
+        print('now run: python tools/zoo.py')
+
+
+if __name__ == '__main__':
+    cli.run_tool(main)
