@@ -119,6 +119,7 @@ DOORS = {
     'test.py': lambda b: ['test.py', RETRAIN, b, '--work-dir', b.parent / 'work'],
     'demo.py': lambda b: ['demo.py', picture(b), RETRAIN, b, '--out', b.parent / 'out.png'],
     'derive.py': derive,
+    'convert.py': lambda b: ['convert.py', b, b.parent / 'out.pth', '--config', RETRAIN],
     'export.py': lambda b: ['export.py', RETRAIN, b, *EXPORT, b.parent / 'out.onnx'],
     'publish.py': lambda b: ['publish.py', b, *PUBLISH, RETRAIN, '--out', b.parent / 'zoo'],
 }
