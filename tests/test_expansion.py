@@ -323,6 +323,14 @@ def test_an_expanded_state_loads_into_a_fresh_super_net(space: str) -> None:
         assert_same(outputs(other, paths), outputs(net, paths))
 
 
+def test_a_damaged_state_does_not_fill_the_memory() -> None:
+    net = build_super_net('chain', 0, **{**SPACES['chain'], 'depths': (4, 4, 4, 4, 4)})
+    state = net.state_dict()
+    state['merged'] = torch.zeros_like(state['merged'])  # 6^20 partial models
+    with pytest.raises(RuntimeError, match=r'20 choices merged have .* damaged'):
+        net.load_state_dict(state)
+
+
 def test_a_less_expanded_state_is_refused(space: str) -> None:
     net, before = small(space), copy.deepcopy(small(space).state_dict())
     net.expand(THRESHOLD)

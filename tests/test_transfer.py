@@ -16,10 +16,11 @@ SMALL = dict(type='ppnas_mm.PPResNetCIFAR', depth=20, stem_channels=8, base_chan
 
 
 def filled(config, value=0.5):
-    """A backbone whose tensors all hold one value."""
+    """A backbone whose weights all hold one value."""
     net = MODELS.build(config)
     for tensor in net.state_dict().values():
-        tensor.fill_(value)
+        if tensor.is_floating_point():
+            tensor.fill_(value)
     return net
 
 

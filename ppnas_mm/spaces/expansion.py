@@ -20,6 +20,8 @@ from .mixture import Choice, Weights
 
 ABSENT = 'x'
 """Stands in a partial model for the operation of an edge that is not read."""
+MOST_MODELS = 10_000
+"""Most partial models of a group; the paper's threshold is 50."""
 
 
 def merge(sizes: Sequence[int], threshold: int) -> list[list[int]]:
@@ -176,6 +178,13 @@ class Expandable(nn.Module):
 
     def _regroup(self, groups: Sequence[tuple[str, ...]]) -> None:
         """Make copies for groups, each a union of groups of before."""
+        for group in groups:
+            number = math.prod(len(self._decisions_of(name)) for name in group)
+            if len(group) > 1 and number > MOST_MODELS:
+                raise RuntimeError(
+                    f'{len(group)} choices merged have {number:,} partial models, more than '
+                    f'{MOST_MODELS:,}: the threshold is too large, or the checkpoint damaged'
+                )
         before = {name: group for group in self._groups for name in group}
         for group in groups:
             if group == before[group[0]]:
