@@ -157,14 +157,13 @@ def load_state(model: nn.Module, data: dict[str, Any], where: str) -> int:
     Raises:
         CheckpointError: If any tensor is missing, left over or of another shape.
     """
-    from .spaces.base import SuperNet  # whose backbone needs this module
-
     check_same_model(signature(data), model, where)
     given = data['state_dict']
     try:
         for name, module in model.named_modules():
-            if isinstance(module, SuperNet):
-                module.follow(given, f'{name}.' if name else '')
+            follow: Any = getattr(module, 'follow', None)  # of a super-net
+            if follow is not None:
+                follow(given, f'{name}.' if name else '')
     except RuntimeError as error:
         raise CheckpointError(f'{where} does not fit the model: {error}') from None
     own = model.state_dict()

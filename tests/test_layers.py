@@ -38,7 +38,12 @@ def below(name: str, package: str) -> bool:
 
 # package or module: the modules of this project that it may import
 ALLOWED = {
-    'ppnas_mm.__init__': ('ppnas_mm.registry', 'ppnas_mm.genotype', 'ppnas_mm.version'),
+    'ppnas_mm.__init__': (
+        'ppnas_mm.registry',
+        'ppnas_mm.genotype',
+        'ppnas_mm.version',
+        'ppnas_mm.zoo',
+    ),
     'ppnas_mm.fileio': (),
     'ppnas_mm.version': (),
     'ppnas_mm.genotype': ('ppnas_mm.fileio',),
@@ -51,8 +56,13 @@ ALLOWED = {
         'ppnas_mm.ops',
         'ppnas_mm.registry',
         'ppnas_mm.weights',
+        'ppnas_mm.zoo',
     ),
-    'ppnas_mm.weights': ('ppnas_mm.genotype',),
+    'ppnas_mm.weights': ('ppnas_mm.genotype', 'ppnas_mm.zoo'),
+    'ppnas_mm.zoo_index': ('ppnas_mm.fileio', 'ppnas_mm.genotype'),
+    'ppnas_mm.selection': ('ppnas_mm.spaces.mixture',),
+    'ppnas_mm.costs': ('ppnas_mm.fileio', 'ppnas_mm.spaces.base', 'ppnas_mm.spaces.mixture'),
+    'ppnas_mm.statistics': (),
     'ppnas_mm.mmdet_parts': ('ppnas_mm.compat',),
     'ppnas_mm.mmpretrain_parts': ('ppnas_mm.compat',),
     'ppnas_mm.mmseg_parts': ('ppnas_mm.compat',),
@@ -67,8 +77,11 @@ ALLOWED = {
         'ppnas_mm.algorithms',
         'ppnas_mm.spaces.base',
         'ppnas_mm.spaces.mixture',
+        'ppnas_mm.costs',
         'ppnas_mm.genotype',
         'ppnas_mm.registry',
+        'ppnas_mm.selection',
+        'ppnas_mm.statistics',
     ),
 }
 STANDARD_LIBRARY_ONLY = ('ppnas_mm.genotype', 'ppnas_mm.fileio', 'ppnas_mm.version')

@@ -51,7 +51,7 @@ SPACES: dict[str, dict[str, Any]] = {
         'type': 'ppnas_mm.MobileSuperNet',
         'variant': 'cifar',
         'width': 0.5,
-        'depths': (1, 2, 1, 2, 1, 1),
+        'depths': (1, 2, 1, 1, 1, 1),
         'last_channels': 24,
         'ops': tuple(sorted(SPACE_RULES['mobile'].ops)),
     },
