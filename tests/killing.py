@@ -1,4 +1,4 @@
-"""What has to hold after every kill; ``test_zoo_download.py`` has few, ``slow`` many of them."""
+"""What has to hold after every kill; ``slow`` has tests of few and of many."""
 
 from pathlib import Path
 
