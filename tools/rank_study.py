@@ -138,13 +138,13 @@ def study(args: Namespace) -> None:
     for seed in range(args.seeds):
         drops = truth.drops
         if drops is None:  # each seed shrinks by scores of its own
-            runner = build(args.config, folder / 'scored', seed, {'model.selection': SPARE})
+            options = {**args.cfg_options, 'model.selection': SPARE}
+            runner = build(args.config, folder / 'scored', seed, options)
             runner.train()
             drops = drops_of(json.loads((folder / 'scored/search.json').read_text()))
         cells: list[Genotype] = truth.cells
         for variant in reversed(VARIANTS):
-            threshold = args.threshold
-            options = search_options(variant, drops, threshold)
+            options = args.cfg_options | search_options(variant, drops, args.threshold)
             runner = build(args.config, folder / 'run', seed, options)
             runner.train()
             if truth.drops is None and variant == VARIANTS[-1]:
@@ -212,6 +212,8 @@ class Truth:
 
 def parser() -> ArgumentParser:
     """Return the parser of the two commands."""
+    from mmengine.config import DictAction
+
     top = cli.new_parser(
         "Kendall's tau of super-nets: SPOS, the same with a shrunk space, and expanded as well.",
         'python tools/rank_study.py cells configs/classification/nasbench201_digits.py \\\n'
@@ -238,6 +240,14 @@ def parser() -> ArgumentParser:
     source.add_argument('--table', help='NAS-Bench-201 table, or its folder')
     ranks.add_argument('--dataset', default='cifar10', help='data set of the NAS-Bench-201 table')
     ranks.add_argument('--threshold', type=int, default=50, help='of the expansion')
+    ranks.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='override entries of the search, e.g. model.drop=5',
+    )
     for command in (cells, ranks):
         command.add_argument('--cells', type=int, default=30, help='number of architectures')
         command.add_argument('--seeds', type=int, default=5, help='number of seeds')
