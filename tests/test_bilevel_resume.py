@@ -35,7 +35,7 @@ SENAS = [
     'model.first_epochs=1',
     'model.stage_epochs=1',
     'model.max_stages=2',
-    'model.drop=16',
+    'model.drop=4',
     'model.threshold=20',
     'model.models_per_op=2',
     'model.eval_batches=1',
@@ -52,7 +52,7 @@ OPTIONS = {
     'cdarts_digits': [*SMALL, 'model.evaluation.num_cells=4'],
     # after epochs 1 and 3 each edge loses an operation
     'eoinas_digits': [*SMALL, 'model.slimming.begin=1', 'model.slimming.interval=2'],
-    # after epochs 1 and 2 16 operations are dropped and choices merged; epoch 3 ends the search
+    # after epochs 1 and 2 4 operations are dropped and choices merged; epoch 3 ends the search
     'senas_digits': SENAS,
 }
 every_search = pytest.mark.parametrize('name', OPTIONS)
@@ -113,7 +113,7 @@ def test_checkpoints_hold_what_a_phase_needs_and_nothing_pruned(tmp_path: Path) 
     trained = [k for k in weights if k.endswith(('weight', 'bias'))]
     assert len(owned) == len(trained)
     state = states['senas_digits']['state_dict']
-    assert int((~state['model.backbone.alive']).sum()) == 16
+    assert int((~state['model.backbone.alive']).sum()) == 4
     assert len(state['model.backbone.merged'].unique()) < len(state['model.backbone.merged'])
     assert not state['selected'].any() and state['importance'].isfinite().any()
     owned = states['senas_digits']['optimizer']['weights']['param_groups'][0]['params']

@@ -93,7 +93,7 @@ def train_cells(args: Namespace) -> None:
     for done, cell in enumerate(cells, 1):
         values = []
         for seed in range(args.seeds):
-            options = {'model.backbone.arch': cell.to_dict()}
+            options = {**args.cfg_options, 'model.backbone.arch': cell.to_dict()}
             runner = build(args.config, folder / 'cell', seed, options)
             runner.train()
             values.append(round(float(next(iter(runner.val_loop.run().values()))), 4))
@@ -240,19 +240,19 @@ def parser() -> ArgumentParser:
     source.add_argument('--table', help='NAS-Bench-201 table, or its folder')
     ranks.add_argument('--dataset', default='cifar10', help='data set of the NAS-Bench-201 table')
     ranks.add_argument('--threshold', type=int, default=50, help='of the expansion')
-    ranks.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='override entries of the search, e.g. model.drop=5',
-    )
     for command in (cells, ranks):
         command.add_argument('--cells', type=int, default=30, help='number of architectures')
         command.add_argument('--seeds', type=int, default=5, help='number of seeds')
         command.add_argument(
             '--work-dir', default='work_dirs/ranking', help='folder of the results'
+        )
+        command.add_argument(
+            '--cfg-options',
+            nargs='+',
+            action=DictAction,
+            default={},
+            metavar='KEY=VALUE',
+            help='override entries of the config, e.g. train_cfg.max_epochs=2',
         )
     return top
 
