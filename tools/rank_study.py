@@ -105,12 +105,10 @@ def train_cells(args: Namespace) -> None:
 
 
 def search_options(variant: str, drops: Any, threshold: int | None) -> dict[str, Any]:
-    """Return the config entries of a variant of SE-NAS with given shrinkings."""
-    kept: dict[str, Any] = {'model.selection': SPARE}
-    if variant == 'SPOS':
-        return kept | {'model.drops': [[] for _ in drops], 'model.threshold': None}
-    return kept | {
-        'model.drops': drops,
+    """Return the config entries of a variant of SE-NAS; ``drops=None``: it shrinks by score."""
+    return {
+        'model.selection': SPARE,
+        'model.drops': [[] for _ in drops] if variant == 'SPOS' else drops,
         'model.threshold': threshold if variant == '+ expanding' else None,
     }
 
@@ -136,18 +134,13 @@ def study(args: Namespace) -> None:
     result: dict[str, Any] = {variant: dict(tau=[], accuracies=[]) for variant in VARIANTS}
     start, runs = time.monotonic(), 0
     for seed in range(args.seeds):
-        drops = truth.drops
-        if drops is None:  # each seed shrinks by scores of its own
-            options = {**args.cfg_options, 'model.selection': SPARE}
-            runner = build(args.config, folder / 'scored', seed, options)
-            runner.train()
-            drops = drops_of(json.loads((folder / 'scored/search.json').read_text()))
-        cells: list[Genotype] = truth.cells
+        drops, cells = truth.drops, truth.cells
         for variant in reversed(VARIANTS):
             options = args.cfg_options | search_options(variant, drops, args.threshold)
             runner = build(args.config, folder / 'run', seed, options)
             runner.train()
-            if truth.drops is None and variant == VARIANTS[-1]:
+            if drops is None:  # each seed shrinks by scores of its own, the others repeat it
+                drops = drops_of(json.loads((folder / 'run/search.json').read_text()))
                 cells = draw_cells(runner.model.super_net, args.cells, seed, truth.table)
             found = accuracies(runner, cells)
             tau = kendall_tau(found, truth(cells))
