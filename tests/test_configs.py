@@ -210,7 +210,7 @@ def test_trains_a_step_and_predicts(name: str, tmp_path: Path) -> None:
         assert (model.data_preprocessor.batch_augments is not None) == mixes
         if name in SEARCHES:
             model.before_epoch(config.train_cfg.max_epochs)
-        losses = model.train().train_step(make_step(config, 4), wrapper)
+        losses = model.train().train_step(make_step(config, 2), wrapper)
         assert all(torch.isfinite(v).all() for v in losses.values()), losses
         assert before and all(not torch.equal(before[k], v) for k, v in head.named_parameters())
         loaders = [config.val_dataloader, config.test_dataloader]
