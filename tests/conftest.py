@@ -1,5 +1,10 @@
 """One thread, a quiet logger, a torchvision that imports, and a tiny super-net of each space."""
 
+import gc
+from functools import lru_cache
+from importlib import import_module
+from typing import Any
+
 import pytest
 import torch
 from mmengine.logging import MMLogger
@@ -12,6 +17,24 @@ from ppnas_mm.spaces import SuperNet
 guard_torchvision()
 torch.set_num_threads(1)
 MMLogger.get_instance('mmengine', log_level='ERROR')
+
+
+@pytest.fixture(scope='session', autouse=True)
+def _quick() -> None:
+    """Spare short runs what takes no time in long ones."""
+    import_module('mmpretrain.models')  # and with it mmdet
+    from yapf.yapflib import yapf_api
+
+    real = yapf_api.FormatCode
+
+    @lru_cache(50)
+    def laid_out(text: str, style: tuple) -> Any:
+        return real(text, style_config=dict(style))
+
+    # mmengine lays out the text of the config for the log and for each checkpoint
+    yapf_api.FormatCode = lambda text, style_config: laid_out(text, tuple(style_config.items()))
+    gc.collect()
+    gc.freeze()  # each data set of mmengine collects garbage, among all that was ever imported
 
 
 @pytest.fixture(autouse=True)

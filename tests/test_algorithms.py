@@ -8,7 +8,7 @@ import torch
 from tasks import PYRAMIDS, TASKS, classifier, classifier_batch, search_optimizers
 from zoo import SPACES, algorithms, build_super_net, count_multiplications, images, scramble
 
-from ppnas_mm.algorithms import RandomSearch, SearchAlgorithm
+from ppnas_mm.algorithms import CDARTS, RandomSearch, SearchAlgorithm
 from ppnas_mm.algorithms.bilevel import BilevelSearch
 from ppnas_mm.derive import derive_model
 from ppnas_mm.genotype import Genotype
@@ -16,7 +16,6 @@ from ppnas_mm.registry import MODELS
 from ppnas_mm.spaces import Fixed
 
 REFUSAL = 'connection gates'  # what PPNAS says of a space that it cannot search
-SIZE = 64  # of the images: CDARTS' heads need some pixels after every reduction
 
 
 def arguments(name: str, model: dict) -> dict[str, Any]:
@@ -33,6 +32,12 @@ def arguments(name: str, model: dict) -> dict[str, Any]:
 def batch_for(algorithm: Any, batch: dict) -> dict[str, Any]:
     """The batch, or for bilevel algorithms one of each half."""
     return {'train': batch, 'val': batch} if isinstance(algorithm, BilevelSearch) else batch
+
+
+def some_images(algorithm: Any, seed: int) -> dict[str, Any]:
+    """Labelled images; CDARTS' heads need some pixels after every reduction."""
+    size = 64 if isinstance(algorithm, CDARTS) else 16
+    return batch_for(algorithm, classifier_batch(size=size, seed=seed))
 
 
 def build(
@@ -64,9 +69,9 @@ def test_every_algorithm_trains_and_derives_in_every_space(name: str, space: str
     algorithm.train()
     optimizers = search_optimizers(algorithm)
     before = copy.deepcopy(algorithm.model.state_dict())
-    for step in range(4):
-        algorithm.before_epoch(step // 2 + 1)
-        batch = batch_for(algorithm, classifier_batch(size=SIZE, seed=step))
+    for step in range(2):
+        algorithm.before_epoch(step + 1)
+        batch = some_images(algorithm, seed=step)
         logs = algorithm.train_step(batch, optimizers)
         losses = {k: v for k, v in logs.items() if 'loss' in k}
         assert 'loss' in losses and len(losses) >= 2
@@ -115,12 +120,12 @@ def test_a_state_continues_the_search(name: str, space: str) -> None:
     (one, one_optimizers), (two, two_optimizers) = runs
     for step in range(2):
         torch.manual_seed(step)
-        one.train_step(batch_for(one, classifier_batch(size=SIZE, seed=step)), one_optimizers)
+        one.train_step(some_images(one, seed=step), one_optimizers)
     two.load_state_dict(copy.deepcopy(one.state_dict()))
     two_optimizers.load_state_dict(copy.deepcopy(one_optimizers.state_dict()))
     for algorithm, optimizers in runs:
         torch.manual_seed(7)
-        batch = batch_for(algorithm, classifier_batch(size=SIZE, seed=7))
+        batch = some_images(algorithm, seed=7)
         algorithm.train_step(batch, optimizers)
     for (key, ours), theirs in zip(
         one.state_dict().items(), two.state_dict().values(), strict=True
@@ -142,8 +147,8 @@ def test_the_same_algorithm_searches_in_three_libraries(
     algorithm.train()
     optimizers = search_optimizers(algorithm, weights={'clip_grad': {'max_norm': 5}})
     arch = {n: p.clone() for n, p in algorithm.arch_parameters().items()}
-    for step in range(4):
-        algorithm.before_epoch(step // 2 + 1)
+    for step in range(2):
+        algorithm.before_epoch(step + 1)
         data = batch(size=128 if name == 'CDARTS' else 64, seed=step)
         logs = algorithm.train_step(batch_for(algorithm, data), optimizers)
         losses = {k: v for k, v in logs.items() if 'loss' in k}

@@ -1,18 +1,19 @@
-"""A search that is killed and resumed ends in the same bytes: in a cycle, between shrinkings."""
+"""A search that is stopped and resumed ends in the same bytes: in a cycle, between shrinkings."""
 
 import os
-import signal
+import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from tool import ROOT, call, start
+from tool import ROOT, call
 
 from ppnas_mm import Genotype
+from ppnas_mm.engine import SearchLoop
 
 SMALL = [
     '--cfg-options',
@@ -35,7 +36,7 @@ SENAS = [
     'model.first_epochs=1',
     'model.stage_epochs=1',
     'model.max_stages=2',
-    'model.drop=16',
+    'model.drop=4',
     'model.threshold=20',
     'model.models_per_op=2',
     'model.eval_batches=1',
@@ -52,10 +53,9 @@ OPTIONS = {
     'cdarts_digits': [*SMALL, 'model.evaluation.num_cells=4'],
     # after epochs 1 and 3 each edge loses an operation
     'eoinas_digits': [*SMALL, 'model.slimming.begin=1', 'model.slimming.interval=2'],
-    # after epochs 1 and 2 16 operations are dropped and choices merged; epoch 3 ends the search
+    # after epochs 1 and 2 four operations are dropped and choices merged; epoch 3 ends the search
     'senas_digits': SENAS,
 }
-every_search = pytest.mark.parametrize('name', OPTIONS)
 FILES = ('genotype.json', 'derived.safetensors', 'search.json')
 
 
@@ -64,73 +64,87 @@ def config(name: str) -> str:
     return str(ROOT / f'configs/search/{name}.py')
 
 
-def kill_after(name: str, folder: Path, epoch: int) -> None:
-    """Run, and kill -9 soon after the checkpoint of an epoch was seen."""
-    process = start(
-        'search.py', config(name), '--work-dir', folder, '--resume', *OPTIONS[name],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-    while process.poll() is None and not (folder / f'epoch_{epoch}.pth').is_file():
-        time.sleep(0.005)
-    time.sleep(0.1)
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def run(name: str, folder: Path, *arguments: str) -> int:
+    """Run a search in this process; return the exit code of the tool."""
+    return call('search.py', config(name), '--work-dir', folder, *arguments, *OPTIONS[name])
 
 
-@every_search
-def test_a_kill_changes_nothing(name: str, tmp_path: Path) -> None:
-    whole, killed = tmp_path / 'whole', tmp_path / 'killed'
-    assert call('search.py', config(name), '--work-dir', whole, *OPTIONS[name]) == 0
-    kill_after(name, killed, 1)
-    assert not (killed / 'derived.safetensors').exists()
-    again = ['--work-dir', killed, '--resume', *OPTIONS[name]]
-    assert call('search.py', config(name), *again) == 0
-    for file in FILES:
-        assert (killed / file).read_bytes() == (whole / file).read_bytes(), file
-    again = tmp_path / 'again'
+def read(folder: Path, *files: str) -> dict[str, bytes]:
+    """The contents of files."""
+    return {file: (folder / file).read_bytes() for file in files}
+
+
+@pytest.fixture(scope='module', params=OPTIONS)
+def stopped(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Name and folder of a search that was interrupted in its second epoch."""
+    name, folder = request.param, tmp_path_factory.mktemp(request.param)
+    real = SearchLoop.run_iter
+
+    def run_iter(loop: SearchLoop, index: int, batch: Any) -> None:
+        if (loop.epoch, index) == (1, 1):
+            raise KeyboardInterrupt
+        real(loop, index, batch)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SearchLoop, 'run_iter', run_iter)
+        assert run(name, folder) == 130
+    return name, folder
+
+
+def test_a_checkpoint_holds_what_a_phase_needs_and_nothing_pruned(stopped: Any) -> None:
+    name, folder = stopped
+    checkpoint = torch.load(folder / 'epoch_1.pth', weights_only=True)
+    state = checkpoint['state_dict']
+    owned = checkpoint['optimizer']['weights']['param_groups'][0]['params']
+    weights = [k for k in state if k.startswith('model.') and '.arch.' not in k]
+    trained = [k for k in weights if k.endswith(('weight', 'bias'))]
+    if name == 'cdarts_digits':
+        assert any(key.startswith('evaluation.') for key in state)
+        return
+    assert len(owned) == len(trained)
+    if name == 'eoinas_digits':
+        (row,) = (key for key in state if key.endswith('backbone.alive'))
+        assert int((~state[row]).sum()) == 28  # one of the eight operations of each edge
+    else:
+        assert int((~state['model.backbone.alive']).sum()) == 4
+        assert len(state['model.backbone.merged'].unique()) < len(state['model.backbone.merged'])
+        assert not state['selected'].any() and state['importance'].isfinite().any()
+
+
+def test_an_interrupt_changes_nothing(stopped: Any, tmp_path: Path) -> None:
+    """``slow`` has kills; ``test_resume.py`` kills another search."""
+    name, start = stopped
+    assert not (start / 'derived.safetensors').exists()
+    whole, folder, again = (tmp_path / part for part in ('whole', 'resumed', 'again'))
+    shutil.copytree(start, folder)
+    assert run(name, whole) == 0
+    assert run(name, folder, '--resume') == 0
+    assert read(folder, *FILES) == read(whole, *FILES)
     assert call('derive.py', whole, '--out', again) == 0
-    for file in FILES[:2]:
-        assert (again / file).read_bytes() == (whole / file).read_bytes(), file
+    assert read(again, *FILES[:2]) == read(whole, *FILES[:2])
     pictures = {'genotype.svg', 'search.svg'}
     if name == 'eoinas_digits':
         pictures |= {'importance.svg', 'importance_table.svg'}
     if name == 'senas_digits':
         pictures |= {'stages.svg', 'growth.svg'}
-    assert {path.name for path in killed.glob('*.svg')} == pictures
+    assert {path.name for path in folder.glob('*.svg')} == pictures
 
 
-def test_checkpoints_hold_what_a_phase_needs_and_nothing_pruned(tmp_path: Path) -> None:
-    for name in OPTIONS:
-        kill_after(name, tmp_path / name, 1)
-    states = {n: torch.load(tmp_path / n / 'epoch_1.pth', weights_only=True) for n in OPTIONS}
-    assert any(key.startswith('evaluation.') for key in states['cdarts_digits']['state_dict'])
-    state = states['eoinas_digits']['state_dict']
-    (row,) = (key for key in state if key.endswith('backbone.alive'))
-    assert int((~state[row]).sum()) == 28  # one of the eight operations of each edge
-    owned = states['eoinas_digits']['optimizer']['weights']['param_groups'][0]['params']
-    weights = [k for k, v in state.items() if k.startswith('model.') and '.arch.' not in k]
-    trained = [k for k in weights if k.endswith(('weight', 'bias'))]
-    assert len(owned) == len(trained)
-    state = states['senas_digits']['state_dict']
-    assert int((~state['model.backbone.alive']).sum()) == 16
-    assert len(state['model.backbone.merged'].unique()) < len(state['model.backbone.merged'])
-    assert not state['selected'].any() and state['importance'].isfinite().any()
-    owned = states['senas_digits']['optimizer']['weights']['param_groups'][0]['params']
-    weights = [k for k in state if k.startswith('model.') and '.arch.' not in k]
-    assert len(owned) == sum(key.endswith(('weight', 'bias')) for key in weights)
-
-
-@every_search
-def test_two_processes_search_one_architecture(name: str, tmp_path: Path) -> None:
+def check_two_processes(name: str, folder: Path) -> None:
+    """Two processes search one architecture."""
     command = [
         sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node=2', '--master-port=29631',
-        str(ROOT / 'tools/search.py'), config(name), '--work-dir', str(tmp_path),
+        str(ROOT / 'tools/search.py'), config(name), '--work-dir', str(folder),
         '--launcher', 'pytorch', *OPTIONS[name], 'train_dataloader.batch_size=8',
     ]  # fmt: skip
     environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert Genotype.load(tmp_path / 'genotype.json').provenance['status'] == 'derived'
-    weights = load_file(tmp_path / 'derived.safetensors')
+    assert Genotype.load(folder / 'genotype.json').provenance['status'] == 'derived'
+    weights = load_file(folder / 'derived.safetensors')
     assert all(torch.isfinite(w).all() for w in weights.values())
+
+
+def test_two_processes_search_one_architecture(tmp_path: Path) -> None:
+    """The search that shrinks and expands; ``slow`` has the others."""
+    check_two_processes('senas_digits', tmp_path)

@@ -7,14 +7,26 @@ import sys
 from tool import ROOT
 
 
-def test_replicas_stay_equal() -> None:
+def run_two(script: str, port: int) -> subprocess.CompletedProcess:
+    """Run a script of the tests in two processes."""
     command = [
-        sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node=2', '--master-port=29647',
-        str(ROOT / 'tests/replicas_script.py'),
+        sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node=2',
+        f'--master-port={port}', str(ROOT / 'tests' / script),
     ]  # fmt: skip
     path = os.pathsep.join([str(ROOT), str(ROOT / 'tests')])
     environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': path}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
+
+
+def test_different_architectures_stop_every_process() -> None:
+    done = run_two('differing_script.py', 29651)
+    assert done.returncode == 0, done.stderr[-3000:]
+    for what in ('parameters', 'pruned', 'merged'):
+        assert done.stdout.count(f'STOPPED {what}') == 2
+
+
+def test_replicas_stay_equal() -> None:
+    done = run_two('replicas_script.py', 29647)
     assert done.returncode == 0, done.stderr[-3000:]
     for name in ('CDARTS', 'EoiNAS', 'SENAS'):
         assert done.stdout.count(f'EQUAL {name}') == 2

@@ -20,8 +20,7 @@ OPTIONS = ['--cfg-options', *TINY, 'train_dataloader.num_workers=1']
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp('whole')
-    process = start('search.py', DIGITS, '--work-dir', folder, *OPTIONS, stdout=subprocess.DEVNULL)
-    assert process.wait() == 0
+    assert call('search.py', DIGITS, '--work-dir', folder, *OPTIONS) == 0
     return folder
 
 
@@ -39,9 +38,9 @@ def kill_at(folder, epochs, delay):
     process.wait()
 
 
-def test_three_kills_change_nothing(whole, tmp_path):
+def test_kills_change_nothing(whole, tmp_path):
     rng = random.Random(os.urandom(8))
-    for epochs in (1, 2, 3):
+    for epochs in (1, 3):
         kill_at(tmp_path, epochs, rng.uniform(0, 0.4))
     assert call('search.py', DIGITS, '--work-dir', tmp_path, '--resume', *OPTIONS) == 0
     for name in ('genotype.json', 'derived.safetensors', 'search.json'):

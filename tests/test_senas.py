@@ -3,11 +3,24 @@
 import copy
 import json
 import math
+from collections import Counter
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from oneshot import CHAIN, SIX, build, derived, held, left, likelihood, plain_scores, run_epochs
+from oneshot import (
+    CHAIN,
+    NETS,
+    SIX,
+    build,
+    derived,
+    held,
+    left,
+    likelihood,
+    plain_scores,
+    run_epochs,
+)
 from tasks import search_optimizers
 from torch import nn
 from zoo import images, scramble
@@ -137,13 +150,17 @@ def test_importance_is_the_mean_over_the_models_with_an_operation(net: str) -> N
 
 
 def test_depths_are_balanced_as_long_as_there_are_identities() -> None:
-    algorithm = build('SENAS', 'mobile', scoring_sampler='depth_balanced', drop='each')
-    identity = algorithm._identities()
-    assert len(identity) == 2 and all(
-        algorithm.super_net.choices[n].candidates[i] == 'identity' for n, i in identity.items()
-    )
-    for name, i in identity.items():
-        algorithm.super_net.prune(name, i)
+    deep = {**NETS['mobile'], 'depths': (1, 3, 2, 1, 1, 1)}
+    algorithm = build('SENAS', deep, scoring_sampler='depth_balanced', drop='each')
+    free = algorithm._identities()
+    assert list(free) == ['stage2/node2/op', 'stage2/node3/op', 'stage3/node2/op']
+    for name in list(free):
+        assert algorithm.super_net.choices[name].candidates[free[name]] == 'identity'
+        models = algorithm._sample(algorithm.paths.alive(), np.random.default_rng(0))[:12]
+        depths = Counter(sum(model[n] == i for n, i in free.items()) for model in models)
+        assert depths == dict.fromkeys(range(len(free) + 1), 12 // (len(free) + 1))
+        algorithm.super_net.prune(name, free.pop(name))
+        assert algorithm._identities() == free
     run_epochs(algorithm, search_optimizers(algorithm), [1])
     assert algorithm.shrinking is not None
     with pytest.raises(ValueError, match="scoring_sampler='depth_balanced'"):

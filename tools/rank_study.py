@@ -93,7 +93,7 @@ def train_cells(args: Namespace) -> None:
     for done, cell in enumerate(cells, 1):
         values = []
         for seed in range(args.seeds):
-            options = {'model.backbone.arch': cell.to_dict()}
+            options = {**args.cfg_options, 'model.backbone.arch': cell.to_dict()}
             runner = build(args.config, folder / 'cell', seed, options)
             runner.train()
             values.append(round(float(next(iter(runner.val_loop.run().values()))), 4))
@@ -105,12 +105,10 @@ def train_cells(args: Namespace) -> None:
 
 
 def search_options(variant: str, drops: Any, threshold: int | None) -> dict[str, Any]:
-    """Return the config entries of a variant of SE-NAS with given shrinkings."""
-    kept: dict[str, Any] = {'model.selection': SPARE}
-    if variant == 'SPOS':
-        return kept | {'model.drops': [[] for _ in drops], 'model.threshold': None}
-    return kept | {
-        'model.drops': drops,
+    """Return the config entries of a variant of SE-NAS; ``drops=None``: it shrinks by score."""
+    return {
+        'model.selection': SPARE,
+        'model.drops': [[] for _ in drops] if variant == 'SPOS' else drops,
         'model.threshold': threshold if variant == '+ expanding' else None,
     }
 
@@ -136,18 +134,13 @@ def study(args: Namespace) -> None:
     result: dict[str, Any] = {variant: dict(tau=[], accuracies=[]) for variant in VARIANTS}
     start, runs = time.monotonic(), 0
     for seed in range(args.seeds):
-        drops = truth.drops
-        if drops is None:  # each seed shrinks by scores of its own
-            runner = build(args.config, folder / 'scored', seed, {'model.selection': SPARE})
-            runner.train()
-            drops = drops_of(json.loads((folder / 'scored/search.json').read_text()))
-        cells: list[Genotype] = truth.cells
+        drops, cells = truth.drops, truth.cells
         for variant in reversed(VARIANTS):
-            threshold = args.threshold
-            options = search_options(variant, drops, threshold)
+            options = args.cfg_options | search_options(variant, drops, args.threshold)
             runner = build(args.config, folder / 'run', seed, options)
             runner.train()
-            if truth.drops is None and variant == VARIANTS[-1]:
+            if drops is None:  # each seed shrinks by scores of its own, the others repeat it
+                drops = drops_of(json.loads((folder / 'run/search.json').read_text()))
                 cells = draw_cells(runner.model.super_net, args.cells, seed, truth.table)
             found = accuracies(runner, cells)
             tau = kendall_tau(found, truth(cells))
@@ -212,6 +205,8 @@ class Truth:
 
 def parser() -> ArgumentParser:
     """Return the parser of the two commands."""
+    from mmengine.config import DictAction
+
     top = cli.new_parser(
         "Kendall's tau of super-nets: SPOS, the same with a shrunk space, and expanded as well.",
         'python tools/rank_study.py cells configs/classification/nasbench201_digits.py \\\n'
@@ -243,6 +238,14 @@ def parser() -> ArgumentParser:
         command.add_argument('--seeds', type=int, default=5, help='number of seeds')
         command.add_argument(
             '--work-dir', default='work_dirs/ranking', help='folder of the results'
+        )
+        command.add_argument(
+            '--cfg-options',
+            nargs='+',
+            action=DictAction,
+            default={},
+            metavar='KEY=VALUE',
+            help='override entries of the config, e.g. train_cfg.max_epochs=2',
         )
     return top
 

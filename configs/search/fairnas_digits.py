@@ -1,5 +1,5 @@
 # FairNAS on handwritten digits: as spos_digits.py, but each step trains every operation once, so it
-# takes the time of seven.
+# takes the time of four.
 _base_ = './senas_digits.py'
 model = dict(
     _delete_=True,

@@ -11,14 +11,16 @@ model = dict(
         head=dict(
             type='LinearClsHead', num_classes=10, in_channels=32, topk=(1, ),
             loss=dict(type='CrossEntropyLoss'))),
-    first_epochs=4,
-    stage_epochs=3,
+    # paths differ by less than the error of their accuracy on 1,280 images
+    accuracy='loss',
+    first_epochs=8,
+    stage_epochs=4,
     drop=10,
     max_stages=2,
     threshold=50,
     models_per_op=50,
     recalibrate_batches=10,
-    eval_batches=5,
+    eval_batches=20,
     selection=dict(population=20, generations=8, crossover=10, mutation=10))
 train_dataloader = dict(
     batch_size=64,
@@ -47,12 +49,12 @@ optim_wrapper = dict(
 param_scheduler = dict(
     weights=[
         dict(
-            type='LinearLR', start_factor=1.0, end_factor=0.0, end=10, by_epoch=True,
+            type='LinearLR', start_factor=1.0, end_factor=0.0, end=16, by_epoch=True,
             convert_to_iter_based=True),
     ])
 # 2,000 images are held out
 train_cfg = dict(
-    type='ppnas_mm.SearchLoop', max_epochs=10, val_interval=10, val_share=0.1,
+    type='ppnas_mm.SearchLoop', max_epochs=16, val_interval=16, val_share=0.1,
     val_pipeline=[dict(type='Resize', scale=16), dict(type='PackInputs')])
 model_wrapper_cfg = dict(type='ppnas_mm.Replicas')
 custom_hooks = [

@@ -5,5 +5,6 @@ model = dict(
     type='ppnas_mm.SPOS',
     model={{_base_.model.model}},
     recalibrate_batches={{_base_.model.recalibrate_batches}},
+    accuracy={{_base_.model.accuracy}},
     eval_batches={{_base_.model.eval_batches}},
     selection={{_base_.model.selection}})

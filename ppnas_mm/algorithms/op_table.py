@@ -31,11 +31,7 @@ class OpTable(nn.Module):
         if not self.choices:
             raise ValueError(f'{net.space!r} has no operations to learn')
         self._net = [net]  # in a list: the net is no part of this module
-        starts, at = {}, 0
-        for name, choice in net.choices.items():
-            starts[name] = at
-            at += len(choice.candidates)
-        rows = [starts[c.name] + torch.arange(len(c.candidates)) for c in self.choices]
+        rows = [net.starts[c.name] + torch.arange(len(c.candidates)) for c in self.choices]
         places = pad_sequence(rows, batch_first=True, padding_value=-1)
         self.register_buffer('places', places, persistent=False)
         self.width = places.shape[1]

@@ -42,9 +42,6 @@ class Paths:
     def __init__(self, net: SuperNet) -> None:
         self.net = net
         self.ops = [choice for choice in net.choices.values() if not choice.gates]
-        sizes = [len(choice.candidates) for choice in net.choices.values()]
-        starts = np.cumsum([0, *sizes[:-1]]).tolist()
-        self.starts = dict(zip(net.choices, starts, strict=True))
 
     def alive(self) -> dict[str, tuple[int, ...]]:
         """Return the operations left of each choice of operations, those that may be kept."""
@@ -96,7 +93,7 @@ class Paths:
         """Return a path as a mask over all candidates, choice after choice."""
         mask = torch.zeros_like(self.net.alive)
         for name, kept in path.items():
-            mask[[self.starts[name] + i for i in kept]] = True
+            mask[[self.net.starts[name] + i for i in kept]] = True
         return mask
 
     def from_mask(self, mask: Tensor) -> Path:
@@ -106,7 +103,7 @@ class Paths:
     def split(self, places: list[int]) -> list[tuple[str, tuple[int, ...]]]:
         """Return the candidates of each choice from their places among all candidates."""
         found: list[tuple[str, Any]] = []
-        for name, start in self.starts.items():
+        for name, start in self.net.starts.items():
             stop = start + len(self.net.choices[name].candidates)
             found.append((name, tuple(i - start for i in places if start <= i < stop)))
         return found

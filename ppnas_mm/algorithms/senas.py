@@ -242,7 +242,7 @@ class SENAS(SPOS):
         row.fill_(-math.inf)
         for name, values in importance.items():
             for i, value in values.items():
-                row[self.paths.starts[name] + i] = -math.inf if math.isnan(value) else value
+                row[self.super_net.starts[name] + i] = -math.inf if math.isnan(value) else value
         return importance
 
     def _sample(

@@ -303,7 +303,7 @@ class SPOS(BilevelSearch):
                 kept = self.super_net.keepable(name)
                 values = subsets(kept, choice.keep if choice.gates else 1)
                 share = sum(map(len, values)) / len(values) / len(kept)
-                row[[self.paths.starts[name] + i for i in kept]] = share
+                row[[self.super_net.starts[name] + i for i in kept]] = share
         return self._named(row)
 
     def details(self) -> dict[str, Any]:

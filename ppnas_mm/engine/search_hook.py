@@ -23,6 +23,7 @@ from ..registry import HOOKS
 from ..statistics import recalibrate
 from ..version import __version__
 from ..visualize import draw_genotype, draw_search
+from .agreement import require_one_architecture
 from .optim import SearchOptimWrapper
 from .seed import mix_seed, seed_everything, set_epoch
 
@@ -132,6 +133,7 @@ class SearchHook(Hook):
         self.algorithm.after_epoch(epoch)
         if isinstance(runner.optim_wrapper, SearchOptimWrapper):
             runner.optim_wrapper.follow_model()
+        require_one_architecture(self.algorithm.super_net, epoch)
         if not is_main_process():
             return
         share, words = summarise(self.algorithm)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,6 +84,7 @@ class SuperNet(Expandable):
         cell_inputs: Number of input nodes of a cell.
         derived_config: Config of the derived backbone of the same size, without ``arch``.
         choices: The choices by name, in order.
+        starts: Where the candidates of a choice start among all.
         mixture: How the next forward combines candidates; algorithms set it.
     """
 
@@ -90,6 +92,7 @@ class SuperNet(Expandable):
     cell_inputs: int
     derived_config: dict[str, Any]
     choices: dict[str, Choice]
+    starts: dict[str, int]
     mixture: Mixture
     alive: Tensor
 
@@ -117,10 +120,10 @@ class SuperNet(Expandable):
             }
         )
         self._alive = {c.name: tuple(range(len(c.candidates))) for c in choices}
+        *starts, size = accumulate(map(len, self._alive.values()), initial=0)
+        self.starts = dict(zip(self.choices, starts, strict=True))
         # the same as a tensor, choice after choice, so that a checkpoint knows what was pruned
-        self.register_buffer(
-            'alive', torch.ones(sum(map(len, self._alive.values())), dtype=torch.bool)
-        )
+        self.register_buffer('alive', torch.ones(size, dtype=torch.bool))
         blocks = [block for _, block in self.blocks()]
         self._start_groups(
             {
@@ -194,7 +197,7 @@ class SuperNet(Expandable):
 
     def _bury(self, choice: Choice, candidate: int) -> None:
         self._alive[choice.name] = tuple(i for i in self._alive[choice.name] if i != candidate)
-        self.alive[self._offset(choice.name) + candidate] = False
+        self.alive[self.starts[choice.name] + candidate] = False
         if not choice.gates:
             for _, block in self.blocks():
                 if block.cell == choice.cell:
@@ -205,10 +208,6 @@ class SuperNet(Expandable):
         for name, module in self.named_modules():
             if isinstance(module, Mixed):
                 yield name, module
-
-    def _offset(self, name: str) -> int:
-        names = list(self.choices)
-        return sum(len(self.choices[n].candidates) for n in names[: names.index(name)])
 
     def follow(self, state_dict: dict[str, Tensor], prefix: str = '') -> None:
         """Prune and merge what a checkpoint's super-net had pruned and merged.
@@ -229,7 +228,7 @@ class SuperNet(Expandable):
         groups = self._groups_of(state_dict.setdefault(prefix + 'merged', single))
         for name in self.choices:
             for i in self._alive[name]:
-                if not saved[self._offset(name) + i]:
+                if not saved[self.starts[name] + i]:
                     self.prune(name, i)
         self._regroup(groups)
 
