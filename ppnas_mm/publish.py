@@ -14,6 +14,7 @@ from .config import ConfigError
 from .derive import to_safetensors
 from .fileio import write_atomic
 from .genotype import Genotype, published
+from .report import figure
 from .weights import CheckpointError, load_checkpoint, load_state
 from .zoo_index import NAME, Entry, ZooError, add_entry, load_index
 
@@ -86,7 +87,10 @@ def _input(runner: Runner) -> dict[str, Any]:
 
 
 def _metric(runner: Runner, scores: Mapping[str, float], key: str | None) -> dict[str, Any]:
-    """Return the score of the index: the one asked for, or the first that is known."""
+    """Return the score of the index: the one asked for, or the first that is known.
+
+    Rounded as ``tools/test.py`` prints it, so that a reader can compare digit by digit.
+    """
     key = key or next((k for k in METRICS if k in scores), '')
     if key not in scores:
         raise ConfigError(f'--metric: expected one of {sorted(scores)}, got {key!r}')
@@ -96,7 +100,7 @@ def _metric(runner: Runner, scores: Mapping[str, float], key: str | None) -> dic
     name = f'{type(dataset).__name__} ({len(dataset)} test images)'
     return {
         'name': METRICS.get(key, key),
-        'value': round(float(scores[key]), 4),
+        'value': float(figure(scores[key])),
         'dataset': name,
     }
 

@@ -26,13 +26,15 @@ NOTE = '# Written by tools/zoo.py from model_zoo/index.json.\n'
 def table(entries: Iterable[Entry]) -> str:
     """Return the table of a README in Markdown."""
     lines = [
-        '| name | config | result | input | MB | made by |',
-        '| --- | --- | --- | --- | --- | --- |',
+        '| name | config | genotype | result | input | MB | made by |',
+        '| --- | --- | --- | --- | --- | --- | --- |',
     ]
     for entry in entries:
         size, metric = 'x'.join(map(str, entry.input_size)), entry.metric
+        file = entry.genotype.endswith('.json')
+        genotype = f'[{entry.genotype}]({entry.genotype})' if file else f'`{entry.genotype}`'
         lines.append(
-            f'| `{entry.name}` | [{Path(entry.config).stem}](../{entry.config}) | '
+            f'| `{entry.name}` | [{Path(entry.config).stem}](../{entry.config}) | {genotype} | '
             f'{metric["name"]} {metric["value"]:g} on {metric["dataset"]} | {size} | '
             f'{entry.size / 1e6:.1f} | {entry.source} |'
         )

@@ -1,4 +1,4 @@
-"""The entry of the digits' weights, and indexes made of it."""
+"""The entries of the model zoo, that of the digits' weights, and indexes made of it."""
 
 import json
 from pathlib import Path
@@ -7,9 +7,12 @@ from typing import Any
 from tool import ROOT
 
 INDEX = ROOT / 'model_zoo' / 'index.json'
-NAMES = sorted(entry['name'] for entry in json.loads(INDEX.read_text())['entries'])
+ENTRIES = {entry['name']: entry for entry in json.loads(INDEX.read_text())['entries']}
+NAMES = sorted(ENTRIES)
 DIGITS = 'pp_resnet20.digits'
-ENTRY = next(e for e in json.loads(INDEX.read_text())['entries'] if e['name'] == DIGITS)
+ENTRY = ENTRIES[DIGITS]
+ON_DIGITS = [name for name in NAMES if ENTRIES[name]['metric']['dataset'].startswith('Digits (')]
+"""What can be tested everywhere: these images come with a package."""
 
 
 def write_index(path: Path, *entries: dict[str, Any]) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from entries import DIGITS, ENTRY, INDEX, NAMES, write_index
+from entries import DIGITS, ENTRIES, ENTRY, INDEX, NAMES, ON_DIGITS, write_index
 from flaky import FlakyServer, flaky
 from mmengine.config import Config
 from mmengine.registry import MODELS as ROOT_MODELS
@@ -21,6 +21,7 @@ from zoo import BACKBONES, build_network, scramble
 
 from ppnas_mm import zoo, zoo_index
 from ppnas_mm.datasets import Digits
+from ppnas_mm.genotype import published
 from ppnas_mm.registry import MODELS
 from ppnas_mm.weights import CheckpointError
 from ppnas_mm.zoo_index import ZooError, file_hash
@@ -76,9 +77,14 @@ def remote(server: FlakyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 # ---- use
 
 
-def test_the_metric_of_the_digits() -> None:
+def test_each_family_is_there() -> None:
+    assert {'pp_resnet20.digits', 'cdarts.digits', 'eoinas.digits'} <= set(ON_DIGITS)
+
+
+@pytest.mark.parametrize('name', ON_DIGITS)
+def test_the_metric_of_the_digits(name: str) -> None:
     """By hand: normalised images, the class of the largest logit, the share that is right."""
-    entry, model = zoo.entry(DIGITS), zoo.load(DIGITS)
+    entry, model = zoo.entry(name), zoo.load(name)
     assert not model.training and not any(module.training for module in model.modules())
     data = Digits('test')
     data.full_init()
@@ -92,6 +98,20 @@ def test_the_metric_of_the_digits() -> None:
     labels = torch.tensor([data.get_data_info(i)['gt_label'] for i in range(len(data))])
     right = (logits.argmax(1) == labels).double().mean().item()
     assert round(100 * right, 2) == entry.metric['value'] and len(labels) == 360
+
+
+@pytest.mark.parametrize('name', ON_DIGITS)
+def test_the_tool_prints_the_metric_of_the_index(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command of ``model_zoo/README.md``, with every digit of the figure."""
+    entry = ENTRIES[name]
+    known = entry['genotype'] in published()
+    genotype = entry['genotype'] if known else INDEX.parent / entry['genotype']
+    given = (ROOT / entry['config'], f'ppnas://{name}', '--genotype', genotype)
+    assert call('test.py', *given, '--work-dir', tmp_path) == 0
+    expected = f'accuracy/top1: {entry["metric"]["value"]:.2f}'
+    assert capsys.readouterr().out.splitlines()[-1] == expected
 
 
 def saved(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> Any:

@@ -87,7 +87,7 @@ def test_file_and_entry(site, capsys):
     capsys.readouterr()
     assert call('test.py', site.config, site.file, '--work-dir', site.work) == 0
     score = float(re.findall(r'accuracy/top1: ([\d.]+)', capsys.readouterr().out)[-1])
-    assert entry.metric['value'] == pytest.approx(score, abs=5e-3)
+    assert entry.metric['value'] == score
     assert entry.metric['name'] == 'Top 1 Accuracy'
     assert entry.metric['dataset'] == 'Digits (40 test images)'
 
