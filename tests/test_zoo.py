@@ -78,7 +78,9 @@ def remote(server: FlakyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_each_family_is_there() -> None:
-    assert {'pp_resnet20.digits', 'cdarts.digits', 'eoinas.digits'} <= set(ON_DIGITS)
+    assert {'pp_resnet20.digits', 'cdarts.digits', 'eoinas.digits', 'senas.digits'} <= set(
+        ON_DIGITS
+    )
 
 
 @pytest.mark.parametrize('name', ON_DIGITS)
