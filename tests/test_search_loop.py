@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from tool import ROOT, call
 
 from ppnas_mm.algorithms import DARTS
 from ppnas_mm.datasets.half import half_indices
+from ppnas_mm.engine import SafeCheckpointHook
 from ppnas_mm.registry import DATASETS
 
 CONFIG = str(ROOT / 'configs/search/darts_digits.py')
@@ -96,3 +98,18 @@ def test_a_run_without_halves_is_refused(tmp_path: Path, capsys: Any) -> None:
     options = [*TINY[:-2], 'train_cfg.type=EpochBasedTrainLoop', 'train_cfg.max_epochs=1']
     assert call('search.py', CONFIG, '--work-dir', tmp_path, '--cfg-options', *options) == 2
     assert 'ppnas_mm.SearchLoop' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('finished', 'epochs', 'saved'), [(True, 9, 1), (False, 9, 0), (False, 4, 1), (True, 4, 1)]
+)
+def test_the_last_epoch_is_saved_wherever_a_search_ends(
+    monkeypatch: pytest.MonkeyPatch, finished: bool, epochs: int, saved: int
+) -> None:
+    """Epoch 4 ends; a checkpoint is due every third epoch, and after the last."""
+    calls: list[int] = []
+    hook = SafeCheckpointHook(interval=3)
+    monkeypatch.setattr(hook, '_save_checkpoint', lambda runner: calls.append(runner.epoch + 1))
+    given = dict(epoch=3, max_epochs=epochs, _max_epochs=epochs, logger=SimpleNamespace(info=str))
+    hook.after_train_epoch(SimpleNamespace(model=SimpleNamespace(finished=finished), **given))
+    assert calls == [4] * saved

@@ -8,6 +8,7 @@ from typing import Any
 
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
+from mmengine.model import is_model_wrapper
 
 from ..fileio import write_atomic
 from ..registry import HOOKS
@@ -63,6 +64,11 @@ class SafeCheckpointHook(CheckpointHook):
             backend_args=dict(backend='ppnas_atomic'),
             **kwargs,
         )
+
+    def is_last_train_epoch(self, runner: Any) -> bool:
+        """Whether training ends with this epoch, be it that a search has found its end earlier."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        return super().is_last_train_epoch(runner) or getattr(model, 'finished', False)
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Keep plain data only and sign the checkpoint."""
