@@ -1,14 +1,16 @@
 """The deployed form of a network: the same function, with the norms folded into convolutions.
 
 :func:`deploy` walks the modules, innermost first.  It folds a batch norm into the convolution right
-before it; a module that can do more has a method ``deployed()``, which returns what takes its place.
+before it; a module that can do more has a method ``deployed()`` that returns what takes its place.
 What cannot be folded (another norm, a norm after a pool, a convolution of another type) stays.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_weights
@@ -53,6 +55,31 @@ def input_conv(op: nn.Module) -> nn.Conv2d | None:
     return op.conv if first and is_plain(op.conv) else None
 
 
+def merge_convs(convs: Iterable[nn.Module]) -> ConvModule | None:
+    """Return equal convolutions of different inputs as one with groups, if all are folded."""
+    first, *rest = convs
+    alike = all(
+        isinstance(c, ConvModule) and is_plain(c.conv) and isinstance(c.norm, nn.Identity)
+        for c in (first, *rest)
+    )
+    if not alike:
+        return None
+    one, count = first.conv, 1 + len(rest)
+    first.conv = nn.Conv2d(
+        count * one.in_channels,
+        count * one.out_channels,
+        one.kernel_size,
+        one.stride,
+        one.padding,
+        one.dilation,
+        count * one.groups,
+    )
+    first.in_channels, first.out_channels = first.conv.in_channels, first.conv.out_channels
+    first.conv.weight = nn.Parameter(torch.cat([one.weight, *(c.conv.weight for c in rest)]))
+    first.conv.bias = nn.Parameter(torch.cat([one.bias, *(c.conv.bias for c in rest)]))
+    return first
+
+
 def _fold_within(module: nn.Module) -> None:
     if isinstance(module, ConvModule):
         after = module.order.index('norm') == module.order.index('conv') + 1
@@ -75,3 +102,11 @@ def deploy(module: nn.Module) -> nn.Module:
         setattr(module, name, deploy(child))
     _fold_within(module)
     return module.deployed() if hasattr(module, 'deployed') else module
+
+
+def switch_to_deploy(model: nn.Module) -> nn.Module:
+    """Switch every backbone of a model that has a deployed form; return the model."""
+    for module in list(model.modules()):
+        if hasattr(module, 'switch_to_deploy'):
+            module.switch_to_deploy()
+    return model

@@ -11,7 +11,7 @@ from mmengine.runner import CheckpointLoader
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..deploy import DeployError, deploy
+from ..deploy import DeployError, deploy, is_plain
 from ..weights import load_backbone, load_checkpoint
 from ..zoo import SCHEME
 
@@ -154,7 +154,10 @@ class Backbone(BaseModule):
             self.eval()
             for name, child in self.named_children():
                 setattr(self, name, deploy(child))
-            self.requires_grad_(False).to(memory_format=torch.channels_last)
+            self.eval().requires_grad_(False)
+            for module in self.modules():
+                if is_plain(module):
+                    module.to(memory_format=torch.channels_last)
             self.is_deployed = True
         return self
 
