@@ -35,19 +35,19 @@ def can_fold(conv: Any, norm: Any) -> bool:
     return is_plain(conv) and isinstance(norm, _BatchNorm) and norm.running_mean is not None
 
 
-def fold(conv: nn.Conv2d, norm: Any, part: slice = slice(None)) -> None:
+def fold(conv: Any, norm: Any, part: slice = slice(None)) -> None:
     """Give a convolution the weights and bias that it has together with the norm behind it.
 
     ``part``: the norm's channels that are the convolution's output.
     """
-    statistics = norm.running_mean[part], norm.running_var[part]
-    affine = [value if value is None else value[part] for value in (norm.weight, norm.bias)]
+    weight, bias = (None if v is None else v[part] for v in (norm.weight, norm.bias))
+    mean, var = norm.running_mean[part], norm.running_var[part]
     conv.weight, conv.bias = fuse_conv_bn_weights(
-        conv.weight, conv.bias, *statistics, norm.eps, *affine
+        conv.weight, conv.bias, mean, var, norm.eps, weight, bias
     )
 
 
-def input_conv(op: nn.Module) -> nn.Conv2d | None:
+def input_conv(op: nn.Module) -> Any:
     """Return the convolution that is the first thing an operation does, if it is plain."""
     if isinstance(op, DepthwiseSeparableConvModule):
         return input_conv(op.depthwise_conv)
@@ -55,7 +55,7 @@ def input_conv(op: nn.Module) -> nn.Conv2d | None:
     return op.conv if first and is_plain(op.conv) else None
 
 
-def merge_convs(convs: Iterable[nn.Module]) -> ConvModule | None:
+def merge_convs(convs: Iterable[Any]) -> ConvModule | None:
     """Return equal convolutions of different inputs as one with groups, if all are folded."""
     first, *rest = convs
     alike = all(
@@ -80,7 +80,7 @@ def merge_convs(convs: Iterable[nn.Module]) -> ConvModule | None:
     return first
 
 
-def _fold_within(module: nn.Module) -> None:
+def _fold_within(module: Any) -> None:
     if isinstance(module, ConvModule):
         after = module.order.index('norm') == module.order.index('conv') + 1
         if after and can_fold(module.conv, module.norm):
@@ -101,11 +101,13 @@ def deploy(module: nn.Module) -> nn.Module:
     for name, child in module.named_children():
         setattr(module, name, deploy(child))
     _fold_within(module)
-    return module.deployed() if hasattr(module, 'deployed') else module
+    hook: Any = getattr(module, 'deployed', None)
+    return module if hook is None else hook()
 
 
 def switch_to_deploy(model: nn.Module) -> nn.Module:
     """Switch every backbone of a model that has a deployed form; return the model."""
+    module: Any
     for module in list(model.modules()):
         if hasattr(module, 'switch_to_deploy'):
             module.switch_to_deploy()
