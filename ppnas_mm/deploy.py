@@ -7,10 +7,8 @@ What cannot be folded (another norm, a norm after a pool, a convolution of anoth
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_weights
@@ -53,31 +51,6 @@ def input_conv(op: nn.Module) -> Any:
         return input_conv(op.depthwise_conv)
     first = isinstance(op, ConvModule) and op.order[0] == 'conv'
     return op.conv if first and is_plain(op.conv) else None
-
-
-def merge_convs(convs: Iterable[Any]) -> ConvModule | None:
-    """Return equal convolutions of different inputs as one with groups, if all are folded."""
-    first, *rest = convs
-    alike = all(
-        isinstance(c, ConvModule) and is_plain(c.conv) and isinstance(c.norm, nn.Identity)
-        for c in (first, *rest)
-    )
-    if not alike:
-        return None
-    one, count = first.conv, 1 + len(rest)
-    first.conv = nn.Conv2d(
-        count * one.in_channels,
-        count * one.out_channels,
-        one.kernel_size,
-        one.stride,
-        one.padding,
-        one.dilation,
-        count * one.groups,
-    )
-    first.in_channels, first.out_channels = first.conv.in_channels, first.conv.out_channels
-    first.conv.weight = nn.Parameter(torch.cat([one.weight, *(c.conv.weight for c in rest)]))
-    first.conv.bias = nn.Parameter(torch.cat([one.bias, *(c.conv.bias for c in rest)]))
-    return first
 
 
 def _fold_within(module: Any) -> None:

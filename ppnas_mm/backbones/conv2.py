@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..deploy import ConvModule, input_conv, merge_convs
+from ..deploy import input_conv
 from ..genotype import Cell
 from ..ops import ConvStyle, OpSpec, build_op
 
@@ -43,18 +43,9 @@ class SplitConv(nn.Module):
             [first, *(conv(r) for conv, r in zip(self.convs, rest, strict=True))], dim=1
         )
 
-    def deployed(self) -> nn.Module:
-        """Return what computes the same with one grouped convolution, if that can be."""
-        merged = merge_convs(self.convs)
-        return self if merged is None else MergedSplitConv(merged)
-
 
 class Res2Conv(SplitConv):
     """Res2Net's block: each 3x3 also reads the output before it (Fig. 2, middle)."""
-
-    def deployed(self) -> Res2Conv:
-        """Return itself: its convolutions wait for each other."""
-        return self
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, width, H, W)`` to the same shape."""
@@ -63,24 +54,6 @@ class Res2Conv(SplitConv):
         for conv, group in zip(self.convs[1:], rest, strict=True):
             outputs.append(conv(group + outputs[-1]))
         return torch.cat(outputs, dim=1)
-
-
-class MergedSplitConv(nn.Module):
-    """A deployed :class:`SplitConv`.
-
-    Args:
-        conv: The grouped convolution of all groups but the first.
-    """
-
-    def __init__(self, conv: ConvModule) -> None:
-        super().__init__()
-        self.conv = conv
-        self.rest = conv.in_channels
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``(N, width, H, W)`` to the same shape."""
-        first = x.shape[1] - self.rest
-        return torch.cat([x[:, :first], self.conv(x[:, first:])], dim=1)
 
 
 class PPConv(nn.Module):
