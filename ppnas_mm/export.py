@@ -1,11 +1,13 @@
 """Networks for other runtimes: ONNX, TorchScript and ``torch.export`` files, checked when written.
 
 A graph takes a normalised image batch ``(N, 3, H, W)`` of any N; H and W are fixed.  A classifier
-gives logits ``(N, classes)`` (scores before the softmax), a backbone its feature maps.
+gives logits ``(N, classes)`` (scores before the softmax), a backbone its feature maps.  It is the
+graph of the deployed form, compared with the plain one.
 """
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 from collections.abc import Callable
@@ -19,6 +21,7 @@ from torch import Tensor, nn
 from .compat import require
 from .config import ConfigError
 from .demo import load_model
+from .deploy import switch_to_deploy
 from .fileio import write_atomic
 
 TOLERANCE = 1e-4
@@ -155,7 +158,8 @@ def export_network(
         raise ConfigError(f'format {file_format!r}: expected one of {list(FORMATS)}')
     make, load = FORMATS[file_format]
     net = Plain(network.cpu().eval()).eval()
-    content = make(net, torch.zeros(2, 3, *size), notes or {})
+    deployed = switch_to_deploy(copy.deepcopy(net))
+    content = make(deployed, torch.zeros(2, 3, *size), notes or {})
     difference = _difference(net, load(content), size)
     if difference > TOLERANCE:
         raise ExportError(

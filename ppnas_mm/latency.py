@@ -64,10 +64,10 @@ def device_name(device: torch.device) -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def timings(
+def samples(
     runs: Mapping[Key, Callable[[], Any]], device: torch.device, repeats: int, warmup: int
-) -> dict[Key, float]:
-    """Return the median milliseconds of each call; the repeats go round all calls, interleaved.
+) -> dict[Key, list[float]]:
+    """Return the milliseconds of each call, repeat by repeat; they go round all calls, interleaved.
 
     Args:
         runs: What is called, by key.
@@ -98,8 +98,16 @@ def timings(
     taken: dict[Key, list[float]] = {key: [] for key in runs}
     for _ in range(repeats):
         for key, run in runs.items():
-            taken[key].append(seconds(run, numbers[key]))
-    return {key: 1e3 * statistics.median(values) for key, values in taken.items()}
+            taken[key].append(1e3 * seconds(run, numbers[key]))
+    return taken
+
+
+def timings(
+    runs: Mapping[Key, Callable[[], Any]], device: torch.device, repeats: int, warmup: int
+) -> dict[Key, float]:
+    """Return the medians of :func:`samples`."""
+    taken = samples(runs, device, repeats, warmup)
+    return {key: statistics.median(values) for key, values in taken.items()}
 
 
 @contextmanager

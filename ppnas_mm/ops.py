@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from .compat import require
+from .deploy import can_fold, fold
 from .genotype import SPACE_RULES
 
 require('mmcv')
@@ -160,6 +161,13 @@ class Separable(nn.Module):
         """Map ``(N, C_in, H, W)`` to ``(N, C_out, H / stride, W / stride)``."""
         return self.norm(self.pointwise(self.depthwise(self.act(x))))
 
+    def deployed(self) -> Separable:
+        """Fold the norm."""
+        if can_fold(self.pointwise, self.norm):
+            fold(self.pointwise, self.norm)
+            self.norm = nn.Identity()
+        return self
+
 
 def _sep_conv(kernel: int) -> OpFactory:
     def build(spec: OpSpec) -> nn.Module:
@@ -198,6 +206,15 @@ class FactorizedReduce(nn.Module):
         height, width = x.shape[-2:]
         shifted = nn.functional.pad(x, (0, width % 2, 0, height % 2))[:, :, 1::2, 1::2]
         return self.norm(torch.cat([self.even(x[:, :, ::2, ::2]), self.odd(shifted)], dim=1))
+
+    def deployed(self) -> FactorizedReduce:
+        """Fold the norm, half by half."""
+        if can_fold(self.even, self.norm) and can_fold(self.odd, self.norm):
+            half = self.even.out_channels
+            fold(self.even, self.norm, slice(half))
+            fold(self.odd, self.norm, slice(half, None))
+            self.norm = nn.Identity()
+        return self
 
 
 class Zero(nn.Module):

@@ -125,6 +125,12 @@ def _problems(own: dict[str, Any], given: dict[str, Any]) -> list[str]:
     ]
 
 
+def _advice(model: nn.Module) -> str:
+    """Say that a model in its deployed form takes no weights of the plain one."""
+    deployed = any(getattr(module, 'is_deployed', False) for module in model.modules())
+    return ' (in its deployed form: load before switch_to_deploy())' if deployed else ''
+
+
 def _listed(problems: list[str], count: int) -> str:
     return '; '.join(problems[:count]) + (' ...' if len(problems) > count else '')
 
@@ -171,8 +177,8 @@ def load_state(model: nn.Module, data: dict[str, Any], where: str) -> int:
     problems += [f'{key} is not in the model' for key in given if key not in own]
     if problems:
         raise CheckpointError(
-            f'{where} does not fit the model ({len(problems)} of {len(own)} tensors): '
-            + _listed(problems, 3)
+            f'{where} does not fit the model{_advice(model)} '
+            f'({len(problems)} of {len(own)} tensors): {_listed(problems, 3)}'
         )
     model.load_state_dict(given)
     return len(own)
@@ -215,8 +221,8 @@ def load_backbone(
     found = len(own) - len(problems)
     if not found or (problems and not allow_partial):
         raise CheckpointError(
-            f'checkpoint {checkpoint}: only {found}/{len(own)} tensors of the backbone found '
-            f'(allow_partial=True accepts some): {_listed(problems, 20)}'
+            f'checkpoint {checkpoint}: only {found}/{len(own)} tensors of the backbone'
+            f'{_advice(backbone)} found (allow_partial=True accepts some): {_listed(problems, 20)}'
         )
     fitting = {k: given[k] for k in own if k in given and given[k].shape == own[k].shape}
     backbone.load_state_dict(fitting, strict=False)

@@ -49,9 +49,11 @@ ALLOWED = {
     'ppnas_mm.genotype': ('ppnas_mm.fileio',),
     'ppnas_mm.registry': ('ppnas_mm.compat',),
     'ppnas_mm.compat': (),
-    'ppnas_mm.ops': ('ppnas_mm.compat', 'ppnas_mm.genotype'),
+    'ppnas_mm.deploy': ('ppnas_mm.compat',),
+    'ppnas_mm.ops': ('ppnas_mm.compat', 'ppnas_mm.deploy', 'ppnas_mm.genotype'),
     'ppnas_mm.backbones': (
         'ppnas_mm.backbones',
+        'ppnas_mm.deploy',
         'ppnas_mm.genotype',
         'ppnas_mm.ops',
         'ppnas_mm.registry',

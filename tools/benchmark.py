@@ -1,6 +1,7 @@
 """Benchmarks; see --help."""
 
 import argparse
+import json
 import statistics
 import subprocess
 import sys
@@ -257,20 +258,62 @@ def latency_table(args: argparse.Namespace) -> None:
         print(f'written: {args.out}')
 
 
+def latency(args: argparse.Namespace) -> None:
+    """Time the backbones side by side in their forms."""
+    import torch
+
+    from ppnas_mm import backbone_latency as measured
+    from ppnas_mm.fileio import write_atomic
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    conditions = dict(size=args.size or 224, device=args.device, dtype=args.dtype)
+    if args.memory_of:
+        name, form, batch = args.memory_of
+        print(measured.peak_memory(name, form, int(batch), **conditions))
+        return
+    names = args.networks or list(measured.BACKBONES)
+    record = measured.measure(names, args.forms, args.batches, rounds=args.rounds, **conditions)
+    for result in record['results']:
+        what = [result['network'], result['form'], str(result['batch'])]
+        # a compiler's memory is not the network's
+        if not args.no_memory and result['form'] != 'compiled':
+            result['memory'] = memory_of(args, what)
+    print(measured.latency_report(record))
+    if args.out:
+        stem = Path(args.out).with_suffix('')
+        write_atomic(stem.with_suffix('.json'), json.dumps(record, indent=1).encode())
+        write_atomic(stem.with_suffix('.md'), measured.latency_report(record).encode() + b'\n')
+        measured.draw_latency(record, stem.with_suffix('.svg'))
+        print(f'written: {stem}.json, .md, .svg')
+
+
+def memory_of(args: argparse.Namespace, what: list[str]) -> float:
+    """Return the peak memory in MiB of one backbone's forward, in a process of its own."""
+    command = [sys.executable, __file__, 'latency', '--device', args.device, '--dtype', args.dtype]
+    command += ['--size', str(args.size or 224), '--threads', str(args.threads or 0)]
+    done = subprocess.run(
+        [*command, '--memory-of', *what], capture_output=True, text=True, check=True
+    )
+    return float(done.stdout.split()[-1])
+
+
 def main() -> None:
     """Parse the arguments and run one benchmark."""
     parser = cli.new_parser(
         'Benchmarks: "params" counts parameters and multiply-adds of the backbones, "complexity" '
         'those of the detectors and segmentors; "search-step" times a step of a search beside the '
         'plain formula, which goes edge by edge, computes all gradients and, for eoinas, every '
-        'operation; "latency-table" times every candidate of the super-net of CONFIG, a search, '
+        'operation; "latency" times backbones side by side, as built, deployed and compiled; '
+        '"latency-table" times every candidate of the super-net of CONFIG, a search, '
         'and sets their sums beside measured networks.',
         'python tools/benchmark.py search-step --algorithm cdarts --batch-size 16\n'
+        '  python tools/benchmark.py latency --threads 2 --rounds 20 --out latency\n'
         '  python tools/benchmark.py latency-table configs/search/cdarts_chain_imagenet.py \\\n'
         '      --size 224 --batch-size 1 --check 5 --out latency.json',
     )
     tables = {'params': params, 'complexity': complexity}
-    parser.add_argument('what', choices=[*tables, 'search-step', 'latency-table'])
+    parser.add_argument('what', choices=[*tables, 'search-step', 'latency', 'latency-table'])
     parser.add_argument('config', nargs='?', help='latency-table: config of a search')
     parser.add_argument(
         '--algorithm', choices=['cdarts', 'darts', 'darts-2nd', 'eoinas'], default='cdarts'
@@ -279,19 +322,33 @@ def main() -> None:
     parser.add_argument('--rounds', type=int, default=5, help='timed rounds, after warming up')
     parser.add_argument('--device', choices=['cpu', 'cuda'], default='cpu')
     parser.add_argument('--memory', choices=list(FORMULATIONS), help=argparse.SUPPRESS)
-    parser.add_argument('--size', type=int, help='latency-table: side of the images')
+    parser.add_argument(
+        '--size', type=int, help='latency, latency-table: side of the images (latency: 224)'
+    )
+    parser.add_argument('--networks', nargs='+', help='latency: names as in its table')
+    forms = ['eager', 'deployed', 'compiled']
+    parser.add_argument('--forms', nargs='+', choices=forms, default=forms[:2], help='latency')
+    parser.add_argument('--batches', type=int, nargs='+', default=[1, 8], help='latency')
+    parser.add_argument('--dtype', choices=['fp32', 'bf16', 'fp16'], default='fp32', help='latency')
+    parser.add_argument('--threads', type=int, help='latency: threads of the CPU')
+    parser.add_argument('--no-memory', action='store_true', help='latency: no peak memory')
+    parser.add_argument('--memory-of', nargs=3, help=argparse.SUPPRESS)
     parser.add_argument('--channels', type=int, default=3, help='latency-table: of the images')
     parser.add_argument(
         '--check', type=int, default=5, metavar='N', help='latency-table: networks measured whole'
     )
-    parser.add_argument('--out', metavar='JSON', help='latency-table: where the table is written')
+    parser.add_argument(
+        '--out', metavar='JSON', help='latency: with .md and .svg beside it; latency-table'
+    )
     args = parser.parse_args()
     if (args.what == 'latency-table') != bool(args.config and args.size):
-        parser.error('latency-table needs CONFIG and --size, the others take neither')
+        parser.error('latency-table needs CONFIG and --size, the others take no CONFIG')
     if args.what == 'search-step':
         search_step(args)
     elif args.what == 'latency-table':
         latency_table(args)
+    elif args.what == 'latency':
+        latency(args)
     else:
         tables[args.what]()
 

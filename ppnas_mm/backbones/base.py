@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from mmengine.model import BaseModule, PretrainedInit
 from mmengine.runner import CheckpointLoader
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ..deploy import DeployError, deploy, is_plain
 from ..weights import load_backbone, load_checkpoint
 from ..zoo import SCHEME
 
@@ -57,6 +59,7 @@ class Backbone(BaseModule):
         self.out_indices = tuple(out_indices)
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
+        self.is_deployed = False
         self.feature_info: list[dict] = []
 
     def set_stages(
@@ -112,7 +115,10 @@ class Backbone(BaseModule):
         Raises:
             CheckpointError: If a pretrained file does not fit.
             TypeError: If the config of a pretrained file has an unknown key.
+            DeployError: If the backbone is in its deployed form.
         """
+        if self.is_deployed:
+            raise DeployError('the backbone is in its deployed form: init_weights() comes before')
         fresh = not self.is_init
         super().init_weights()
         if fresh:
@@ -131,8 +137,49 @@ class Backbone(BaseModule):
             for parameter in module.parameters():
                 parameter.requires_grad = False
 
+    @torch.no_grad()
+    def switch_to_deploy(self) -> Backbone:
+        """Become the form that computes the same maps fastest, in place; return ``self``.
+
+        Norms are folded into convolutions, parameters are frozen, the layout is channels-last.
+        Weights come before: the state dict has the folded tensors, and fits only a backbone of the
+        same architecture that has been switched too.  A second call does nothing.
+
+        Raises:
+            DeployError: If it is a super-net.
+        """
+        if hasattr(self, 'to_genotype'):
+            raise DeployError('a super-net has no deployed form: derive a network from it first')
+        if not self.is_deployed:
+            self.eval()
+            for name, child in self.named_children():
+                setattr(self, name, deploy(child))
+            self.eval().requires_grad_(False)
+            for module in self.modules():
+                if is_plain(module):
+                    module.to(memory_format=torch.channels_last)
+            self.is_deployed = True
+        return self
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
+        if self.is_deployed and not self.state_dict(prefix=prefix).keys() <= state_dict.keys():
+            raise DeployError(
+                'the backbone is in its deployed form, the weights are not: load them first, then '
+                'call switch_to_deploy()'
+            )
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
     def train(self, mode: bool = True) -> Backbone:
-        """Set the mode, but keep frozen stages (and norms, with ``norm_eval``) in evaluation."""
+        """Set the mode, but keep frozen stages (and norms, with ``norm_eval``) in evaluation.
+
+        Raises:
+            DeployError: If the backbone is in its deployed form, which cannot learn.
+        """
+        if mode and self.is_deployed:
+            raise DeployError(
+                'the backbone is in its deployed form, for inference only: to train, build it anew '
+                'and load the weights from before switch_to_deploy()'
+            )
         super().train(mode)
         self._freeze()
         if mode and self.norm_eval:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ..deploy import input_conv
 from ..genotype import Cell
 from ..ops import ConvStyle, OpSpec, build_op
 
@@ -78,3 +79,52 @@ class PPConv(nn.Module):
         for op, sources in zip(self.nodes, self.sources, strict=True):
             states.append(op(mean([states[i] for i in sources])))
         return torch.cat(states[self.groups :], dim=1)
+
+    def deployed(self) -> SumPPConv:
+        """Return what computes the same with sums instead of means."""
+        return SumPPConv(self)
+
+
+class SumPPConv(nn.Module):
+    """A deployed :class:`PPConv`: nodes are sums, the convolutions behind them hold the 1/count.
+
+    An identity has no weights: its node holds a multiple of what it should, and whoever reads it
+    makes up for that; who reads the output takes over by :meth:`take_scales`.
+
+    Args:
+        block: The block; it is used up.
+    """
+
+    def __init__(self, block: PPConv) -> None:
+        super().__init__()
+        self.groups, self.nodes = block.groups, block.nodes
+        self.terms: list[list[tuple[int, float]]] = []
+        scales = [1.0] * block.groups
+        for op, sources in zip(block.nodes, block.sources, strict=True):
+            first = scales[sources[0]]
+            self.terms.append([(i, scales[i] / first) for i in sources])
+            factor, conv = first / len(sources), input_conv(op)
+            if conv is not None:
+                conv.weight.mul_(factor)
+                factor = 1.0
+            elif not isinstance(op, nn.Identity):
+                self.terms[-1] = [(i, scales[i] / len(sources)) for i in sources]
+                factor = 1.0
+            scales.append(factor)
+        self.scales = scales[block.groups :]
+
+    def take_scales(self) -> list[float]:
+        """Return by what the groups of the output must be multiplied, now by the caller."""
+        scales, self.scales = self.scales, [1.0] * len(self.scales)
+        return scales
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, width, H, W)`` to the same shape."""
+        states = list(x.chunk(self.groups, dim=1))
+        for op, ((i, factor), *rest) in zip(self.nodes, self.terms, strict=True):
+            total = states[i] if factor == 1 else states[i] * factor
+            for j, more in rest:
+                total = torch.add(total, states[j], alpha=more)
+            states.append(op(total))
+        outputs = zip(states[self.groups :], self.scales, strict=True)
+        return torch.cat([y if scale == 1 else y * scale for y, scale in outputs], dim=1)

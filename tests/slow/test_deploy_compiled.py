@@ -1,0 +1,19 @@
+"""Compiled, the deployed form is one graph and computes the same."""
+
+import pytest
+import torch
+from zoo import BACKBONES, build_network, images, scramble
+
+
+@pytest.mark.parametrize('name', BACKBONES)
+@torch.no_grad()
+def test_no_graph_break(name: str) -> None:
+    net = scramble(build_network(f'ppnas_mm.{name}')).eval()
+    x = images(1, 3, 32, 32)
+    want = net(x)
+    found = torch._dynamo.explain(net.switch_to_deploy())(x)
+    assert (found.graph_count, found.graph_break_count) == (1, 0), found.break_reasons
+    torch._dynamo.reset()
+    for a, b in zip(want, torch.compile(net, fullgraph=True)(x), strict=True):
+        assert (a - b).abs().max() <= 1e-5 * a.abs().max()
+    torch._dynamo.reset()
