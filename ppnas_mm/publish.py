@@ -81,7 +81,8 @@ def _input(runner: Runner) -> dict[str, Any]:
     values = {'mean': [0.0] * size[0], 'std': [1.0] * size[0]}
     for key in values:
         if hasattr(model.data_preprocessor, key):
-            values[key] = getattr(model.data_preprocessor, key).flatten().tolist()
+            numbers = getattr(model.data_preprocessor, key).flatten().cpu().numpy()
+            values[key] = [float(str(number)) for number in numbers]  # as the config writes them
     classes = [str(name) for name in loader.dataset.metainfo['classes']]
     return {'input_size': size, 'normalisation': values, 'classes': classes}
 

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from entries import INDEX, NAMES
+from mmengine.config import Config
 from safetensors.torch import save_file
 from tasks import TASKS, classifier
 from tool import ROOT
@@ -11,6 +13,7 @@ from ppnas_mm import weights
 from ppnas_mm.genotype import Genotype
 from ppnas_mm.registry import MODELS
 from ppnas_mm.weights import PREFIXES, CheckpointError
+from ppnas_mm.zoo_index import load_genotype, load_index
 
 SMALL = dict(type='ppnas_mm.PPResNetCIFAR', depth=20, stem_channels=8, base_channels=8)
 
@@ -141,10 +144,11 @@ def test_a_misspelt_option_does_not_pass(tmp_path):
         pretrained(SMALL, save(tmp_path / 'c.pth', filled(SMALL).state_dict()), alow_partial=True)
 
 
-@pytest.mark.parametrize('folder', sorted((ROOT / 'model_zoo').glob('*/')), ids=lambda p: p.name)
-def test_shipped_backbones_load_whole(folder):
-    genotype = folder / 'genotype.json'
-    for file in folder.glob('*.safetensors'):
-        config = {**SMALL, 'stem_channels': 16, 'base_channels': 16, 'arch': str(genotype)}
-        net = pretrained(config, file)
-        assert torch.isfinite(net.eval()(torch.zeros(1, 3, 16, 16))[-1]).all()
+@pytest.mark.parametrize('name', NAMES)
+def test_shipped_backbones_load_whole(name):
+    entry = load_index(INDEX)[name]
+    config = Config.fromfile(ROOT / entry.config).model.backbone.to_dict()
+    config['arch'] = load_genotype(entry, INDEX).to_dict()
+    for url in entry.urls:
+        net = pretrained(config, INDEX.parent / url)
+        assert torch.isfinite(net.eval()(torch.zeros(1, *entry.input_size))[-1]).all()
