@@ -104,7 +104,8 @@ def measure(
     )
 
 
-def _resident(what: str) -> float:
+def resident(what: str) -> float:
+    """Return the memory of this process in MiB: ``'VmRSS'`` now, ``'VmHWM'`` at most (Linux)."""
     lines = Path('/proc/self/status').read_text().splitlines()
     return float(next(line for line in lines if line.startswith(what)).split()[1]) / 1024
 
@@ -127,9 +128,9 @@ def peak_memory(name: str, form: str, batch: int, size: int, device: str, dtype:
         return weights + (torch.cuda.max_memory_allocated() - before) / 2**20
     ctypes.CDLL(None).malloc_trim(0)
     Path('/proc/self/clear_refs').write_text('5')  # the high-water mark starts anew
-    before = _resident('VmRSS')
+    before = resident('VmRSS')
     net(x)
-    return weights + _resident('VmHWM') - before
+    return weights + resident('VmHWM') - before
 
 
 def latency_report(record: Mapping[str, Any]) -> str:

@@ -178,12 +178,6 @@ def build_step(algorithm: str, batch_size: int, device: str) -> Any:
     return step
 
 
-def high_water() -> float:
-    """Return the most memory this process has held, in MiB (Linux)."""
-    lines = Path('/proc/self/status').read_text().splitlines()
-    return float(next(line for line in lines if line.startswith('VmHWM')).split()[1]) / 1024
-
-
 def peak_memory(args: argparse.Namespace, formulation: str) -> float:
     """Return the peak memory in MiB that one step adds, measured in a process of its own."""
     command = [sys.executable, __file__, 'search-step', '--algorithm', args.algorithm]
@@ -198,6 +192,7 @@ def search_step(args: argparse.Namespace) -> None:
     """Time a joint search step beside the plain, edge-by-edge formulation, interleaved."""
     import torch
 
+    from ppnas_mm.backbone_latency import resident
     from ppnas_mm.report import table
 
     step = build_step(args.algorithm, args.batch_size, args.device)
@@ -208,9 +203,9 @@ def search_step(args: argparse.Namespace) -> None:
             step(args.memory)
             print((torch.cuda.max_memory_allocated() - before) / 2**20)
             return
-        before = high_water()
+        before = resident('VmHWM')
         step(args.memory)
-        print(high_water() - before)
+        print(resident('VmHWM') - before)
         return
     times: dict[str, list[float]] = {name: [] for name in FORMULATIONS}
     for round_ in range(args.rounds + 1):
