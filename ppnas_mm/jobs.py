@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 
 class JobError(RuntimeError):
@@ -52,9 +53,7 @@ class Jobs:
         before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             with open(log, 'a') as output:
-                code = subprocess.run(
-                    command, stdout=output, stderr=subprocess.STDOUT, env=environment
-                ).returncode
+                code = _run(command, output, environment)
         finally:
             signal.signal(signal.SIGTERM, before)
         if code:
@@ -66,6 +65,18 @@ class Jobs:
             return ''
         average = sum(self.seconds) / len(self.seconds)
         return f', about {(self.total - self.done + 1) * average / 60:.0f} min left'
+
+
+def _run(command: list[str], output: IO[str], environment: Mapping[str, str] | None) -> int:
+    """Run a command to its end, or until this process is stopped; nothing of it is left."""
+    process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
+    try:
+        return process.wait()
+    except BaseException:
+        # subprocess.run kills too, but does not wait for the end after an interrupt
+        process.kill()
+        process.wait()
+        raise
 
 
 def _error(log: Path, code: int) -> str:

@@ -1,6 +1,7 @@
 """Run by test_replicas.py under torchrun: one process's super-net is changed, both must stop."""
 
 import copy
+import os
 
 import torch
 from mmengine.dist import get_rank
@@ -36,3 +37,5 @@ for what, change in changes.items():
     except DifferentArchitecturesError as error:
         assert 'epoch 3' in str(error) and 'rank 1' in str(error)
         print(f'STOPPED {what}', flush=True)
+torch.distributed.destroy_process_group()
+os._exit(0)  # gloo's threads abort a process that they outlive
