@@ -97,13 +97,19 @@ def mixed(
 
 @pytest.mark.parametrize('groups', [1, 3, 4])
 @pytest.mark.parametrize('seed', [0, 1])
-def test_the_mixed_block_computes_equations_1_and_2(groups: int, seed: int) -> None:
+@pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
+def test_the_mixed_block_computes_equations_1_and_2(
+    groups: int, seed: int, layout: torch.memory_format
+) -> None:
     ops = sorted(SPACE_RULES['ppconv'].ops)
     net = PPConvSuperNet(depth=20, groups=groups, ops=ops).double()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in net.arch_parameters().values():
             parameter.copy_(2 * torch.randn(parameter.shape, generator=generator))
+    pruned = {groups: 0, groups + 1: groups} if groups > 1 else {}  # node: what it does not read
+    for node, source in pruned.items():
+        net.prune(f'stage2/node{node}/inputs', source)
     weights = net.mix()
     stage = [
         (weights[f'stage2/node{j}/inputs'], weights[f'stage2/node{j}/op'])
@@ -114,9 +120,11 @@ def test_the_mixed_block_computes_equations_1_and_2(groups: int, seed: int) -> N
         .double()
         .eval()
     )
-    x = images(2, 5 * groups, 9, 7, dtype=torch.float64)
+    x = images(2, 5 * groups, 9, 7, dtype=torch.float64).contiguous(memory_format=layout)
     arch = net.arch_parameters()
     alpha = [arch[f'stage2/node{j}/inputs'].tolist() for j in range(groups, 2 * groups)]
+    for node, source in pruned.items():
+        alpha[node - groups][source] = -math.inf
     beta = [arch[f'stage2/node{j}/op'].tolist() for j in range(groups, 2 * groups)]
     expected = mixed(plain.double_state(block), x, ops, alpha, beta, dilation=2)
     torch.testing.assert_close(block(x, stage), expected, rtol=1e-9, atol=1e-9)

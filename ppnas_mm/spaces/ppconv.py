@@ -61,12 +61,60 @@ class MixedPPConv(Mixed):
 
         ``weights`` holds, for each output node, those of its inputs (eq. 1) and of its ops (eq. 2).
         """
+        every = all(inputs.value is not None for inputs, _ in weights)
+        mixed = mix_groups(x, [inputs for inputs, _ in weights], self.groups) if every else None
         states = list(x.chunk(self.groups, dim=1))
         node: Any
-        for node, (inputs, ops) in zip(self.nodes, weights, strict=True):
-            y = mixed_sum(inputs, [states[i] for i in inputs.kept])
+        for j, (node, (inputs, ops)) in enumerate(zip(self.nodes, weights, strict=True)):
+            if mixed is None:
+                y = mixed_sum(inputs, [states[i] for i in inputs.kept])
+            else:
+                y = _add_nodes(mixed[j], inputs, states, self.groups)
             states.append(mixed_sum(ops, [node[self.ops[i]](y) for i in ops.kept]))
         return torch.cat(states[self.groups :], dim=1)
+
+
+def mix_groups(x: Tensor, inputs: Sequence[Weights], groups: int) -> list[Tensor]:
+    """Return what each output node reads of the input nodes: their part of the sum in eq. 1.
+
+    One matrix product over the groups takes the place of ``groups`` products and sums a node, whose
+    short runs of channels are slow to read.
+
+    Args:
+        x: ``(N, width, H, W)``; the groups lie side by side in its channels.
+        inputs: For each output node the connections kept and their scales.
+        groups: Number of groups.
+    """
+    n, _, h, w = x.shape
+    last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+    if last:
+        split = x.permute(0, 2, 3, 1).reshape(n, h, w, groups, -1).permute(3, 0, 1, 2, 4)
+    else:
+        split = x.reshape(n, groups, -1, h, w).transpose(0, 1)
+    rows = torch.stack([_row(weights, groups) for weights in inputs])
+    mixed = (rows.to(x.dtype) @ split.reshape(groups, -1)).unbind()
+    if last:
+        return [y.view(n, h, w, -1).permute(0, 3, 1, 2) for y in mixed]
+    return [y.view(n, -1, h, w) for y in mixed]
+
+
+def _row(weights: Weights, groups: int) -> Tensor:
+    """Return the scales of all input nodes, 0 for those that are not read."""
+    assert weights.value is not None
+    kept = [i for i in weights.kept if i < groups]  # ascending, so these are the first
+    row = weights.value[: len(kept)]
+    if len(kept) == groups:
+        return row
+    return row.new_zeros(groups).index_put((torch.tensor(kept, device=row.device),), row)
+
+
+def _add_nodes(y: Tensor, inputs: Weights, states: Sequence[Tensor], groups: int) -> Tensor:
+    """Add the output nodes that a node reads."""
+    assert inputs.value is not None
+    for scale, i in zip(inputs.value.unbind(), inputs.kept, strict=True):
+        if i >= groups:
+            y = torch.addcmul(y, states[i], scale.to(y.dtype))
+    return y
 
 
 @MODELS.register_module()
