@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from .compat import require
 from .deploy import can_fold, fold
+from .feature_maps import every_second
 from .genotype import SPACE_RULES
 
 require('mmcv')
@@ -203,9 +204,11 @@ class FactorizedReduce(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, C_in, H, W)`` to ``(N, C_out, ceil(H / 2), ceil(W / 2))``."""
         x = self.act(x)
-        height, width = x.shape[-2:]
-        shifted = nn.functional.pad(x, (0, width % 2, 0, height % 2))[:, :, 1::2, 1::2]
-        return self.norm(torch.cat([self.even(x[:, :, ::2, ::2]), self.odd(shifted)], dim=1))
+        padded, (height, width) = x, x.shape[-2:]
+        if torch.jit.is_tracing() or height % 2 or width % 2:
+            padded = nn.functional.pad(x, (0, width % 2, 0, height % 2))
+        halves = self.even(every_second(x, 0)), self.odd(every_second(padded, 1))
+        return self.norm(torch.cat(halves, dim=1))
 
     def deployed(self) -> FactorizedReduce:
         """Fold the norm, half by half."""

@@ -50,10 +50,18 @@ ALLOWED = {
     'ppnas_mm.registry': ('ppnas_mm.compat',),
     'ppnas_mm.compat': (),
     'ppnas_mm.deploy': ('ppnas_mm.compat',),
-    'ppnas_mm.ops': ('ppnas_mm.compat', 'ppnas_mm.deploy', 'ppnas_mm.genotype'),
+    'ppnas_mm.feature_maps': (),
+    'ppnas_mm.depthwise': (),
+    'ppnas_mm.ops': (
+        'ppnas_mm.compat',
+        'ppnas_mm.deploy',
+        'ppnas_mm.feature_maps',
+        'ppnas_mm.genotype',
+    ),
     'ppnas_mm.backbones': (
         'ppnas_mm.backbones',
         'ppnas_mm.deploy',
+        'ppnas_mm.feature_maps',
         'ppnas_mm.genotype',
         'ppnas_mm.ops',
         'ppnas_mm.registry',
@@ -71,6 +79,8 @@ ALLOWED = {
     'ppnas_mm.spaces': (
         'ppnas_mm.spaces',
         'ppnas_mm.backbones',
+        'ppnas_mm.depthwise',
+        'ppnas_mm.feature_maps',
         'ppnas_mm.genotype',
         'ppnas_mm.ops',
         'ppnas_mm.registry',

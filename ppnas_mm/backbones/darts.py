@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import torch
 import torch.utils.checkpoint as cp
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
+from ..feature_maps import cat_channels
 from ..genotype import Cell, Genotype, GenotypeError
 from ..ops import PRE_ACTIVATION, ConvStyle, FactorizedReduce, OpSpec, build_op
 from ..registry import MODELS
@@ -117,7 +117,7 @@ class CellBlock(nn.Module):
 
     def _forward(self, before: Tensor, x: Tensor, *mix: Any) -> Tensor:
         states = [self.preprocess0(before), self.preprocess1(x)]
-        return torch.cat(self.dag(states, *mix), dim=1)
+        return cat_channels(self.dag(states, *mix))
 
     def forward(self, before: Tensor, x: Tensor, *mix: Any) -> Tensor:
         """Map the outputs of the two blocks before to ``(N, nodes * channels, H', W')``.

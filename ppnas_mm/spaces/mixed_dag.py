@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..depthwise import depthwise_conv
+from ..feature_maps import every_second
 from ..genotype import Cell
 from ..ops import OpSpec, Separable, build_op
 from .base import Mixed, SuperNet
@@ -192,7 +194,7 @@ class _Leaving:
             self.active['plain'] = unit.act(self.x)
         if layout not in self.active:
             x = self.active['plain']
-            self.active[layout] = _split(x) if layout == 'split' else x[:, :, ::2, ::2]
+            self.active[layout] = _split(x) if layout == 'split' else every_second(x, 0)
         return self.active[layout]
 
     def _separable(self, modules: list[Any], targets: list[tuple[int, Tensor | None]]) -> None:
@@ -234,18 +236,17 @@ def _run_units(
 ) -> list[Tensor]:
     """Run equal chains of separable units side by side on one activated input."""
     count = len(modules)
-    y = x.repeat(1, count, 1, 1) if count > 1 else x
+    y = torch.cat([x] * count, 1) if count > 1 else x
     for level in range(len(modules[0])):
         units = [module[level] for module in modules]
         conv = units[0].depthwise
         if level:
             y = units[0].act(y)
         kernel = conv.kernel_size[0]
-        stride, padding, dilation = conv.stride, conv.padding, conv.dilation
+        stride, padding, dilation = conv.stride[0], conv.padding[0], conv.dilation[0]
         if undilated:
             stride, padding, dilation = 1, kernel // 2, 1
-        weight = _cat([u.depthwise.weight for u in units])
-        y = functional.conv2d(y, weight, None, stride, padding, dilation, groups=y.shape[1])
+        y = depthwise_conv(y, _cat([u.depthwise.weight for u in units]), stride, padding, dilation)
         y = functional.conv2d(y, _cat([u.pointwise.weight for u in units]), groups=count)
         last = level == len(modules[0]) - 1
         y = _normalise([u.norm for u in units], y, scales if last else [None] * count)

@@ -1,0 +1,49 @@
+"""Cuts and concatenations of feature maps whose gradients come back in the layout of the map.
+
+Autograd's own gradient of a slice is contiguous in the order of its dimensions, and that of a
+concatenation is a view with gaps.  Neither is wrong, but batch norms and activations before them
+then run up to eight times slower.  These compute the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def every_second(x: Tensor, start: int) -> Tensor:
+    """Return the view of every second pixel of ``(N, C, H, W)``, in both directions.
+
+    Args:
+        x: The map.
+        start: The first row and column.
+    """
+    if x.is_contiguous(memory_format=torch.channels_last):
+        return x.permute(0, 2, 3, 1)[:, start::2, start::2].permute(0, 3, 1, 2)
+    return x[:, :, start::2, start::2]
+
+
+def cat_channels(maps: Sequence[Tensor]) -> Tensor:
+    """Concatenate maps ``(N, C_i, H, W)`` along their channels."""
+    if torch.is_grad_enabled() and any(x.requires_grad for x in maps):
+        return _CatChannels.apply(*maps)
+    return torch.cat(list(maps), dim=1)
+
+
+class _CatChannels(torch.autograd.Function):
+    """Concatenation with dense gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, *maps: Tensor) -> Tensor:
+        ctx.channels = [x.shape[1] for x in maps]
+        return torch.cat(maps, dim=1)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> tuple[Tensor, ...]:
+        (grad,) = grads
+        last = grad.is_contiguous(memory_format=torch.channels_last)
+        layout = torch.channels_last if last else torch.contiguous_format
+        return tuple(g.contiguous(memory_format=layout) for g in grad.split(ctx.channels, dim=1))
