@@ -6,6 +6,7 @@ import io
 import json
 import os
 import statistics
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -217,7 +218,8 @@ def timed(
 
     Returns:
         Dicts of the name's parts, the median and the least milliseconds, and the ratio of the
-        median to that of the first run (of the same form, where names have a second part).
+        median to that of the first run (of the same form, where names have a second part).  The
+        medians also go to stderr, for whoever waits.
     """
     taken = samples(runs, torch.device(device), rounds, warmup)
     middle = {name: statistics.median(values) for name, values in taken.items()}
@@ -228,4 +230,5 @@ def timed(
         found: dict[str, Any] = dict(zip(keys, name, strict=True))
         found.update(median=middle[name], least=min(taken[name]))
         results.append({**found, 'ratio': middle[name] / middle[reference]})
+        print(f'{" ".join(name)}: {middle[name]:.1f} ms', file=sys.stderr)
     return results
