@@ -66,6 +66,17 @@ def _fold_within(module: Any) -> None:
                 module[i] = nn.Identity()
 
 
+def fold_norms(module: nn.Module) -> nn.Module:
+    """Fold the batch norms right behind plain convolutions; nothing else changes.
+
+    As mmcv's ``fuse_conv_bn``: the peer of :func:`deploy`.  In place, in evaluation mode, without
+    gradients.
+    """
+    for inner in list(module.modules()):
+        _fold_within(inner)
+    return module
+
+
 def deploy(module: nn.Module) -> nn.Module:
     """Return the deployed form of a module; the module itself is used up.
 

@@ -8,17 +8,22 @@ from typing import Any
 import pytest
 import torch
 from tool import call
-from zoo import BACKBONES
+from torch import nn
+from zoo import BACKBONES, images
 
-from ppnas_mm import backbone_latency
+from ppnas_mm.benchmarks import backbone_latency, record
+from ppnas_mm.benchmarks.networks import NETWORKS, Network
 from ppnas_mm.config import ConfigError
 
-SMALL = {n: {'type': n, **BACKBONES[n]} for n in ('PPResNetCIFAR', 'NASBench201Net')}
+SMALL = {n: Network({'type': n, **BACKBONES[n]}) for n in BACKBONES}
+TWO = ('PPResNetCIFAR', 'NASBench201Net')
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(backbone_latency, 'BACKBONES', SMALL)
+    for name, network in SMALL.items():
+        monkeypatch.setitem(NETWORKS, name, network)
+    monkeypatch.setattr(backbone_latency, 'DEFAULT', TWO)
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
@@ -35,6 +40,23 @@ def test_forms() -> None:
         backbone_latency.build('VGG', 'eager')
 
 
+@pytest.mark.parametrize('name', BACKBONES)
+def test_the_fused_form_computes_the_same_with_fewer_norms(name: str) -> None:
+    found = []
+    for form in ('eager', 'fused'):
+        torch.manual_seed(3)
+        found.append(backbone_latency.build(name, form))
+    eager, fused = found
+    x = images(2, 3, 32, 32)
+    with torch.no_grad():
+        for a, b in zip(eager(x), fused(x), strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+    norms = [sum(isinstance(m, nn.BatchNorm2d) for m in net.modules()) for net in found]
+    assert norms[1] < norms[0] and not fused.is_deployed
+    if name.startswith('PPResNet'):
+        assert not norms[1]
+
+
 def test_ratios_are_those_of_the_medians_in_the_same_form(monkeypatch: pytest.MonkeyPatch) -> None:
     taken = {
         ('PPResNetCIFAR', 'eager'): [5.0, 4.0, 90.0],
@@ -45,20 +67,23 @@ def test_ratios_are_those_of_the_medians_in_the_same_form(monkeypatch: pytest.Mo
     seen = []
 
     def samples(runs: Any, device: torch.device, rounds: int, warmup: int) -> Any:
-        seen.append(({key: run()[0].shape[0] for key, run in runs.items()}, rounds))
+        maps = [run()[0] for run in runs.values()]
+        assert list(runs) == list(taken)
+        seen.append(({m.shape[0] for m in maps}, {m.dtype for m in maps}, rounds))
         return taken
 
-    monkeypatch.setattr(backbone_latency, 'samples', samples)
-    forms = ('eager', 'deployed')
-    record = backbone_latency.measure(list(SMALL), forms, (2, 3), size=16, rounds=7)
-    assert seen == [(dict.fromkeys(taken, batch), 7) for batch in (2, 3)]
-    found = {(r['network'], r['form'], r['batch']): r for r in record['results']}
-    assert len(found) == 8
-    values = [found['NASBench201Net', form, 3] for form in forms]
+    monkeypatch.setattr(record, 'samples', samples)
+    given = dict(batches=(2, 3), sizes=(16,), dtypes=('fp32', 'bf16'), rounds=7, memory=False)
+    result = backbone_latency.measure(TWO, ('eager', 'deployed'), **given)  # type: ignore[arg-type]
+    types = (torch.float32, torch.bfloat16)
+    assert seen == [({batch}, {dtype}, 7) for dtype in types for batch in (2, 3)]
+    found = {(r['network'], r['form'], r['batch'], r['dtype']): r for r in result.results}
+    assert len(found) == 16
+    values = [found['NASBench201Net', form, 3, 'fp32'] for form in ('eager', 'deployed')]
     assert [(v['median'], v['least'], v['ratio']) for v in values] == [(10, 9, 2), (3, 1, 1.5)]
-    assert '| NASBench201Net | deployed |     3 |        3.0 |       1.0 |' in (
-        backbone_latency.latency_report(record)
-    )
+    lines = [''.join(line.split()) for line in result.report().splitlines()]
+    assert '|NASBench201Net|deployed|bf16|3|3.0|1.0|1.50|' in lines
+    assert '16x16' in lines[-1] and 'fp32' not in lines[-1] and '7interleavedrounds' in lines[-1]
 
 
 def test_memory_holds_weights_and_maps() -> None:
@@ -66,17 +91,20 @@ def test_memory_holds_weights_and_maps() -> None:
     size, batch = 128, 16
     megabytes = batch * 8 * size * size * 4 / 2**20
     for form in ('eager', 'deployed'):
-        found = backbone_latency.peak_memory('NASBench201Net', form, batch, size, 'cpu', 'fp32')
+        found = backbone_latency.forward_memory('NASBench201Net', form, batch, size, 'cpu', 'fp32')
         assert megabytes / 2 < found < 40 * megabytes
 
 
 def test_the_tool(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    options = ['--size', 16, '--rounds', 1, '--batches', 1, 2, '--no-memory', '--threads', 1]
-    assert call('benchmark.py', 'latency', *options, '--out', tmp_path / 'x.json') == 0
+    options = ['--size', 16, 24, '--rounds', 1, '--batches', 1, 2, '--no-memory', '--threads', 1]
+    options += ['--forms', 'eager', 'deployed', '--out', tmp_path / 'x']
+    assert call('benchmark.py', 'latency', *options) == 0
     printed = capsys.readouterr().out
-    record = json.loads((tmp_path / 'x.json').read_text())
-    assert (record['threads'], record['size'], record['rounds']) == (1, 16, 1)
-    assert len(record['results']) == 2 * 2 * len(SMALL)
+    found = json.loads((tmp_path / 'x.json').read_text())
+    assert list(found) == ['what', 'conditions', 'results', 'command']
+    assert (found['conditions']['threads'], found['conditions']['rounds']) == (1, 1)
+    assert 'python tools/benchmark.py latency --size 16 24 --rounds 1' in found['command']
+    assert len(found['results']) == 2 * 2 * 2 * len(TWO)
     assert (tmp_path / 'x.md').read_text().strip() in printed
     assert b'<svg' in (tmp_path / 'x.svg').read_bytes()
     assert call('benchmark.py', 'latency', '--networks', 'VGG', '--size', 16) == 2

@@ -345,4 +345,4 @@ def test_the_tool_writes_a_table_of_the_config(tmp_path: Path, capsys: Any) -> N
     assert (table.measured['batch_size'], table.measured['input_shape']) == (2, [3, 8, 8])
     assert all(value > 0 for row in table.entries.values() for value in row)
     assert call('benchmark.py', 'latency-table', DIGITS) == 2
-    assert 'latency-table needs CONFIG and --size' in capsys.readouterr().err
+    assert 'required: --size' in capsys.readouterr().err

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 from drawn import NET, build
-from plain_dag import every_operation
 from tasks import classifier_batch, search_optimizers
 from zoo import count_multiplications, images
 
 from ppnas_mm.algorithms.distillation import captured
 from ppnas_mm.algorithms.gdas import Temperature
+from ppnas_mm.benchmarks.plain import every_operation
 
 
 def test_the_temperatures_of_the_papers() -> None:

@@ -73,6 +73,19 @@ ALLOWED = {
     'ppnas_mm.selection': ('ppnas_mm.spaces.mixture',),
     'ppnas_mm.costs': ('ppnas_mm.fileio', 'ppnas_mm.spaces.base', 'ppnas_mm.spaces.mixture'),
     'ppnas_mm.statistics': (),
+    'ppnas_mm.benchmarks': (
+        'ppnas_mm.benchmarks',
+        'ppnas_mm.algorithms',
+        'ppnas_mm.compat',
+        'ppnas_mm.config',
+        'ppnas_mm.deploy',
+        'ppnas_mm.fileio',
+        'ppnas_mm.latency',
+        'ppnas_mm.registry',
+        'ppnas_mm.report',
+        'ppnas_mm.spaces',
+        'ppnas_mm.version',
+    ),
     'ppnas_mm.mmdet_parts': ('ppnas_mm.compat',),
     'ppnas_mm.mmpretrain_parts': ('ppnas_mm.compat',),
     'ppnas_mm.mmseg_parts': ('ppnas_mm.compat',),
@@ -126,6 +139,12 @@ def test_light_modules_need_only_the_standard_library(module: str) -> None:
 def test_no_library_is_needed_for_networks_and_searches(package: str) -> None:
     for module in members(package):
         assert not [n for n in imported(module) if any(below(n, lib) for lib in LIBRARIES)]
+
+
+def test_only_the_tool_imports_the_benchmarks() -> None:
+    for module in FILES:
+        if not below(module, 'ppnas_mm.benchmarks'):
+            assert not [n for n in imported(module) if below(n, 'ppnas_mm.benchmarks')], module
 
 
 def test_the_scan_sees_imports() -> None:

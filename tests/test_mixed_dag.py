@@ -10,10 +10,10 @@ import plain
 import pytest
 import torch
 from mmengine.config import ConfigDict
-from plain_dag import edge_by_edge
 from torch import Tensor, nn
 from zoo import build_super_net, images, scramble
 
+from ppnas_mm.benchmarks.plain import edge_by_edge
 from ppnas_mm.registry import MODELS
 from ppnas_mm.spaces import DARTSSuperNet, Fixed, mixed_dag
 from ppnas_mm.spaces.darts import DARTS_OPS

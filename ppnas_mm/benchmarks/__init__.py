@@ -1,0 +1,1 @@
+"""What ``tools/benchmark.py`` measures; each measurement returns a ``record.Record``."""

@@ -1,0 +1,87 @@
+"""Latency of backbones side by side, in several forms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import product
+from typing import Any
+
+import torch
+
+from ..deploy import fold_norms
+from .memory import in_own_process, peak_memory, weights
+from .networks import DTYPES, named
+from .record import Record, conditions, timed
+
+DEFAULT = (
+    'ResNet-50-vd',
+    'Res2Net-50-vd',
+    'PP-ResNet-50',
+    'DARTSNet',
+    'ChainNet',
+    'MobileNASNet',
+)
+FORMS = ('eager', 'fused', 'deployed', 'compiled')
+"""As built; that, norms folded into plain convolutions; after ``switch_to_deploy()``; that,
+compiled by ``torch.compile``."""
+
+
+@torch.no_grad()
+def build(name: str, form: str, device: str = 'cpu', dtype: str = 'fp32') -> Any:
+    """Return a backbone of the table in one of the :data:`FORMS`.
+
+    Raises:
+        ConfigError: If the name is unknown.
+    """
+    net = named([name])[name].build().to(device, DTYPES[dtype]).eval()
+    if form == 'eager':
+        return net
+    if form == 'fused':
+        return fold_norms(net)
+    net = net.switch_to_deploy()
+    return {'deployed': net, 'compiled': torch.compile(net)}[form]
+
+
+def images(batch: int, size: int, device: str = 'cpu', dtype: str = 'fp32') -> torch.Tensor:
+    """Return random images."""
+    return torch.randn(batch, 3, size, size).to(device, DTYPES[dtype])
+
+
+@torch.inference_mode()
+def measure(
+    names: Sequence[str] = DEFAULT,
+    forms: Sequence[str] = FORMS[:3],
+    batches: Sequence[int] = (1, 8),
+    sizes: Sequence[int] = (224,),
+    dtypes: Sequence[str] = ('fp32',),
+    device: str = 'cpu',
+    rounds: int = 20,
+    warmup: int = 3,
+    memory: bool = True,
+) -> Record:
+    """Measure forwards; the rounds of an input go round all networks and forms, interleaved.
+
+    ``memory``: also the peak memory, weights and one forward, but not a compiler's.
+    """
+    results = []
+    for dtype in dtypes:
+        nets = {(n, f): build(n, f, device, dtype) for n in names for f in forms}
+        for size, batch in product(sizes, batches):
+            x = images(batch, size, device, dtype)
+            runs: dict[tuple, Callable] = {key: partial(net, x) for key, net in nets.items()}
+            where = dict(dtype=dtype, size=size, batch=batch)
+            for found in timed(('network', 'form'), runs, device, rounds, warmup):
+                found = {'network': found['network'], 'form': found['form'], **where, **found}
+                if memory and found['form'] != 'compiled':
+                    what = (found['network'], found['form'], batch, size, device, dtype)
+                    found['memory'] = in_own_process(forward_memory, *what)
+                results.append(found)
+    return Record('latency', conditions(device, rounds=rounds), results)
+
+
+@torch.inference_mode()
+def forward_memory(name: str, form: str, batch: int, size: int, device: str, dtype: str) -> float:
+    """Return the MiB of the weights and what a forward needs besides at most."""
+    net, x = build(name, form, device, dtype), images(batch, size, device, dtype)
+    return weights(net) + peak_memory(partial(net, x), device)

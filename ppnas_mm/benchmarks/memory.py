@@ -1,0 +1,54 @@
+"""Peak memory of a call; on a CPU that of the whole process, so in one of its own."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+T = TypeVar('T')
+
+
+def resident(what: str) -> float:
+    """Return the memory of this process in MiB: ``'VmRSS'`` now, ``'VmHWM'`` at most (Linux)."""
+    lines = Path('/proc/self/status').read_text().splitlines()
+    return float(next(line for line in lines if line.startswith(what)).split()[1]) / 1024
+
+
+def weights(module: nn.Module) -> float:
+    """Return the MiB of the parameters and buffers."""
+    tensors = [*module.parameters(), *module.buffers()]
+    return sum(t.numel() * t.element_size() for t in tensors) / 2**20
+
+
+def peak_memory(call: Callable[[], Any], device: str) -> float:
+    """Return the MiB that a call adds at most to what is there; it is called once before.
+
+    On a CPU it needs Linux with glibc, and a process that does nothing else.
+    """
+    call()
+    if device == 'cuda':
+        before = float(torch.cuda.memory_allocated())
+        torch.cuda.reset_peak_memory_stats()
+        call()
+        return (torch.cuda.max_memory_allocated() - before) / 2**20
+    ctypes.CDLL(None).malloc_trim(0)
+    Path('/proc/self/clear_refs').write_text('5')  # the high-water mark starts anew
+    before = resident('VmRSS')
+    call()
+    return resident('VmHWM') - before
+
+
+def in_own_process(function: Callable[..., T], *arguments: Any) -> T:
+    """Return what a function of a module returns in a new process of as many threads as here."""
+    threads = torch.get_num_threads()
+    with ProcessPoolExecutor(
+        1, get_context('spawn'), initializer=torch.set_num_threads, initargs=(threads,)
+    ) as pool:
+        return pool.submit(function, *arguments).result()
