@@ -1,6 +1,6 @@
 """A cell with every candidate on every edge, computed source node by source node.
 
-The plain formula goes edge by edge (``ppnas_mm/benchmarks/plain.py``).  Here what leaves one node is shared:
+The plain formula goes edge by edge (``benchmarks/plain.py``).  Here what leaves one node is shared:
 each pool is computed once, ``none`` never, the activation once, equal convolutions are merged
 into one call where that pays, weights scale inside of the norms, and convolutions of dilation 2
 run undilated on the even and odd pixels (outputs and gradients stay the same).
