@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -121,16 +121,24 @@ def peak_memory(name: str, form: str, batch: int, size: int, device: str, dtype:
     tensors = [*net.parameters(), *net.buffers()]
     weights = sum(t.numel() * t.element_size() for t in tensors) / 2**20
     net(x)
+    return weights + added_memory(partial(net, x), device)
+
+
+def added_memory(run: Callable[[], Any], device: str) -> float:
+    """Return the MiB that a call needs at most besides what is in use.
+
+    On a CPU call it in a process of its own (Linux with glibc), after a first such call.
+    """
     if device == 'cuda':
         before = float(torch.cuda.memory_allocated())
         torch.cuda.reset_peak_memory_stats()
-        net(x)
-        return weights + (torch.cuda.max_memory_allocated() - before) / 2**20
+        run()
+        return (torch.cuda.max_memory_allocated() - before) / 2**20
     ctypes.CDLL(None).malloc_trim(0)
     Path('/proc/self/clear_refs').write_text('5')  # the high-water mark starts anew
     before = resident('VmRSS')
-    net(x)
-    return weights + resident('VmHWM') - before
+    run()
+    return resident('VmHWM') - before
 
 
 def latency_report(record: Mapping[str, Any]) -> str:

@@ -229,6 +229,36 @@ def search_step(args: argparse.Namespace) -> None:
     print(table(['formulation', 'seconds', 'speed', 'peak memory, MiB'], rows))
 
 
+def kept_activations(args: argparse.Namespace) -> None:
+    """Print the memory of a training step of the super-nets, without and with checkpointing."""
+    import torch
+
+    from ppnas_mm import activations
+    from ppnas_mm.report import table
+
+    if args.memory_of:
+        name, with_cp, batch = args.memory_of
+        print(activations.peak_memory(name, with_cp == 'with_cp', int(batch), args.device))
+        return
+    rows = []
+    for name in args.networks or activations.SUPER_NETS:
+        kept, peaks = [], []
+        for word in ('plain', 'with_cp'):
+            net, size = activations.build(name, word == 'with_cp', args.device)
+            x = torch.randn(args.batch_size, 3, size, size, device=args.device)
+            kept.append(activations.kept_activations(net, x))
+            command = [sys.executable, __file__, 'activations', '--device', args.device]
+            command += ['--memory-of', name, word, str(args.batch_size)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            peaks.append(float(done.stdout.split()[-1]))
+        rows.append([name])
+        for without, again in (kept, peaks):
+            rows[-1] += [f'{without:.0f}', f'{again:.0f}', f'{again / without:.2f}']
+    print(f'batch {args.batch_size}, {args.device}, MiB')
+    columns = ['kept', 'with_cp', 'ratio', 'peak', 'with_cp', 'ratio']
+    print(table(['super-net', *columns], rows))
+
+
 def latency_table(args: argparse.Namespace) -> None:
     """Time every candidate of a search's super-net; compare the sums with derived networks."""
     from mmengine.registry import MODELS, DefaultScope
@@ -293,13 +323,22 @@ def memory_of(args: argparse.Namespace, what: list[str]) -> float:
     return float(done.stdout.split()[-1])
 
 
+WITH_OPTIONS = {
+    'search-step': search_step,
+    'activations': kept_activations,
+    'latency': latency,
+    'latency-table': latency_table,
+}
+
+
 def main() -> None:
     """Parse the arguments and run one benchmark."""
     parser = cli.new_parser(
         'Benchmarks: "params" counts parameters and multiply-adds of the backbones, "complexity" '
         'those of the detectors and segmentors; "search-step" times a step of a search beside the '
         'plain formula, which goes edge by edge, computes all gradients and, for eoinas, every '
-        'operation; "latency" times backbones side by side, as built, deployed and compiled; '
+        'operation; "activations" sets the memory of a super-net\'s step beside that with '
+        'checkpointing; "latency" times backbones side by side, as built, deployed and compiled; '
         '"latency-table" times every candidate of the super-net of CONFIG, a search, '
         'and sets their sums beside measured networks.',
         'python tools/benchmark.py search-step --algorithm cdarts --batch-size 16\n'
@@ -308,7 +347,7 @@ def main() -> None:
         '      --size 224 --batch-size 1 --check 5 --out latency.json',
     )
     tables = {'params': params, 'complexity': complexity}
-    parser.add_argument('what', choices=[*tables, 'search-step', 'latency', 'latency-table'])
+    parser.add_argument('what', choices=[*tables, *WITH_OPTIONS])
     parser.add_argument('config', nargs='?', help='latency-table: config of a search')
     parser.add_argument(
         '--algorithm', choices=['cdarts', 'darts', 'darts-2nd', 'eoinas'], default='cdarts'
@@ -320,7 +359,7 @@ def main() -> None:
     parser.add_argument(
         '--size', type=int, help='latency, latency-table: side of the images (latency: 224)'
     )
-    parser.add_argument('--networks', nargs='+', help='latency: names as in its table')
+    parser.add_argument('--networks', nargs='+', help='latency, activations: names as in the table')
     forms = ['eager', 'deployed', 'compiled']
     parser.add_argument('--forms', nargs='+', choices=forms, default=forms[:2], help='latency')
     parser.add_argument('--batches', type=int, nargs='+', default=[1, 8], help='latency')
@@ -338,14 +377,10 @@ def main() -> None:
     args = parser.parse_args()
     if (args.what == 'latency-table') != bool(args.config and args.size):
         parser.error('latency-table needs CONFIG and --size, the others take no CONFIG')
-    if args.what == 'search-step':
-        search_step(args)
-    elif args.what == 'latency-table':
-        latency_table(args)
-    elif args.what == 'latency':
-        latency(args)
-    else:
+    if args.what in tables:
         tables[args.what]()
+    else:
+        WITH_OPTIONS[args.what](args)
 
 
 if __name__ == '__main__':
