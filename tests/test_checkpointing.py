@@ -2,7 +2,6 @@
 
 import copy
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from tasks import classifier, classifier_batch, search_optimizers
 from test_algorithms import batch_for, build, every_algorithm
 from tool import call
 from torch import Tensor, nn
-from zoo import NETWORKS, SPACES, build_network, images
+from zoo import SPACES, build_network, images
 
 from ppnas_mm import activations
 from ppnas_mm.spaces import SuperNet
@@ -45,20 +44,7 @@ def test_a_step_of_a_search_stays_the_same(name: str, option: str) -> None:
     expected, found = stepped(name), stepped(name, **{option: True})
     assert expected.keys() == found.keys()
     for key, value in expected.items():
-        torch.testing.assert_close(found[key], value, rtol=1e-9, atol=1e-10, msg=lambda m: key + m)
-
-
-@pytest.mark.parametrize(
-    'name', [n for n in NETWORKS if issubclass(activations.MODELS.get(n), SuperNet)]
-)
-def test_channels_last_changes_no_gradient(name: str) -> None:
-    gradients = []
-    for layout in (torch.contiguous_format, torch.channels_last):
-        net = build_network(name).double().train().to(memory_format=layout)
-        sum((m * m).mean() for m in net(images(2, 3, 16, 16, dtype=torch.float64))).backward()
-        gradients.append({n: p.grad for n, p in net.named_parameters()})
-    for key, gradient in gradients[0].items():
-        torch.testing.assert_close(gradients[1][key], gradient)
+        assert torch.allclose(found[key], value, rtol=1e-9, atol=1e-10), key
 
 
 # -- random draws ----------------------------------------------------------------------------------
@@ -107,7 +93,7 @@ def test_kept_storages_are_counted_once_and_without_parameters() -> None:
 
 @pytest.mark.parametrize('name', ['PP-NAS, depth 110', 'DARTS, 8 cells, 16 channels', 'mobile'])
 def test_large_super_nets_keep_less_than_half(name: str) -> None:
-    x = images(2, 3, 32, 32)
+    x = images(2, 3, 16, 16)
     plain, again = (
         activations.kept_activations(activations.build(name, with_cp)[0], x)
         for with_cp in (False, True)
@@ -116,10 +102,9 @@ def test_large_super_nets_keep_less_than_half(name: str) -> None:
 
 
 def test_the_benchmark_reports(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    small = {k: v for k, v in SPACES['nasbench201'].items()}
-    monkeypatch.setattr(activations, 'SUPER_NETS', {'small': (small, 16)})
+    monkeypatch.setattr(activations, 'SUPER_NETS', {'small': (SPACES['nasbench201'], 16)})
     peaks = iter([40.0, 10.0])
     monkeypatch.setattr('subprocess.run', lambda *a, **k: Printed(f'{next(peaks)}\n'))
     assert call('benchmark.py', 'activations', '--batch-size', 2) == 0
