@@ -209,7 +209,6 @@ def test_a_search_on_a_cpu_takes_the_flag(tmp_path: Path, monkeypatch: pytest.Mo
     with Numbers() as numbers:
         call('search.py', DIGITS, '--amp', *options)  # one epoch is too short to derive
     assert (tmp_path / 'epoch_1.pth').is_file()
-    trained = {dtype for name, dtype in numbers.seen if name == 'convolution_backward'}
-    assert trained == {torch.bfloat16}
+    assert numbers.types_of('convolution_backward') == {torch.bfloat16}
     state = torch.load(tmp_path / 'epoch_1.pth', weights_only=True)['state_dict']
     assert not any(value.dtype == torch.bfloat16 for value in state.values())

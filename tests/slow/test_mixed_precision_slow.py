@@ -9,8 +9,8 @@ import pytest
 import torch
 from tasks import PYRAMIDS, TASKS, search_optimizers
 from test_algorithms import batch_for, build, every_algorithm
-from test_mixed_precision import MIXED, check_search, check_spread
-from tool import DIGITS, TINY, call
+from test_mixed_precision import MIXED, Numbers, check_search, check_spread
+from tool import DIGITS, RETRAIN, TINY, TINY_TRAIN, call
 from zoo import SPACES, build_super_net, images
 
 
@@ -67,3 +67,10 @@ def test_whole_searches_choose_alike(tmp_path: Path) -> None:
     spread = [float(abs(a - b).mean()) for a, b in combinations(single, 2)]
     print(f'precision {twins}, seeds {spread}')
     assert max(twins) < min(spread)
+
+
+def test_a_network_is_trained_in_bfloat16(tmp_path: Path) -> None:
+    with Numbers() as numbers:
+        run = ['train.py', RETRAIN, '--amp', '--work-dir', tmp_path, '--cfg-options', *TINY_TRAIN]
+        assert call(*run) == 0
+    assert numbers.types_of('convolution_backward') == {torch.bfloat16}
