@@ -85,7 +85,9 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--seed', type=int, help='random seed; default: the one of the config, or 0'
     )
-    parser.add_argument('--amp', action='store_true', help='mixed precision (needs a GPU)')
+    parser.add_argument(
+        '--amp', action='store_true', help='mixed precision: float16 on a GPU, bfloat16 on a CPU'
+    )
 
 
 def _launch_on_cpu(config: Any) -> None:
@@ -109,7 +111,7 @@ def load_run(args: argparse.Namespace) -> Any:
     import torch
 
     from .compat import guard_torchvision, require
-    from .config import ConfigError, load_config, replace_sync_bn
+    from .config import load_config, replace_sync_bn
     from .weights import refuse_code
 
     guard_torchvision()
@@ -130,13 +132,20 @@ def load_run(args: argparse.Namespace) -> Any:
     randomness['seed'] = randomness.get('seed') or 0 if seed is None else seed
     config.randomness = randomness
     if getattr(args, 'amp', False):
-        if not torch.cuda.is_available():
-            raise ConfigError('--amp needs a GPU; run without it')
-        wrapper = config.optim_wrapper
-        part = wrapper.get('weights', wrapper)
+        _mix_precision(config.optim_wrapper, torch.cuda.is_available())
+    return config
+
+
+def _mix_precision(wrapper: Any, gpu: bool) -> None:
+    """Let the optimizer of the weights run all forward passes in mixed precision."""
+    part = wrapper.get('weights', wrapper)
+    if gpu:
         part['type'] = 'AmpOptimWrapper'
         part.setdefault('loss_scale', 'dynamic')
-    return config
+        return
+    part['type'] = 'ppnas_mm.BFloat16OptimWrapper'
+    for key in ('loss_scale', 'dtype'):  # of the wrapper for a GPU
+        part.pop(key, None)
 
 
 def set_genotype(config: Any, path: str) -> None:

@@ -142,13 +142,6 @@ def test_a_pickle_with_code_is_refused(tmp_path, suffix):
     assert not (tmp_path / 'exploded').exists()
 
 
-def test_amp_without_gpu(capsys, tmp_path):
-    if torch.cuda.is_available():
-        pytest.skip('has a GPU')
-    command = ['search.py', DIGITS, '--amp', '--work-dir', tmp_path, '--cfg-options', *TINY]
-    assert '--amp needs a GPU' in fails(capsys, *command)
-
-
 def test_search_json_is_never_pickled(tmp_path):
     (tmp_path / 'search.json').write_text(json.dumps({'config': '../../etc/passwd', 'seed': 0}))
     assert call('derive.py', tmp_path, '--out', tmp_path / 'out') == 2

@@ -92,6 +92,13 @@ def search_step(args: argparse.Namespace) -> Any:
     return measured.measure(args.algorithm, *given, memory=not args.no_memory)
 
 
+def activations(args: argparse.Namespace) -> Any:
+    """Measure the memory of a super-net's step, without and with checkpointing."""
+    from ppnas_mm.benchmarks import activations as measured
+
+    return measured.measure(args.networks, args.batch_size, args.device)
+
+
 def epoch(args: argparse.Namespace) -> Any:
     """Time the parts of an epoch of CONFIG."""
     from ppnas_mm.benchmarks import epoch as measured
@@ -155,8 +162,9 @@ def new_parser() -> argparse.ArgumentParser:
     ) -> argparse.ArgumentParser:
         one = commands.add_parser(name, help=text, description=text)
         one.set_defaults(run=run)
-        if timed and name != 'epoch':
+        if timed and name not in ('epoch', 'activations'):
             one.add_argument('--rounds', type=int, help='timed rounds, after warming up')
+        if timed and name != 'epoch':
             one.add_argument('--device', choices=['cpu', 'cuda'], default='cpu')
         if timed:
             one.add_argument('--threads', type=int, help='of the CPU; default: the environment')
@@ -189,6 +197,9 @@ def new_parser() -> argparse.ArgumentParser:
     one.add_argument('--size', type=int, nargs=1, default=[32])
     one.add_argument('--no-memory', action='store_true', help='no peak memory')
     one.add_argument('--profile', action='store_true', help="print torch's profile of ours instead")
+    one = add('activations', activations, "memory of a super-net's step beside that with with_cp")
+    one.add_argument('--networks', nargs='+', default=[], help='names as in the table')
+    one.add_argument('--batch-size', type=int, default=4)
     one = add('epoch', epoch, 'where the time of an epoch of CONFIG goes')
     cli.add_run_arguments(one)
     one.add_argument('--epochs', type=int, default=1, help='timed epochs, after one to warm up')

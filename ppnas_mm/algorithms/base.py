@@ -79,7 +79,9 @@ class SearchAlgorithm(BaseModel):
             return outputs
         # mmpretrain's name for its loss is the one that the sum is logged under
         outputs = {'loss_task' if k == 'loss' else k: v for k, v in outputs.items()}
-        return {**outputs, **self.arch_losses()}
+        # sums over a few small parameters: mixed precision would save nothing there, only round
+        with torch.autocast(next(self.parameters()).device.type, enabled=False):
+            return {**outputs, **self.arch_losses()}
 
     def val_step(self, data: Any) -> Any:
         """Predict as the wrapped model does."""

@@ -166,7 +166,8 @@ class IntrospectiveDistillation(nn.Module):
     def levels(self, features: Sequence[Tensor], logits: Tensor) -> list[Tensor]:
         """Return the weighted logits of each level, one row a sample (or pixel)."""
         embedded = [head(x) for head, x in zip(self.heads, features, strict=True)]
-        weights = torch.unbind(self.ensemble.softmax(0))
+        # one number each, not a scalar: a scalar would leave half precision as it is
+        weights = self.ensemble.softmax(0).split(1)
         levels = zip(weights, [*embedded, logits], strict=True)
         return [weight * _rows(level) for weight, level in levels]
 

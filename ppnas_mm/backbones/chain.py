@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch.utils.checkpoint as cp
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
@@ -19,6 +18,7 @@ from ..genotype import Cell, Genotype, GenotypeError
 from ..ops import ConvStyle, MBConv, OpSpec, build_op, round_channels
 from ..registry import MODELS
 from .base import Backbone
+from .recompute import run_block
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,13 @@ ChainFactory = Callable[[str, list[OpSpec]], nn.Module]
 
 
 class Chain(nn.Module):
-    """A stage of one architecture: its operations, one after another."""
+    """A stage of one architecture: its operations, one after another.
+
+    Attributes:
+        with_cp: Whether to trade compute for memory, block by block; the macro network sets it.
+    """
+
+    with_cp = False
 
     def __init__(self, cell: Cell, specs: Sequence[OpSpec]) -> None:
         super().__init__()
@@ -62,7 +68,9 @@ class Chain(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, C_in, H, W)`` to ``(N, C, H / stride, W / stride)``."""
-        return self.nodes(x)
+        for block in self.nodes:
+            x = run_block(block, block, x, with_cp=self.with_cp)
+        return x
 
 
 class MacroChain(Backbone):
@@ -86,7 +94,7 @@ class MacroChain(Backbone):
             (the reference's segmentation); ``None``: no such convolution.
         in_channels: Channels of the images.
         conv_cfg, norm_cfg, act_cfg: As in ``mmcv.cnn.ConvModule``; the activation is the plan's.
-        with_cp: Whether to trade compute for memory, stage by stage.
+        with_cp: Whether to trade compute for memory, block by block.
         out_indices: Output stages that are returned; ``None``: all.
         frozen_stages, norm_eval, init_cfg: See :class:`Backbone`.
         strides: Strides of the searched stages, 1 or 2 each; ``None``: the plan's.
@@ -147,7 +155,9 @@ class MacroChain(Backbone):
             planes = round_channels(planes * width)
             specs = [OpSpec(channels, planes, style, stride)]
             specs += [OpSpec(planes, planes, style)] * (depth - 1)
-            layers[-1].append(chain(name, specs))
+            stage: Any = chain(name, specs)
+            stage.with_cp = with_cp
+            layers[-1].append(stage)
             channels, total = planes, total * stride
             info[-1][1:] = [channels, total]
         if last_channels is not None:
@@ -177,10 +187,9 @@ class MacroChain(Backbone):
         for s, layer in enumerate(self.stages):
             for member in layer:  # type: ignore[attr-defined]
                 given = () if mix is None or not hasattr(member, 'cell') else (mix[member.cell],)
-                if self.with_cp and x.requires_grad:
-                    x = cp.checkpoint(member, x, *given, use_reentrant=False)
-                else:
-                    x = member(x, *given)
+                # a stage sees to its blocks itself; left is the last convolution
+                again = self.with_cp and not hasattr(member, 'nodes')
+                x = run_block(member, member, x, *given, with_cp=again)
             if s in self.out_indices:
                 outputs[s] = x
         return tuple(outputs[s] for s in self.out_indices)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import torch.utils.checkpoint as cp
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
@@ -20,6 +19,7 @@ from ..genotype import Cell, Genotype, GenotypeError
 from ..ops import PRE_ACTIVATION, ConvStyle, FactorizedReduce, OpSpec, build_op
 from ..registry import MODELS
 from .base import Backbone
+from .recompute import run_block
 
 DAGFactory = Callable[[str, OpSpec], nn.Module]
 """Builds the inner graph from the name of the cell and what its operations are built for.
@@ -124,9 +124,7 @@ class CellBlock(nn.Module):
 
         ``mix`` is what a super-net passes on to its inner graphs.
         """
-        if self.with_cp and x.requires_grad:
-            return cp.checkpoint(self._forward, before, x, *mix, use_reentrant=False)
-        return self._forward(before, x, *mix)
+        return run_block(self, self._forward, before, x, *mix, with_cp=self.with_cp)
 
 
 VARIANTS = ('cifar', 'imagenet', 'segmentation')
@@ -158,7 +156,7 @@ class MacroDARTS(Backbone):
         in_channels: Channels of the images.
         conv_cfg, norm_cfg, act_cfg: As in ``mmcv.cnn.ConvModule``; ``affine=False`` of the norms
             does not hold for the stem.
-        with_cp: Whether to trade compute for memory.
+        with_cp: Whether to trade compute for memory, cell by cell.
         out_indices, frozen_stages, norm_eval, init_cfg: See :class:`Backbone`.
 
     Raises:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch.utils.checkpoint as cp
 from torch import Tensor, nn
 
 from ..genotype import Genotype, GenotypeError
@@ -17,6 +16,7 @@ from ..ops import PRE_ACTIVATION, ConvStyle, OpSpec
 from ..registry import MODELS
 from .base import Backbone
 from .darts import CellDAG, DAGFactory
+from .recompute import run_block
 
 STAGES = 3
 
@@ -73,7 +73,7 @@ class MacroNB201(Backbone):
         in_channels: Channels of the images.
         conv_cfg, norm_cfg, act_cfg: As in ``mmcv.cnn.ConvModule``; ``affine=False`` of the norms
             holds for the cells only.
-        with_cp: Whether to trade compute for memory.
+        with_cp: Whether to trade compute for memory, cell by cell.
         out_indices, frozen_stages, norm_eval, init_cfg: See :class:`Backbone`.
 
     Raises:
@@ -125,10 +125,7 @@ class MacroNB201(Backbone):
         for s, stage in enumerate(self.stages):
             for block in stage:  # type: ignore[attr-defined]
                 given = (mix['cell'],) if mix is not None and isinstance(block, SumCell) else ()
-                if self.with_cp and x.requires_grad:
-                    x = cp.checkpoint(block, x, *given, use_reentrant=False)
-                else:
-                    x = block(x, *given)
+                x = run_block(block, block, x, *given, with_cp=self.with_cp)
             outputs[s] = x
         return tuple(outputs[s] for s in self.out_indices)
 

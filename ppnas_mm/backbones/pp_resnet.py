@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import torch.utils.checkpoint as cp
 from mmcv.cnn import build_activation_layer
 from mmcv.cnn.bricks import DropPath
 from mmengine.model import constant_init
@@ -22,6 +21,7 @@ from ..ops import ConvStyle
 from ..registry import MODELS
 from .base import Backbone
 from .conv2 import PPConv, Res2Conv, SplitConv, SumPPConv
+from .recompute import run_block
 
 EXPANSION = 4
 DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
@@ -87,9 +87,7 @@ class Bottleneck(nn.Module):
 
         ``mix`` is what a super-net passes on to its searchable middle convolution.
         """
-        if self.with_cp and x.requires_grad:
-            return cp.checkpoint(self._forward, x, *mix, use_reentrant=False)
-        return self._forward(x, *mix)
+        return run_block(self, self._forward, x, *mix, with_cp=self.with_cp)
 
     def deployed(self) -> DeployedBottleneck:
         """Return what computes the same with less memory traffic."""

@@ -41,6 +41,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     'millions': ('parameters, M', '.3f'),
     'paper': ('paper, M', '.2f'),
     'macs': ('multiply-adds, G', '.2f'),
+    'kept': ('kept for backward, MiB', '.0f'),
     'memory': ('peak memory, MiB', '.0f'),
 }
 NAMES = ('network', 'formulation', 'config', 'part')
@@ -136,12 +137,12 @@ class Record:
         return ', '.join([*words, f'torch {versions["torch"]}'])
 
     def draw(self) -> bytes:
-        """Return the medians, else the parameters, as bars: an SVG."""
+        """Return the medians, else the parameters or the memory, as bars: an SVG."""
         import matplotlib
         from matplotlib.figure import Figure
 
         keys = self.columns()
-        value = next(key for key in ('median', 'millions') if key in keys)
+        value = next(key for key in ('median', 'millions', 'kept') if key in keys)
         name = next(key for key in NAMES if key in keys)
         split = [key for key in PANELS if key in keys]
         panels: dict[tuple, list[Mapping[str, Any]]] = {}

@@ -4,6 +4,7 @@ from .checkpoint import SafeCheckpointHook
 from .data_check import AnnotationError, DataCheckHook
 from .drop_path import DropPathHook
 from .layout import ChannelsLastHook
+from .mixed_precision import BFloat16OptimWrapper
 from .optim import SearchOptimConstructor, SearchOptimWrapper
 from .search_hook import SearchHook
 from .search_loop import Replicas, SearchLoop
@@ -11,6 +12,7 @@ from .seed import EpochSeedHook
 
 __all__ = [
     'AnnotationError',
+    'BFloat16OptimWrapper',
     'ChannelsLastHook',
     'DataCheckHook',
     'DropPathHook',

@@ -14,6 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..backbones.chain import MacroChain
+from ..backbones.recompute import run_block
 from ..genotype import SPACE_RULES
 from ..ops import OpSpec, build_op
 from ..registry import MODELS
@@ -30,7 +31,12 @@ class MixedChain(Mixed):
     Args:
         choices: What each block chooses among.
         specs: What each block is built for.
+
+    Attributes:
+        with_cp: Whether to trade compute for memory, block by block; the macro network sets it.
     """
+
+    with_cp = False
 
     def __init__(self, choices: Sequence[Choice], specs: Sequence[OpSpec]) -> None:
         super().__init__(choices[0].cell, inputs=1)
@@ -45,10 +51,13 @@ class MixedChain(Mixed):
 
         ``weights`` holds those of each block's candidates; only candidates kept are computed.
         """
-        node: Any
         for node, ops, given in zip(self.nodes, self.candidates, weights, strict=True):
-            x = mixed_sum(given, [node[ops[i]](x) for i in given.kept])
+            x = run_block(node, _run_candidates, node, ops, x, given, with_cp=self.with_cp)
         return x
+
+
+def _run_candidates(node: Any, ops: Sequence[str], x: Tensor, weights: Weights) -> Tensor:
+    return mixed_sum(weights, [node[ops[i]](x) for i in weights.kept])
 
 
 class SearchedChain(SuperNet, MacroChain):

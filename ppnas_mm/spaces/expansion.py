@@ -58,6 +58,7 @@ class Copies(nn.ModuleDict):
     """
 
     active: str = ''
+    per_forward = ('active',)  # what a recomputation must find as it was
 
     def forward(self, *args: Any) -> Any:
         """Run the active copy."""
@@ -77,8 +78,7 @@ class Expandable(nn.Module):
     without weights and buffers have no copies, nor do the pools of a ``MixedDAG``: they belong to
     a node, and so do the running statistics of their norms.
 
-    The copies of a forward are set when it starts.  With ``with_cp`` go backward before the next
-    forward, because what is recomputed takes the copies set last.
+    The copies of a forward are set when it starts.
     """
 
     choices: dict[str, Choice]

@@ -1,0 +1,121 @@
+"""Memory of the activations of a training step, with and without checkpointing."""
+
+from __future__ import annotations
+
+import copy
+import sys
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+
+from ..config import ConfigError
+from ..registry import MODELS
+from .memory import in_own_process
+from .memory import peak_memory as peak_of
+from .record import Record, conditions
+
+SUPER_NETS: dict[str, tuple[dict[str, Any], int]] = {
+    'PP-NAS, depth 110': (dict(type='ppnas_mm.PPConvSuperNet', depth=110), 32),
+    'PP-NAS, depth 50, ImageNet': (
+        dict(type='ppnas_mm.PPConvSuperNet', depth=50, macro='imagenet'),
+        224,
+    ),
+    'DARTS, 8 cells, 16 channels': (dict(type='ppnas_mm.DARTSSuperNet'), 32),
+    'DARTS, 20 cells, 16 channels': (dict(type='ppnas_mm.DARTSSuperNet', num_cells=20), 32),
+    'NAS-Bench-201': (dict(type='ppnas_mm.NASBench201SuperNet'), 32),
+    'chain': (dict(type='ppnas_mm.ChainSuperNet'), 224),
+    'mobile': (dict(type='ppnas_mm.MobileSuperNet'), 224),
+}
+"""Super-nets of the papers' sizes, and the side of their images."""
+
+
+class _Kept:
+    """What autograd keeps in the place of a tensor."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor.detach()  # itself would be a cycle where it is the output
+
+
+class KeptActivations:
+    """Tensors that autograd keeps between forward and backward, parameters and buffers aside."""
+
+    def __init__(self, model: nn.Module) -> None:
+        tensors = [*model.parameters(), *model.buffers()]
+        self._own = {t.untyped_storage().data_ptr() for t in tensors}
+        self._kept: weakref.WeakSet[_Kept] = weakref.WeakSet()
+
+    def _pack(self, tensor: Tensor) -> _Kept:
+        kept = _Kept(tensor)
+        self._kept.add(kept)
+        return kept
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Take note of what the forward passes of the enclosed block keep."""
+        with saved_tensors_hooks(self._pack, lambda kept: kept.tensor):
+            yield
+
+    def mebibytes(self) -> float:
+        """Return the memory of what is kept now, each storage once."""
+        storages = {
+            s.data_ptr(): s.nbytes() for s in (k.tensor.untyped_storage() for k in self._kept)
+        }
+        return sum(n for place, n in storages.items() if place not in self._own) / 2**20
+
+
+def build(name: str, with_cp: bool, device: str = 'cpu') -> tuple[Any, int]:
+    """Return a super-net of :data:`SUPER_NETS` in training mode and the side of its images.
+
+    Raises:
+        ConfigError: If the name is unknown.
+    """
+    if name not in SUPER_NETS:
+        raise ConfigError(f'super-net {name!r}: expected one of {list(SUPER_NETS)}')
+    config, size = SUPER_NETS[name]
+    return MODELS.build({**copy.deepcopy(config), 'with_cp': with_cp}).to(device).train(), size
+
+
+def kept_activations(net: nn.Module, x: Tensor) -> float:
+    """Return the MiB that a forward pass of a backbone keeps for the backward pass."""
+    kept = KeptActivations(net)
+    with kept.watched():
+        maps = net(x)
+    found = kept.mebibytes()
+    del maps
+    return found
+
+
+def peak_memory(name: str, with_cp: bool, batch: int, device: str) -> float:
+    """Return the MiB that a step, forward and backward, needs at most besides the parameters.
+
+    The gradients of the parameters are among them.  On a CPU call it in a process of its own.
+    """
+    net, size = build(name, with_cp, device)
+    net.to(memory_format=torch.channels_last)
+    x = torch.randn(batch, 3, size, size, device=device)
+
+    def step() -> None:
+        sum(out.float().mean() for out in net(x)).backward()
+        net.zero_grad()
+
+    return peak_of(step, device)
+
+
+def measure(names: Sequence[str], batch: int, device: str = 'cpu') -> Record:
+    """Measure what a step of super-nets keeps and needs, without and with checkpointing."""
+    results = []
+    for name in names or SUPER_NETS:
+        for form, with_cp in (('plain', False), ('with_cp', True)):
+            net, size = build(name, with_cp, device)
+            x = torch.randn(batch, 3, size, size, device=device)
+            kept = kept_activations(net, x)
+            memory = in_own_process(peak_memory, name, with_cp, batch, device)
+            found = dict(network=name, form=form, batch=batch, kept=kept, memory=memory)
+            results.append(found)
+            print(f'{name}, {form}: {kept:.0f} MiB, at most {memory:.0f}', file=sys.stderr)
+    return Record('activations', conditions(device), results)
