@@ -64,6 +64,7 @@ ALLOWED = {
     'ppnas_mm.zoo_index': ('ppnas_mm.fileio', 'ppnas_mm.genotype'),
     'ppnas_mm.selection': ('ppnas_mm.spaces.mixture',),
     'ppnas_mm.costs': ('ppnas_mm.fileio', 'ppnas_mm.spaces.base', 'ppnas_mm.spaces.mixture'),
+    'ppnas_mm.averaging': (),
     'ppnas_mm.statistics': (),
     'ppnas_mm.mmdet_parts': ('ppnas_mm.compat',),
     'ppnas_mm.mmpretrain_parts': ('ppnas_mm.compat',),
@@ -77,6 +78,7 @@ ALLOWED = {
     ),
     'ppnas_mm.algorithms': (
         'ppnas_mm.algorithms',
+        'ppnas_mm.averaging',
         'ppnas_mm.spaces.base',
         'ppnas_mm.spaces.mixture',
         'ppnas_mm.costs',
