@@ -132,11 +132,15 @@ class Probe:
         flops, saved, sent = (sum(column) / len(found) for column in zip(*found, strict=True))
         return flops, saved, sent
 
-    def _step(self) -> tuple[int, int, int]:
+    def train_step(self) -> None:
+        """Do one step."""
         data = dict(train=self.batch, val=self.batch) if self.bilevel else self.batch
         self.algorithm.train()
+        self.algorithm.train_step(data, self.optimizers)
+
+    def _step(self) -> tuple[int, int, int]:
         with count_flops() as flops, count_saved(self.algorithm) as saved, counted() as sent:
-            self.algorithm.train_step(data, self.optimizers)
+            self.train_step()
         bytes_sent = sum(sent)
         if not self.bilevel:  # DDP averages every gradient
             trained = (p for p in self.algorithm.parameters() if p.requires_grad)

@@ -27,13 +27,14 @@ OPTIONS = {
 FILES = ('genotype.json', 'derived.safetensors', 'search.json')
 
 
-def start(name: str, folder: Path, *arguments: str, processes: int = 2) -> Any:
-    """Start a search under torchrun, 8 images a process."""
+def start(name: str, folder: Path, *options: str, resume: bool = False, processes: int = 2) -> Any:
+    """Start a search under torchrun, 8 images a process; ``options`` add to its own."""
     command = [
         sys.executable, '-m', 'torch.distributed.run', '--standalone',
         f'--nproc-per-node={processes}', str(ROOT / 'tools/search.py'),
         str(ROOT / f'configs/search/{name}.py'), '--work-dir', str(folder),
-        '--launcher', 'pytorch', *arguments, *OPTIONS[name], 'train_dataloader.batch_size=8',
+        '--launcher', 'pytorch', *['--resume'] * resume,
+        *OPTIONS[name], 'train_dataloader.batch_size=8', *options,
     ]  # fmt: skip
     environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT)}
     return subprocess.Popen(
@@ -41,17 +42,16 @@ def start(name: str, folder: Path, *arguments: str, processes: int = 2) -> Any:
     )
 
 
-def run(name: str, folder: Path, *arguments: str, processes: int = 2) -> str:
-    """Run a search to its end; return what it printed."""
-    process = start(name, folder, *arguments, processes=processes)
-    out, error = process.communicate(timeout=300)
+def run(name: str, folder: Path, *options: str, **kwargs: Any) -> None:
+    """Run a search to its end."""
+    process = start(name, folder, *options, **kwargs)
+    error = process.communicate(timeout=600)[1]
     assert process.returncode == 0, error[-3000:]
-    return out
 
 
-def stop_after_first_epoch(name: str, folder: Path, processes: int = 2) -> None:
+def stop_after_first_epoch(name: str, folder: Path, *options: str, **kwargs: Any) -> None:
     """Run a search and end all of its processes once the first checkpoint is there."""
-    process = start(name, folder, processes=processes)
+    process = start(name, folder, *options, **kwargs)
     while process.poll() is None and not (folder / 'epoch_1.pth').is_file():
         time.sleep(0.005)
     assert process.poll() is None, process.communicate()[1][-3000:]

@@ -293,6 +293,25 @@ def memory_of(args: argparse.Namespace, what: list[str]) -> float:
     return float(done.stdout.split()[-1])
 
 
+def step_costs(args: argparse.Namespace) -> None:
+    """Print what a search costs, or predicted beside measured steps of every algorithm."""
+    from mmengine.logging import MMLogger
+
+    from ppnas_mm.compat import guard_torchvision
+    from ppnas_mm.config import ConfigError, load_config
+    from ppnas_mm.cost_check import check_steps
+    from ppnas_mm.cost_model import cost_report, search_cost
+
+    guard_torchvision()
+    MMLogger.get_current_instance().setLevel('ERROR')
+    if args.what == 'step-check':
+        return print(check_steps(Path(__file__).parents[1] / 'configs/search', args.rounds))
+    if not args.config:
+        raise ConfigError('step-cost needs CONFIG')
+    config = load_config(args.config)
+    print(cost_report(search_cost(config, args.processes, args.images, args.size)))
+
+
 def main() -> None:
     """Parse the arguments and run one benchmark."""
     parser = cli.new_parser(
@@ -301,15 +320,19 @@ def main() -> None:
         'plain formula, which goes edge by edge, computes all gradients and, for eoinas, every '
         'operation; "latency" times backbones side by side, as built, deployed and compiled; '
         '"latency-table" times every candidate of the super-net of CONFIG, a search, '
-        'and sets their sums beside measured networks.',
+        'and sets their sums beside measured networks; "step-cost" tells what the search CONFIG '
+        'costs each of its processes, "step-check" sets measured steps beside it.',
         'python tools/benchmark.py search-step --algorithm cdarts --batch-size 16\n'
         '  python tools/benchmark.py latency --threads 2 --rounds 20 --out latency\n'
         '  python tools/benchmark.py latency-table configs/search/cdarts_chain_imagenet.py \\\n'
         '      --size 224 --batch-size 1 --check 5 --out latency.json',
     )
     tables = {'params': params, 'complexity': complexity}
-    parser.add_argument('what', choices=[*tables, 'search-step', 'latency', 'latency-table'])
-    parser.add_argument('config', nargs='?', help='latency-table: config of a search')
+    known = [*tables, 'search-step', 'latency', 'latency-table', 'step-cost', 'step-check']
+    parser.add_argument('what', choices=known)
+    parser.add_argument('config', nargs='?', help='latency-table, step-cost: config of a search')
+    parser.add_argument('--processes', type=int, default=1, help='step-cost: of the search')
+    parser.add_argument('--images', type=int, help='step-cost: training images of data of your own')
     parser.add_argument(
         '--algorithm', choices=['cdarts', 'darts', 'darts-2nd', 'eoinas'], default='cdarts'
     )
@@ -336,6 +359,8 @@ def main() -> None:
         '--out', metavar='JSON', help='latency: with .md and .svg beside it; latency-table'
     )
     args = parser.parse_args()
+    if args.what in ('step-cost', 'step-check'):
+        return step_costs(args)
     if (args.what == 'latency-table') != bool(args.config and args.size):
         parser.error('latency-table needs CONFIG and --size, the others take no CONFIG')
     if args.what == 'search-step':

@@ -266,7 +266,9 @@ class SENAS(SPOS):
             alive,
             self._models_per_op(),
             rng,
-            None if self._gates_of_edges() else lambda ops: self.limits.ok(self.paths.whole(ops, rng)),
+            None
+            if self._gates_of_edges()
+            else lambda ops: self.limits.ok(self.paths.whole(ops, rng)),
             self.scoring_sampler if identity else 'uniform',
             identity,
         )
