@@ -253,8 +253,10 @@ class SENAS(SPOS):
         shrinks = self.max_stages is None or self.stages_done(epoch) <= self.max_stages
         if self.drops is None and shrinks and self.ends_stage(epoch) and epoch != self.epochs:
             identity = self._identities() if self.scoring_sampler == 'depth_balanced' else {}
-            models = models_needed(self.paths.alive(), self._models_per_op(), identity)
-            found += models * self._val_batches(val)
+            alive = self.paths.alive()
+            models = models_needed(alive, self._models_per_op(), identity)
+            every = math.prod(map(len, alive.values()))
+            found += min(models, every) * self._val_batches(val)
         return found
 
     def _sample(
