@@ -19,7 +19,7 @@ from ppnas_mm.spaces.mixed_dag import MixedDAG, _is_fast
 def test_a_super_net_builds_with_synchronised_norms(space: str) -> None:
     net = MODELS.build({**SPACES[space], 'norm_cfg': {'type': 'SyncBN', 'requires_grad': True}})
     norms = [m for m in net.modules() if isinstance(m, _BatchNorm)]
-    assert norms and all(type(m) is nn.SyncBatchNorm for m in norms)
+    assert norms and all(isinstance(m, nn.SyncBatchNorm) for m in norms)
 
 
 def test_the_fast_formulation_of_cells_leaves_synchronised_norms_alone() -> None:
