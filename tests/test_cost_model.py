@@ -11,6 +11,7 @@ from oneshot import build
 from tasks import classifier, classifier_batch, search_optimizers
 from tool import ROOT, call
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from zoo import SPACES, count_multiplications
 
 from ppnas_mm.config import ConfigError, load_config
@@ -24,6 +25,18 @@ def load(name: str) -> Config:
     return load_config(ROOT / f'configs/search/{name}.py')
 
 
+class Products(TorchDispatchMode):
+    """Counts the multiply-adds of matrix products: rows times columns times what is summed."""
+
+    multiplications = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        output = func(*args, **(kwargs or {}))
+        if func._schema.name in ('aten::mm', 'aten::bmm', 'aten::addmm'):
+            self.multiplications += output.numel() * args[-1].shape[-2]
+        return output
+
+
 def forward_multiplications(algorithm: Any, images: int, size: int) -> tuple[int, int]:
     """Multiply-adds of a forward pass, and those of the first convolution."""
     first: list[int] = []
@@ -33,9 +46,10 @@ def forward_multiplications(algorithm: Any, images: int, size: int) -> tuple[int
         first.append(output.numel() * module.weight[0].numel())
 
     handle = conv.register_forward_hook(count)
-    total = count_multiplications(algorithm.model, torch.randn(images, 3, size, size))
+    with Products() as products:
+        total = count_multiplications(algorithm.model, torch.randn(images, 3, size, size))
     handle.remove()
-    return total + images * algorithm.model.head.fc.weight.numel(), first[0]
+    return total + products.multiplications, first[0]
 
 
 @pytest.mark.parametrize(
