@@ -8,6 +8,7 @@ on a shifted map.
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import torch
@@ -25,9 +26,9 @@ def depthwise_conv(
 
     On a CPU in full precision the gradient of a wide kernel is computed by columns.
     """
-    wide = weight.shape[-1] > COLUMNS and dilation == 1 and weight.requires_grad
+    wide = COLUMNS < weight.shape[-1] and padding < x.shape[-1] and dilation == 1
     on_cpu = x.device.type == 'cpu' and not torch.is_autocast_enabled('cpu')
-    if wide and on_cpu and torch.is_grad_enabled():
+    if wide and on_cpu and weight.requires_grad and torch.is_grad_enabled():
         return _ByColumns.apply(x, weight, stride, padding)
     return functional.conv2d(x, weight, None, stride, padding, dilation, groups=x.shape[1])
 
@@ -56,20 +57,16 @@ def by_columns(grad: Tensor, x: Tensor, weight: Tensor, stride: int, padding: in
     Args:
         grad: Gradient of the output.
         x: The input.
-        weight: The kernels ``(C, 1, K, K)``, K at least :data:`COLUMNS`.
+        weight: The kernels ``(C, 1, K, K)``.
         stride: Stride in both directions.
         padding: Padding on all four sides.
     """
-    kernel = weight.shape[-1]
     parts = []
-    for column in range(0, kernel, COLUMNS):
-        start = min(column, kernel - COLUMNS)
+    for start, part in zip(count(0, COLUMNS), weight.split(COLUMNS, dim=-1), strict=False):
         left = padding - start
-        right = (grad.shape[-1] - 1) * stride + COLUMNS - x.shape[-1] - left
+        right = (grad.shape[-1] - 1) * stride + part.shape[-1] - x.shape[-1] - left
         shifted = functional.pad(x, (left, right, padding, padding))
-        part = weight[..., start : start + COLUMNS]
-        found = _backward(grad, shifted, part, stride, 0, (False, True))[1]
-        parts.append(found[..., column - start :])
+        parts.append(_backward(grad, shifted, part, stride, 0, (False, True))[1])
     return torch.cat(parts, dim=-1)
 
 

@@ -104,6 +104,14 @@ def space_size(genes: Genes) -> float:
     return math.prod(math.inf if values is None else len(values) for values in genes.values())
 
 
+def models_selected_from(genes: Genes, enumerate_up_to: int = 1000, **settings: Any) -> int:
+    """Return how many architectures :func:`select` evaluates, at most; its arguments."""
+    size, evolution = space_size(genes), Evolution(**settings)
+    if size <= enumerate_up_to:
+        return int(size)
+    return evolution.population * evolution.generations
+
+
 def enumerate_paths(genes: Genes, limit_count: int | None = None) -> Iterator[Path]:
     """Yield every path once, the last gene fastest.
 

@@ -6,6 +6,7 @@ import torch
 from mmengine.dist import all_gather, get_rank
 from tasks import classifier, classifier_batch, search_optimizers
 
+from ppnas_mm.averaging import average_buffers
 from ppnas_mm.compat import guard_torchvision
 from ppnas_mm.engine import Replicas
 from ppnas_mm.registry import MODELS
@@ -47,7 +48,7 @@ for name, options in algorithms.items():
             halves = {'train': seed, 'val': 100 + seed}
             batch = {half: classifier_batch(seed=s) for half, s in halves.items()}
             wrapped.train_step(batch, optimizers)
-        wrapped.average_buffers()
+        average_buffers(algorithm)
         algorithm.after_epoch(epoch)
         optimizers.follow_model()
     values = torch.cat([v.flatten().double() for v in algorithm.state_dict().values()])

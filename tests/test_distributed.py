@@ -2,33 +2,62 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from tool import DIGITS, ROOT, TINY
+from tool import DIGITS, ROOT, TINY, call
+from two_processes import as_interrupted, read, run
 
 from ppnas_mm import Genotype
 
+KEPT = ['train_dataloader.batch_size=8', 'default_hooks.checkpoint.max_keep_ckpts=4']
 
-def test_two_processes_search_and_derive(tmp_path):
+
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory):
+    """Folder and output of a search of two processes that keeps all checkpoints."""
+    folder = tmp_path_factory.mktemp('whole')
     command = [
-        str(ROOT / 'tools/dist_search.sh'), DIGITS, '2', '--work-dir', str(tmp_path),
-        '--cfg-options', *TINY, 'train_dataloader.batch_size=8',
+        str(ROOT / 'tools/dist_search.sh'), DIGITS, '2', '--work-dir', str(folder),
+        '--cfg-options', *TINY, *KEPT,
     ]  # fmt: skip
     given = {'PYTHON': sys.executable, 'PORT': '29613', 'OMP_NUM_THREADS': '1'}
     environment = {**os.environ, **given, 'PYTHONPATH': str(ROOT)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
-    genotype = Genotype.load(tmp_path / 'genotype.json')
+    return folder, done.stdout
+
+
+def test_two_processes_search_and_derive(whole):
+    folder, printed = whole
+    genotype = Genotype.load(folder / 'genotype.json')
     assert genotype.provenance['status'] == 'derived'
-    record = json.loads((tmp_path / 'search.json').read_text())
+    record = json.loads((folder / 'search.json').read_text())
     assert len(record['epochs']) == 4 and record['result']['genotype'] == genotype.hash
-    assert done.stdout.count('| super-net') == 1  # one process reports
-    weights = load_file(tmp_path / 'derived.safetensors')
+    assert printed.count('| super-net') == 1  # one process reports
+    weights = load_file(folder / 'derived.safetensors')
     assert all(torch.isfinite(w).all() for w in weights.values())
+
+
+def test_two_processes_resume_to_the_same_bytes(whole, tmp_path):
+    """DDP's sums depend on how its buckets lie; ``slow`` has the other algorithms."""
+    as_interrupted(whole[0], tmp_path / 'resumed', 2)
+    run('ppnas_digits', tmp_path / 'resumed', resume=True)
+    assert read(tmp_path / 'resumed') == read(whole[0])
+
+
+def test_another_number_of_processes_is_refused(whole, tmp_path, capsys):
+    as_interrupted(whole[0], tmp_path / 'resumed', 3)
+    options = ['--work-dir', tmp_path / 'resumed', '--resume', '--cfg-options', *TINY, *KEPT]
+    assert call('search.py', DIGITS, *options) == 2
+    message = capsys.readouterr().err
+    assert 'had 2 processes, --resume has 1' in message
+    (allowed,) = re.findall(r'--cfg-options (\S+)', message)
+    assert call('search.py', DIGITS, *options, allowed) == 0
 
 
 def test_slurm_gets_processes_per_node_and_the_arguments(tmp_path):

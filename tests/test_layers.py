@@ -72,10 +72,12 @@ ALLOWED = {
     'ppnas_mm.zoo_index': ('ppnas_mm.fileio', 'ppnas_mm.genotype'),
     'ppnas_mm.selection': ('ppnas_mm.spaces.mixture',),
     'ppnas_mm.costs': ('ppnas_mm.fileio', 'ppnas_mm.spaces.base', 'ppnas_mm.spaces.mixture'),
+    'ppnas_mm.averaging': (),
     'ppnas_mm.statistics': (),
     'ppnas_mm.benchmarks': (
         'ppnas_mm.benchmarks',
         'ppnas_mm.algorithms',
+        'ppnas_mm.averaging',
         'ppnas_mm.compat',
         'ppnas_mm.config',
         'ppnas_mm.deploy',
@@ -100,6 +102,7 @@ ALLOWED = {
     ),
     'ppnas_mm.algorithms': (
         'ppnas_mm.algorithms',
+        'ppnas_mm.averaging',
         'ppnas_mm.spaces.base',
         'ppnas_mm.spaces.mixture',
         'ppnas_mm.costs',

@@ -132,6 +132,33 @@ def latency_table(args: argparse.Namespace) -> None:
         print(f'written: {args.out}')
 
 
+def step_cost(args: argparse.Namespace) -> None:
+    """Print what the search CONFIG costs each of its processes."""
+    from mmengine.logging import MMLogger
+
+    from ppnas_mm.benchmarks.cost_model import cost_report, search_cost
+    from ppnas_mm.compat import guard_torchvision
+    from ppnas_mm.config import load_config
+
+    guard_torchvision()
+    MMLogger.get_current_instance().setLevel('ERROR')
+    size = args.size and args.size[0]
+    config = load_config(args.config)
+    print(cost_report(search_cost(config, args.processes, args.images, size)))
+
+
+def step_check(args: argparse.Namespace) -> None:
+    """Set measured steps of every algorithm beside predicted ones."""
+    from mmengine.logging import MMLogger
+
+    from ppnas_mm.benchmarks.cost_check import check_steps
+    from ppnas_mm.compat import guard_torchvision
+
+    guard_torchvision()
+    MMLogger.get_current_instance().setLevel('ERROR')
+    print(check_steps(PAGE.parents[1] / 'configs/search', args.rounds or 5))
+
+
 def results(args: argparse.Namespace) -> int:
     """Write the page's blocks anew, or say which differ."""
     from ppnas_mm.benchmarks import page
@@ -211,6 +238,12 @@ def new_parser() -> argparse.ArgumentParser:
     one.add_argument('--batch-size', type=int, default=16)
     one.add_argument('--channels', type=int, default=3, help='of the images')
     one.add_argument('--check', type=int, default=5, metavar='N', help='networks measured whole')
+    one = add('step-cost', step_cost, 'what the search CONFIG costs each process', timed=False)
+    one.add_argument('config', help='config of a search')
+    one.add_argument('--processes', type=int, default=1)
+    one.add_argument('--images', type=int, help='training images of data of your own')
+    one.add_argument('--size', type=int, nargs=1, help='side of the images')
+    add('step-check', step_check, 'measured steps of every algorithm beside predicted ones')
     one = add('results', results, 'write the blocks of docs/results.md anew', timed=False)
     one.add_argument('--check', action='store_true', help='only say which differ')
     one.add_argument('--page', type=Path, default=PAGE)

@@ -32,6 +32,15 @@ class BilevelSearch(SearchAlgorithm):
         """Take note of the data and of the length of the search."""
         self.loaders, self.epochs = loaders, epochs
 
+    def batches_evaluated(self, epoch: int, train: int, val: int) -> int:
+        """Return how many batches a process only evaluates after an epoch (from 1), at most.
+
+        Args:
+            epoch: The epoch.
+            train, val: Batches of the halves.
+        """
+        return 0
+
     @property
     def finished(self) -> bool:
         """Whether the search has ended, be it before its last epoch."""

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from mmengine.dist import all_reduce_params
 from torch import Tensor, nn
 
+from ..averaging import average
 from ..registry import MODELS
 from .bilevel import BilevelSearch, owned_by, without_gradient
 
@@ -101,7 +101,7 @@ class DARTS(BilevelSearch):
         found = torch.autograd.grad(loss, [*arch, *weights], allow_unused=True)
         gradient = _filled(found[: len(arch)], arch)
         ahead = _filled(found[len(arch) :], weights)
-        all_reduce_params(ahead, op='mean')
+        average(ahead)
         direction = [rate * d for rate, d in zip(rates, ahead, strict=True)]
         length = torch.stack([d.norm() for d in direction]).norm()
         step = self.epsilon / length.clamp(min=1e-12)
@@ -117,7 +117,7 @@ class DARTS(BilevelSearch):
     def _gradient(self, batch: Any, parameters: list[nn.Parameter]) -> list[Tensor]:
         found = torch.autograd.grad(self.task_loss(batch), parameters, allow_unused=True)
         gradients = _filled(found, parameters)
-        all_reduce_params(gradients, op='mean')  # of the batches of all processes
+        average(gradients)  # of the batches of all processes
         return gradients
 
 

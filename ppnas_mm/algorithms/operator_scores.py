@@ -75,6 +75,20 @@ def _collect(
     return found
 
 
+def models_needed(alive: Alive, per_op: int, identity: Mapping[str, int]) -> int:
+    """Return how many models hold each operation ``per_op`` times or more, drawn evenly.
+
+    Args:
+        alive, per_op: See :func:`stratified_models`.
+        identity: Its argument with the sampler ``'depth_balanced'``, else empty.
+    """
+    # half of the models skip a choice that has an identity
+    return per_op * max(
+        2 * max(len(ops) - 1, 1) if identity.get(name) in ops else len(ops)
+        for name, ops in alive.items()
+    )
+
+
 def stratified_models(
     alive: Alive,
     per_op: int,
@@ -115,11 +129,7 @@ def stratified_models(
         if not identity or not set(identity) <= set(alive):
             raise ValueError(f'identity={identity}: expected some choices of {list(alive)}')
         skips = identity
-    # half of the models skip a choice that has an identity
-    needed = per_op * max(
-        2 * max(len(ops) - 1, 1) if skips.get(name) in ops else len(ops)
-        for name, ops in alive.items()
-    )
+    needed = models_needed(alive, per_op, skips)
     if math.prod(map(len, alive.values())) <= needed:
         every = (dict(zip(alive, ops, strict=True)) for ops in itertools.product(*alive.values()))
         return [model for model in every if legal is None or legal(model)]

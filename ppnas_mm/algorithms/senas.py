@@ -17,10 +17,12 @@ from torch import Tensor
 
 from ..registry import MODELS
 from ..selection import ConstraintError
+from ..spaces.mixture import Choice
 from .draws import next_draw
 from .operator_scores import (
     KINDS,
     SAMPLERS,
+    models_needed,
     operator_scores,
     selection_importance,
     stratified_models,
@@ -245,25 +247,43 @@ class SENAS(SPOS):
                 row[self.super_net.starts[name] + i] = -math.inf if math.isnan(value) else value
         return importance
 
+    def batches_evaluated(self, epoch: int, train: int, val: int) -> int:
+        """Add those of a shrinking; at the first there are the most operations."""
+        found = super().batches_evaluated(epoch, train, val)
+        shrinks = self.max_stages is None or self.stages_done(epoch) <= self.max_stages
+        if self.drops is None and shrinks and self.ends_stage(epoch) and epoch != self.epochs:
+            identity = self._identities() if self.scoring_sampler == 'depth_balanced' else {}
+            alive = self.paths.alive()
+            models = models_needed(alive, self._models_per_op(), identity)
+            every = math.prod(map(len, alive.values()))
+            found += min(models, every) * self._val_batches(val)
+        return found
+
     def _sample(
         self, alive: dict[str, tuple[int, ...]], rng: np.random.Generator
     ) -> list[dict[str, int]]:
         """Draw the operations of models, each in as many models as asked for."""
         identity = self._identities()
-        nodes = [node for cell in self.super_net.layout.values() for node in cell.values()]
-        gates = [n.gates for n in nodes if n.gates and n.ops[0].source is not None]
-        # an edge is in a model only if it is read
-        unread = max(
-            (len(c.candidates) / (c.keep or len(c.candidates) / 2) for c in gates), default=1
-        )
         return stratified_models(
             alive,
-            math.ceil(self.models_per_op * unread),
+            self._models_per_op(),
             rng,
-            None if gates else lambda ops: self.limits.ok(self.paths.whole(ops, rng)),
+            None
+            if self._gates_of_edges()
+            else lambda ops: self.limits.ok(self.paths.whole(ops, rng)),
             self.scoring_sampler if identity else 'uniform',
             identity,
         )
+
+    def _gates_of_edges(self) -> list[Choice]:
+        nodes = [node for cell in self.super_net.layout.values() for node in cell.values()]
+        return [n.gates for n in nodes if n.gates and n.ops[0].source is not None]
+
+    def _models_per_op(self) -> int:
+        """Return ``models_per_op``, more where an edge is in a model only if it is read."""
+        gates = self._gates_of_edges()
+        shares = (len(c.candidates) / (c.keep or len(c.candidates) / 2) for c in gates)
+        return math.ceil(self.models_per_op * max(shares, default=1))
 
     def _identities(self) -> dict[str, int]:
         """Return the index of the identity in each choice that has one left."""

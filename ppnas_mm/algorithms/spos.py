@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from ..genotype import DegenerateArchitectureError
 from ..registry import MODELS
-from ..selection import Evaluated, Evolution, Selection, select
+from ..selection import Evaluated, Evolution, Selection, models_selected_from, select
 from ..spaces.mixture import Fixed, Path
 from ..statistics import batch_statistics, recalibrate
 from .accuracy import BatchAccuracy
@@ -206,6 +206,16 @@ class SPOS(BilevelSearch):
         mean = torch.stack([self.measure(batch)[1].float() for batch in prepared]).mean()
         all_reduce(mean, 'mean')
         return float(mean)
+
+    def batches_evaluated(self, epoch: int, train: int, val: int) -> int:
+        """Return the batches of the selection, which ends the search."""
+        if epoch != self.epochs:
+            return 0
+        each = min(train, self.recalibrate_batches) + self._val_batches(val)
+        return each * models_selected_from(self.paths.genes(), **self.selection)
+
+    def _val_batches(self, val: int) -> int:
+        return val if self.eval_batches is None else min(val, self.eval_batches)
 
     # -- selection -----------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from mmengine.dist import get_world_size
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.model import is_model_wrapper
@@ -55,15 +56,29 @@ class SafeCheckpointHook(CheckpointHook):
 
     The log history is left out (it is in the logs); the last two checkpoints are kept, so that a
     damaged one has a predecessor.
+
+    Args:
+        *args: See mmengine's ``CheckpointHook``.
+        max_keep_ckpts: How many checkpoints are kept.
+        other_processes: Whether a run may be resumed by another number of processes than it had:
+            its batches, steps and schedules are then others.
+        **kwargs: See mmengine's ``CheckpointHook``.
     """
 
-    def __init__(self, *args: Any, max_keep_ckpts: int = 2, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        max_keep_ckpts: int = 2,
+        other_processes: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             *args,
             max_keep_ckpts=max_keep_ckpts,
             backend_args=dict(backend='ppnas_atomic'),
             **kwargs,
         )
+        self.other_processes = other_processes
 
     def is_last_train_epoch(self, runner: Any) -> bool:
         """Whether training ends with this epoch, be it that a search has found its end earlier."""
@@ -76,7 +91,21 @@ class SafeCheckpointHook(CheckpointHook):
         plain = {k: v for k, v in info.items() if type(v) in (int, float, str, bool, list)}
         checkpoint['message_hub'] = dict(log_scalars={}, runtime_info=plain, resumed_keys={})
         checkpoint['meta']['ppnas_mm'] = describe(runner.model)
+        checkpoint['meta']['processes'] = get_world_size()
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Refuse the checkpoint of another space before anything is loaded."""
+        """Refuse, before anything is loaded, what the run cannot go on from.
+
+        Raises:
+            CheckpointError: If the checkpoint is of another space, or a run is resumed by another
+                number of processes.
+        """
         check_same_model(signature(checkpoint), runner.model, 'the checkpoint')
+        now = get_world_size()
+        before = checkpoint.get('meta', {}).get('processes', now)
+        if runner._resume and before != now and not self.other_processes:
+            raise CheckpointError(
+                f'the run had {before} processes, --resume has {now}: steps and batches would be '
+                f'others; resume with {before}, or let it go on otherwise with '
+                '--cfg-options default_hooks.checkpoint.other_processes=True'
+            )

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from mmengine.dist import all_reduce_params
 from mmengine.model import is_model_wrapper
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from ..averaging import average as average_gradients
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
 from ..spaces.expansion import Expandable
 
@@ -84,8 +84,8 @@ class SearchOptimWrapper(OptimWrapperDict):
         if not weights.should_update():
             return
         if average:
-            grads = [p.grad for part in chosen for p in _parameters(part) if p.grad is not None]
-            all_reduce_params(grads, op='mean')
+            owned = (p for part in chosen for p in _parameters(part))
+            average_gradients(p.grad for p in owned if p.grad is not None)
         scaler = getattr(weights, 'loss_scaler', None)
         if scaler is None:
             for part in reversed(chosen):

@@ -12,8 +12,10 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from torch.nn.parallel import DistributedDataParallel
 
 from ..algorithms.base import SearchAlgorithm
+from ..averaging import average_buffers
 from ..derive import derive_model, evaluate, save_derived
 from ..draw_importance import draw_importance, draw_importance_table
 from ..draw_stages import draw_growth, draw_stages
@@ -109,6 +111,10 @@ class SearchHook(Hook):
     def before_train_epoch(self, runner: Any) -> None:
         """Forget the losses of the epoch before; let the algorithm prepare."""
         self.values = {}
+        if isinstance(runner.model, DistributedDataParallel):
+            # DDP lays out its buckets anew after its first step, and sums round as they lie there:
+            # so that a resumed search repeats an epoch, each epoch starts as a resumed one does
+            runner.model = runner.wrap_model(runner.cfg.get('model_wrapper_cfg'), self.algorithm)
         self.algorithm.before_epoch(runner.epoch + 1)
 
     def after_train_iter(
@@ -130,6 +136,8 @@ class SearchHook(Hook):
     def after_train_epoch(self, runner: Any) -> None:
         """Let the algorithm act; then write genotype and record of this epoch."""
         epoch = runner.epoch + 1
+        # a checkpoint holds the buffers of one process, so all must have the same
+        average_buffers(self.algorithm)
         self.algorithm.after_epoch(epoch)
         if isinstance(runner.optim_wrapper, SearchOptimWrapper):
             runner.optim_wrapper.follow_model()

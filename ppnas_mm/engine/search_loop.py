@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mmengine.dist import all_reduce_params, broadcast, get_world_size
+from mmengine.dist import broadcast, get_world_size
 from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
@@ -113,8 +113,6 @@ class SearchLoop(EpochBasedTrainLoop):
         self.runner.model.train()
         for index, batch in enumerate(self._batches()):
             self.run_iter(index, batch)
-        if isinstance(self.runner.model, Replicas):
-            self.runner.model.average_buffers()
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
         self.stop_training = self.algorithm.finished
@@ -138,11 +136,6 @@ class Replicas(nn.Module):
         if get_world_size() > 1:
             for value in module.state_dict().values():
                 broadcast(value)
-
-    def average_buffers(self) -> None:
-        """Give all processes the mean of their running statistics."""
-        buffers = [b for b in self.module.buffers() if b.is_floating_point()]
-        all_reduce_params(buffers, op='mean')
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run the model."""

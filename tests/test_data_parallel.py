@@ -1,0 +1,95 @@
+"""A step of two processes is the step of one process on both batches: gradients of weights and of
+the architecture are averaged, norms synchronised; what is sent is what the cost model says."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmengine.config import Config
+from parallel_steps import FIVE, SEARCHES, batches, build
+from tasks import search_optimizers
+from tool import ROOT
+
+from ppnas_mm import algorithms
+from ppnas_mm.algorithms import BilevelSearch, RandomSearch, SearchAlgorithm
+from ppnas_mm.benchmarks.cost_model import Probe
+
+
+def run_steps(folder: Path, names: tuple[str, ...]) -> Path:
+    """Let two processes do one step of each of some searches."""
+    command = [
+        sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2',
+        str(ROOT / 'tests/parallel_steps.py'), str(folder), *names,
+    ]  # fmt: skip
+    path = os.pathsep.join([str(ROOT), str(ROOT / 'tests')])
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': path}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count('STEPPED') == 2
+    return folder
+
+
+def check_step(name: str, folder: Path) -> None:
+    """Compare with the step of this process alone."""
+    algorithm = build(name)
+    before = {key: value.clone() for key, value in algorithm.state_dict().items()}
+    algorithm.train_step(batches(algorithm, 0, 1), search_optimizers(algorithm))
+    expected = algorithm.state_dict()
+    moved = {key for key, value in before.items() if not value.equal(expected[key])}
+    assert {'running_var', 'weight'} <= {key.split('.')[-1] for key in moved}
+    assert any('.arch.' in key for key in moved) == ('arch' in algorithm.optim_parts())
+    found: list[Any] = [torch.load(folder / f'{name}-{rank}.pth') for rank in (0, 1)]
+    for key, value in expected.items():
+        if key.split('.')[0] in ('model', 'evaluation', 'distillation'):
+            one, two = (each['state'][key] for each in found)
+            torch.testing.assert_close(one, value, rtol=1e-7, atol=1e-9)
+            assert torch.equal(one, two)
+
+
+def check_sent(name: str, folder: Path) -> None:
+    """Compare what two processes sent with what the cost model counts in one."""
+    algorithm = build(name)
+    batch = batches(algorithm, 0)
+    probe = Probe(algorithm, search_optimizers(algorithm), batch.get('train', batch), draws=1)
+    measured = [torch.load(folder / f'{name}-{rank}.pth')['sent'] for rank in (0, 1)]
+    predicted = probe.step()[2]
+    assert measured == [predicted] * 2 and predicted > 0
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two processes left; ``slow`` has the other searches."""
+    return run_steps(tmp_path_factory.mktemp('steps'), FIVE)
+
+
+@pytest.mark.parametrize('name', FIVE)
+def test_two_processes_step_as_one_does_on_both_batches(name: str, folder: Path) -> None:
+    check_step(name, folder)
+
+
+@pytest.mark.parametrize('name', ['PPNAS', 'SPOS'])
+def test_what_is_sent_is_what_the_cost_model_says(name: str, folder: Path) -> None:
+    check_sent(name, folder)
+
+
+def test_every_algorithm_has_its_step() -> None:
+    known = {
+        cls.__name__ for cls in vars(algorithms).values()
+        if isinstance(cls, type) and issubclass(cls, SearchAlgorithm)
+    }  # fmt: skip
+    # the bases, and what learns no architecture
+    left = {cls.__name__ for cls in (SearchAlgorithm, BilevelSearch, RandomSearch)}
+    assert known - left == {given['type'] for given in SEARCHES.values()}
+
+
+def test_configs_ask_for_the_wrapper_of_their_algorithm_and_for_no_scan() -> None:
+    for path in (ROOT / 'configs/search').glob('*.py'):
+        config = Config.fromfile(path)
+        bilevel = issubclass(getattr(algorithms, config.model.type.split('.')[-1]), BilevelSearch)
+        wrapper = (config.get('model_wrapper_cfg') or {}).get('type')
+        assert wrapper == ('ppnas_mm.Replicas' if bilevel else None), path.name
+        assert not config.get('find_unused_parameters'), path.name
