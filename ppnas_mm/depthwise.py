@@ -26,7 +26,7 @@ def depthwise_conv(
 
     On a CPU in full precision the gradient of a wide kernel is computed by columns.
     """
-    wide = COLUMNS < weight.shape[-1] and padding < x.shape[-1] and dilation == 1
+    wide = weight.shape[-1] > COLUMNS and padding < x.shape[-1] and dilation == 1
     on_cpu = x.device.type == 'cpu' and not torch.is_autocast_enabled('cpu')
     if wide and on_cpu and weight.requires_grad and torch.is_grad_enabled():
         return _ByColumns.apply(x, weight, stride, padding)

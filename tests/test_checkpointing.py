@@ -9,7 +9,6 @@ import torch
 from mmcv.cnn.bricks import DropPath
 from tasks import classifier, classifier_batch, search_optimizers
 from test_algorithms import batch_for, build, every_algorithm
-from tool import call
 from torch import Tensor, nn
 from zoo import SPACES, build_network, images
 
@@ -101,25 +100,21 @@ def test_large_super_nets_keep_less_than_half(name: str) -> None:
     assert 0 < again <= plain / 2
 
 
-def test_the_benchmark_reports(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
+def test_the_benchmark_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(activations, 'SUPER_NETS', {'small': (SPACES['nasbench201'], 16)})
-    peaks = iter([40.0, 10.0])
-    monkeypatch.setattr('subprocess.run', lambda *a, **k: Printed(f'{next(peaks)}\n'))
-    assert call('benchmark.py', 'activations', '--batch-size', 2) == 0
-    row = next(x for x in capsys.readouterr().out.splitlines() if x.startswith('| small'))
-    cells = [cell.strip() for cell in row.strip('|').split('|')]
-    plain, again, ratio = map(float, cells[1:4])
-    assert ratio == pytest.approx(again / plain, abs=0.2) and ratio < 0.5
-    assert cells[4:] == ['40', '10', '0.25']
-
-
-class Printed:
-    """A finished process."""
-
-    def __init__(self, text: str) -> None:
-        self.stdout = text
+    peaks = {False: 40.0, True: 10.0}
+    monkeypatch.setattr(
+        activations, 'in_own_process', lambda run, name, with_cp, *_: peaks[with_cp]
+    )
+    record = activations.measure([], 2)
+    plain, again = record.results
+    assert again['kept'] < plain['kept'] / 2
+    assert (plain['memory'], again['memory']) == (40, 10)
+    rows = [row.split() for row in record.report().splitlines() if '| small' in row]
+    assert [row[3] for row in rows] == ['plain', 'with_cp'] and [row[-2] for row in rows] == [
+        '40',
+        '10',
+    ]
 
 
 def test_the_peak_of_a_step_holds_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
