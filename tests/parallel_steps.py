@@ -21,7 +21,8 @@ from ppnas_mm.registry import MODELS
 guard_torchvision()
 CELLS = {'type': 'ppnas_mm.DARTSSuperNet', 'num_cells': 3, 'init_channels': 2}
 LAYERS = {**SPACES['mobile'], 'width': 0.25}
-FIVE = ('PPNAS', 'CDARTS', 'EoiNAS', 'SPOS', 'SENAS')
+TWO = ('PPNAS', 'EoiNAS')
+"""One under DDP, one under ``Replicas``; both learn an architecture."""
 SEARCHES: dict[str, dict[str, Any]] = {
     'PPNAS': {'type': 'PPNAS', 'net': SPACES['ppconv']},
     'CDARTS': {
@@ -110,11 +111,12 @@ def one_step(name: str, folder: Path) -> None:
     torch.save({'state': algorithm.state_dict(), 'sent': sum(sent)}, file)
 
 
-def steps_without_a_scan(detect: bool) -> None:
+def steps_without_a_scan() -> None:
     """DDP refuses its second step if a parameter had no gradient in the first."""
-    tasks = [(classifier(SPACES['ppconv']), classifier_batch)]
-    if detect:
-        tasks.append((detector({**PPCONV, 'frozen_stages': 1}), detector_batch))
+    tasks = (
+        (classifier(SPACES['ppconv']), classifier_batch),
+        (detector({**PPCONV, 'frozen_stages': 1}), detector_batch),
+    )
     for model, batch in tasks:
         algorithm = MODELS.build({'type': 'ppnas_mm.PPNAS', 'model': model})
         wrapped = parallel(algorithm).train()
@@ -133,7 +135,8 @@ if __name__ == '__main__':
     with synchronised.on_cpu():
         for search in sys.argv[2:]:
             one_step(search, Path(sys.argv[1]))
-    steps_without_a_scan(detect=set(sys.argv[2:]) == set(SEARCHES))
+    if set(sys.argv[2:]) == set(SEARCHES):
+        steps_without_a_scan()
     print('STEPPED', flush=True)
     distributed.destroy_process_group()
     os._exit(0)  # gloo's threads abort a process that they outlive

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from mmengine.config import Config
-from parallel_steps import FIVE, SEARCHES, batches, build
+from parallel_steps import SEARCHES, TWO, batches, build
 from tasks import search_optimizers
 from tool import ROOT
 
@@ -63,15 +63,15 @@ def check_sent(name: str, folder: Path) -> None:
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What two processes left; ``slow`` has the other searches."""
-    return run_steps(tmp_path_factory.mktemp('steps'), FIVE)
+    return run_steps(tmp_path_factory.mktemp('steps'), TWO)
 
 
-@pytest.mark.parametrize('name', FIVE)
+@pytest.mark.parametrize('name', TWO)
 def test_two_processes_step_as_one_does_on_both_batches(name: str, folder: Path) -> None:
     check_step(name, folder)
 
 
-@pytest.mark.parametrize('name', ['PPNAS', 'SPOS'])
+@pytest.mark.parametrize('name', TWO)
 def test_what_is_sent_is_what_the_cost_model_says(name: str, folder: Path) -> None:
     check_sent(name, folder)
 

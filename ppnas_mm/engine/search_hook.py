@@ -115,6 +115,7 @@ class SearchHook(Hook):
             # DDP lays out its buckets anew after its first step, and sums round as they lie there:
             # so that a resumed search repeats an epoch, each epoch starts as a resumed one does
             runner.model = runner.wrap_model(runner.cfg.get('model_wrapper_cfg'), self.algorithm)
+            runner._maybe_compile('train_step')  # the runner did so to the wrapper before
         self.algorithm.before_epoch(runner.epoch + 1)
 
     def after_train_iter(
