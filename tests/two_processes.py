@@ -27,12 +27,19 @@ OPTIONS = {
 FILES = ('genotype.json', 'derived.safetensors', 'search.json')
 
 
-def start(name: str, folder: Path, *options: str, resume: bool = False, processes: int = 2) -> Any:
+def start(
+    name: str,
+    folder: Path,
+    *options: str,
+    resume: bool = False,
+    processes: int = 2,
+    config: Path | None = None,
+) -> Any:
     """Start a search under torchrun, 8 images a process; ``options`` add to its own."""
     command = [
         sys.executable, '-m', 'torch.distributed.run', '--standalone',
         f'--nproc-per-node={processes}', str(ROOT / 'tools/search.py'),
-        str(ROOT / f'configs/search/{name}.py'), '--work-dir', str(folder),
+        str(config or ROOT / f'configs/search/{name}.py'), '--work-dir', str(folder),
         '--launcher', 'pytorch', *['--resume'] * resume,
         *OPTIONS[name], 'train_dataloader.batch_size=8', *options,
     ]  # fmt: skip
