@@ -1,4 +1,4 @@
-"""Searches, and run under torchrun (FOLDER NAME...), one step of those named, in float64."""
+"""Searches; run under torchrun (FOLDER NAME...): one step of those named, and ``stay_equal``."""
 
 import os
 import sys
@@ -130,6 +130,7 @@ def steps_without_a_scan() -> None:
 
 if __name__ == '__main__':
     import synchronised
+    from replicas import stay_equal
 
     distributed.init_process_group('gloo')
     with synchronised.on_cpu():
@@ -137,6 +138,7 @@ if __name__ == '__main__':
             one_step(search, Path(sys.argv[1]))
     if set(sys.argv[2:]) == set(SEARCHES):
         steps_without_a_scan()
+    stay_equal()
     print('STEPPED', flush=True)
     distributed.destroy_process_group()
     os._exit(0)  # gloo's threads abort a process that they outlive

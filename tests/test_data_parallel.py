@@ -11,6 +11,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from parallel_steps import SEARCHES, TWO, batches, build
+from replicas import ALGORITHMS
 from tasks import search_optimizers
 from tool import ROOT
 
@@ -19,8 +20,8 @@ from ppnas_mm.algorithms import BilevelSearch, RandomSearch, SearchAlgorithm
 from ppnas_mm.benchmarks.cost_model import Probe
 
 
-def run_steps(folder: Path, names: tuple[str, ...]) -> Path:
-    """Let two processes do one step of each of some searches."""
+def run_steps(folder: Path, names: tuple[str, ...]) -> str:
+    """Let two processes do one step of each of some searches; return what they printed."""
     command = [
         sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2',
         str(ROOT / 'tests/parallel_steps.py'), str(folder), *names,
@@ -30,7 +31,7 @@ def run_steps(folder: Path, names: tuple[str, ...]) -> Path:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count('STEPPED') == 2
-    return folder
+    return done.stdout
 
 
 def check_step(name: str, folder: Path) -> None:
@@ -61,9 +62,21 @@ def check_sent(name: str, folder: Path) -> None:
 
 
 @pytest.fixture(scope='module')
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What two processes left; ``slow`` has the other searches."""
-    return run_steps(tmp_path_factory.mktemp('steps'), TWO)
+def stepped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """What two processes left and printed; ``slow`` has the other searches."""
+    folder = tmp_path_factory.mktemp('steps')
+    return folder, run_steps(folder, TWO)
+
+
+@pytest.fixture
+def folder(stepped: tuple[Path, str]) -> Path:
+    """What two processes left."""
+    return stepped[0]
+
+
+@pytest.mark.parametrize('name', ALGORITHMS)
+def test_two_processes_stay_equal(name: str, stepped: tuple[Path, str]) -> None:
+    assert stepped[1].count(f'EQUAL {name}') == 2
 
 
 @pytest.mark.parametrize('name', TWO)
