@@ -57,7 +57,7 @@ def check_sent(name: str, folder: Path) -> None:
     batch = batches(algorithm, 0)
     probe = Probe(algorithm, search_optimizers(algorithm), batch.get('train', batch), draws=1)
     measured = [torch.load(folder / f'{name}-{rank}.pth')['sent'] for rank in (0, 1)]
-    predicted = probe.step()[2]
+    predicted = probe.step().sent
     assert measured == [predicted] * 2 and predicted > 0
 
 

@@ -1,6 +1,7 @@
 """Benchmarks; see --help."""
 
 import argparse
+import math
 import os
 import shlex
 import sys
@@ -20,6 +21,14 @@ def command() -> str:
     threads = os.environ.get('OMP_NUM_THREADS')
     words = [f'OMP_NUM_THREADS={threads}'] if threads else []
     return shlex.join([*words, 'python', 'tools/benchmark.py', *sys.argv[1:]])
+
+
+def positive(text: str) -> float:
+    """Read a number above 0."""
+    number = float(text)
+    if not number > 0:
+        raise argparse.ArgumentTypeError(f'{text}: expected a number above 0')
+    return number
 
 
 def params(args: argparse.Namespace) -> Any:
@@ -137,6 +146,7 @@ def step_cost(args: argparse.Namespace) -> None:
     from mmengine.logging import MMLogger
 
     from ppnas_mm.benchmarks.cost_model import cost_report, search_cost
+    from ppnas_mm.benchmarks.step_rates import Rates
     from ppnas_mm.compat import guard_torchvision
     from ppnas_mm.config import load_config
 
@@ -144,10 +154,12 @@ def step_cost(args: argparse.Namespace) -> None:
     MMLogger.get_current_instance().setLevel('ERROR')
     size = args.size and args.size[0]
     config = load_config(args.config)
-    print(cost_report(search_cost(config, args.processes, args.images, size)))
+    parts = search_cost(config, args.processes, args.images, size)
+    rates = Rates(*args.rates) if args.rates else None
+    print(cost_report(parts, rates, args.network, args.processes))
 
 
-def step_check(args: argparse.Namespace) -> None:
+def step_check(args: argparse.Namespace) -> Any:
     """Set measured steps of every algorithm beside predicted ones."""
     from mmengine.logging import MMLogger
 
@@ -156,7 +168,7 @@ def step_check(args: argparse.Namespace) -> None:
 
     guard_torchvision()
     MMLogger.get_current_instance().setLevel('ERROR')
-    print(check_steps(PAGE.parents[1] / 'configs/search', args.rounds or 5))
+    return check_steps(PAGE.parents[1] / 'configs/search', args.rounds or 5)
 
 
 def results(args: argparse.Namespace) -> int:
@@ -243,6 +255,17 @@ def new_parser() -> argparse.ArgumentParser:
     one.add_argument('--processes', type=int, default=1)
     one.add_argument('--images', type=int, help='training images of data of your own')
     one.add_argument('--size', type=int, nargs=1, help='side of the images')
+    one.add_argument(
+        '--rates',
+        type=positive,
+        nargs=3,
+        metavar=('FLOPS', 'BYTES', 'OVERHEAD'),
+        help='FLOPs and bytes moved a second, seconds an operation, as step-check fits them: '
+        'print predicted hours',
+    )
+    one.add_argument(
+        '--network', type=positive, default=math.inf, help='bytes a second between processes'
+    )
     add('step-check', step_check, 'measured steps of every algorithm beside predicted ones')
     one = add('results', results, 'write the blocks of docs/results.md anew', timed=False)
     one.add_argument('--check', action='store_true', help='only say which differ')

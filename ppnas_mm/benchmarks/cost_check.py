@@ -1,4 +1,9 @@
-"""Measured steps of searches beside what the cost model predicts for them."""
+"""Measured steps of searches beside what the cost model predicts for them.
+
+The rates of the machine are fitted to some steps and tried on others, which the fit has not seen.
+Two rules say which: from the steps on digits, small images, to all larger ones; and from every
+second case to the cases between, and back.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +18,10 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 
 from ..config import load_config, replace_sync_bn
-from ..report import table
-from .cost_model import Probe, build_algorithm, input_size, make_batch
+from .cost_model import Probe, Probes, build_algorithm, input_size, make_batch
+from .record import Record, conditions
+from .step_counters import Counts
+from .step_rates import fit_rates
 
 
 @dataclass(frozen=True)
@@ -47,15 +54,20 @@ CASES = {
     'SE-NAS, digits': Case('senas_digits', 32),
     'SE-NAS, digits, batch 64': Case('senas_digits', 64),
     'SE-NAS, CIFAR': Case('senas_cifar10', 8),
+    'GDAS, CIFAR': Case('gdas_cifar10', 8),
+    'PP-NAS, ImageNet': Case('ppnas_imagenet', 2),
+    'CDARTS, ImageNet, joint': Case('cdarts_imagenet', 2, 14),
+    'SPOS, ImageNet': Case('spos_imagenet', 2),
+    'EoiNAS, Cityscapes': Case('eoinas_cityscapes', 2, 21),
 }
 """A step of every algorithm, and batch, depth and size changed."""
 
 
-def prepare(case: Case, folder: Path, probe: int = 2, draws: int = 8) -> tuple[float, Callable]:
-    """Return the operations that the model predicts for a step, and a function that times it.
+def prepare(case: Case, folder: Path, draws: int = 4) -> tuple[Counts, Callable]:
+    """Return what the model predicts that a step takes, and a function that times it.
 
     The function returns processor seconds of this process, the mean of ``draws`` steps where the
-    algorithm draws.
+    algorithm draws, the same ones as in the prediction.
     """
     config = load_config(folder / f'{case.config}.py', case.options)
     replace_sync_bn(config.model)
@@ -65,24 +77,22 @@ def prepare(case: Case, folder: Path, probe: int = 2, draws: int = 8) -> tuple[f
         algorithm.before_epoch(case.epoch)
         optimizers = build_optim_wrapper(algorithm, config.optim_wrapper)
         size = input_size(config)
-        small, large = (make_batch(algorithm.model, n, size) for n in (probe, case.images))
-        few = Probe(algorithm, optimizers, small, draws)
-        flops = few.step()[0] * case.images / probe
-    many = Probe(algorithm, optimizers, large, draws)
+        large = make_batch(algorithm.model, case.images, size)
+        probe = Probe(algorithm, optimizers, large, draws)
+        counts = Probes(algorithm, optimizers, size, draws).step(case.images)
 
     def seconds() -> float:
+        probe.rewind()
         start = time.process_time()
-        for _ in range(many.draws):
-            many.train_step()
-        return (time.process_time() - start) / many.draws
+        for _ in range(probe.draws):
+            probe.train_step()
+        return (time.process_time() - start) / probe.draws
 
-    return flops, seconds
+    return counts, seconds
 
 
-def check_steps(folder: Path, rounds: int = 5) -> str:
-    """Time all :data:`CASES` in turn; return a table of predicted and measured times.
-
-    Predicted is the time of the operations at one rate, the median of all cases' rates.
+def check_steps(folder: Path, rounds: int = 5) -> Record:
+    """Time all :data:`CASES` in turn, and predict their times from those of others.
 
     Args:
         folder: Of the search configs.
@@ -93,20 +103,39 @@ def check_steps(folder: Path, rounds: int = 5) -> str:
     for _ in range(rounds + 1):
         for name, (_, seconds) in prepared.items():
             times[name].append(seconds())
+    counts = {name: found for name, (found, _) in prepared.items()}
     measured = {name: statistics.median(values[1:]) for name, values in times.items()}
-    rates = {name: flops / measured[name] for name, (flops, _) in prepared.items()}
-    rate = statistics.median(rates.values())
-    rows = [
-        [
-            name,
-            CASES[name].images,
-            f'{flops / 1e9:.2f}',
-            f'{flops / rate:.2f}',
-            f'{measured[name]:.2f}',
-            f'{flops / rate / measured[name] - 1:+.0%}',
-            f'{rates[name] / 1e9:.1f}',
-        ]
-        for name, (flops, _) in prepared.items()
-    ]
-    header = ['step', 'images', 'GFLOPs', 'predicted, s', 'measured, s', 'error', 'GFLOPs a second']
-    return table(header, rows)
+    return compare(counts, measured, rounds)
+
+
+def compare(counts: Mapping[str, Counts], measured: Mapping[str, float], rounds: int) -> Record:
+    """Set predicted times beside the measured seconds of some of :data:`CASES`."""
+    names = list(counts)
+    small = [name for name in names if 'digits' in name]
+    halves = [names[::2], names[1::2]]
+    from_small, *from_halves = (
+        fit_rates([counts[n] for n in chosen], [measured[n] for n in chosen])
+        for chosen in (small, *halves)
+    )
+    results = []
+    for place, name in enumerate(names):
+        took = 1000 * measured[name]
+        predicted = 1000 * from_small.seconds(counts[name])
+        crossed = 1000 * from_halves[1 - place % 2].seconds(counts[name])
+        results.append(
+            dict(
+                part=name,
+                role='fitted' if name in small else 'held out',
+                images=CASES[name].images,
+                gigaflops=counts[name].flops / 1e9,
+                gigabytes=counts[name].moved / 1e9,
+                operations=counts[name].operations,
+                median=took,
+                predicted=predicted,
+                error=100 * (predicted / took - 1),
+                crossed=100 * (crossed / took - 1),
+            )
+        )
+    titles = ('rates from digits:', 'from the 1st half:', 'from the 2nd half:')
+    rates = dict(zip(titles, map(str, (from_small, *from_halves)), strict=True))
+    return Record('step-check', conditions('cpu', rounds=rounds, **rates), results)

@@ -1,8 +1,9 @@
-"""What a search costs, from its config alone: steps, operations, memory and bytes sent.
+"""What a search costs, from its config alone: steps, FLOPs, memory, operations and bytes sent.
 
-Images, batch, epochs and phases are read from the config.  Of each phase one step of the algorithm
-itself runs, with real tensors but few images; operations and saved tensors grow with the batch,
-what is sent does not.  Left out are validation, the final recalibration and the reading of images.
+Images, batch, epochs and phases are read from the config.  Of each phase two steps of the algorithm
+itself run, with real tensors but few images; what they take has a part that grows with the batch
+and one that stays, and so gives any batch.  Left out are validation, the final recalibration and
+the reading of images.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from ..averaging import counted
 from ..config import ConfigError, replace_sync_bn
 from ..report import table
 from ..spaces.mixture import Fixed
-from .step_counters import count_flops, count_saved
+from .step_counters import Counts, Traffic, count_flops, count_saved
+from .step_rates import Rates
 
 IMAGES = {
     'ImageNet': 1_281_167,
@@ -40,17 +42,17 @@ class Part:
         name: Phase of the algorithm, or ``'evaluation'`` for batches without a backward pass.
         epochs: Epochs of the phase; of the evaluations, how many end with some.
         steps: All steps of a process.
-        flops: Floating-point operations of a step in one process, two for a multiply-add.
-        saved: Bytes kept for the backward pass, at most; weights and their optimizer come on top.
-        sent: Bytes of the gradients that a step averages over the processes.
+        counts: What a step takes in one process.
     """
 
     name: str
     epochs: int
     steps: int
-    flops: float
-    saved: float
-    sent: int
+    counts: Counts
+
+
+PROBED = (2, 3)
+"""Images of the steps that run; 2 or more, for the batch norms."""
 
 
 def search_cost(
@@ -58,7 +60,6 @@ def search_cost(
     processes: int = 1,
     images: int | None = None,
     size: int | None = None,
-    probe: int = 2,
     draws: int = 8,
 ) -> list[Part]:
     """Return what each phase of a search costs each of its processes.
@@ -71,7 +72,6 @@ def search_cost(
         processes: Number of processes.
         images: Training images, where :data:`IMAGES` does not name the data set.
         size: Side of the square images; ``None``: that of the last crop or resize.
-        probe: Images of the step that runs; 2 or more, for the batch norms.
         draws: Steps of which the mean is taken, where the algorithm draws.
 
     Raises:
@@ -81,15 +81,14 @@ def search_cost(
     replace_sync_bn(config.model)
     with DefaultScope.overwrite_default_scope(config.get('default_scope')):
         algorithm = build_algorithm(config)
-        batch = make_batch(algorithm.model, probe, size or input_size(config))
         optimizers = build_optim_wrapper(algorithm, config.optim_wrapper)
-        steps = Probe(algorithm, optimizers, batch, draws)
-        scale = config.train_dataloader.batch_size / probe
-        return _parts(steps, config.train_cfg.max_epochs, train, val, scale)
+        probes = Probes(algorithm, optimizers, size or input_size(config), draws)
+        batch = config.train_dataloader.batch_size
+        return _parts(probes, config.train_cfg.max_epochs, train, val, batch)
 
 
-def _parts(probe: Probe, epochs: int, train: int, val: int, scale: float) -> list[Part]:
-    algorithm = probe.algorithm
+def _parts(probes: Probes, epochs: int, train: int, val: int, batch: int) -> list[Part]:
+    algorithm = probes.algorithm
     algorithm.epochs = epochs
     first: dict[str, int] = {}
     lengths: dict[str, int] = {}
@@ -102,17 +101,33 @@ def _parts(probe: Probe, epochs: int, train: int, val: int, scale: float) -> lis
     parts = []
     for name, epoch in first.items():
         algorithm.before_epoch(epoch)
-        flops, saved, sent = probe.step()
-        steps = lengths[name] * train
-        parts.append(Part(name, lengths[name], steps, flops * scale, saved * scale, int(sent)))
+        parts.append(Part(name, lengths[name], lengths[name] * train, probes.step(batch)))
     if hasattr(algorithm, 'batches_evaluated'):
         found = [algorithm.batches_evaluated(e, train, val) for e in range(1, epochs + 1)]
         if any(found):
             ends = sum(map(bool, found))
-            parts.append(
-                Part('evaluation', ends, sum(found), probe.forward_flops() * scale, 0.0, 0)
-            )
+            parts.append(Part('evaluation', ends, sum(found), probes.evaluation(batch)))
     return parts
+
+
+class Probes:
+    """Counts what steps take with each of :data:`PROBED` images, and so with any number."""
+
+    def __init__(self, algorithm: Any, optimizers: Any, size: int, draws: int) -> None:
+        self.algorithm = algorithm
+        self.small, self.large = (
+            Probe(algorithm, optimizers, make_batch(algorithm.model, number, size), draws)
+            for number in PROBED
+        )
+
+    def step(self, images: int) -> Counts:
+        """Return what a training step of some images takes."""
+        self.small.warm_up()
+        return self.small.step().extrapolated(self.large.step(), *PROBED, images)
+
+    def evaluation(self, images: int) -> Counts:
+        """Return what evaluating some images takes."""
+        return self.small.evaluation().extrapolated(self.large.evaluation(), *PROBED, images)
 
 
 class Probe:
@@ -121,16 +136,27 @@ class Probe:
     def __init__(self, algorithm: Any, optimizers: Any, batch: dict, draws: int) -> None:
         self.algorithm, self.optimizers, self.batch = algorithm, optimizers, batch
         self.bilevel = hasattr(algorithm, 'uses')
-        self.draws = draws if hasattr(algorithm, 'draws') else 1
+        self.drawn = algorithm.draws.clone() if hasattr(algorithm, 'draws') else None
+        self.draws = 1 if self.drawn is None else draws
         for wrapper in optimizers.values():
             for group in wrapper.optimizer.param_groups:
                 group['lr'] = 0.0  # the steps shall not change what is measured
 
-    def step(self) -> tuple[float, float, float]:
-        """Return the operations, the saved bytes and the bytes sent of a step, means of draws."""
-        found = [self._step() for _ in range(self.draws)]
-        flops, saved, sent = (sum(column) / len(found) for column in zip(*found, strict=True))
-        return flops, saved, sent
+    def rewind(self) -> None:
+        """Let the algorithm draw again what it drew at first, so that steps compare."""
+        if self.drawn is not None:
+            self.algorithm.draws.copy_(self.drawn)
+
+    def warm_up(self) -> None:
+        """Do the steps uncounted: the first ones also make the state of the optimizers."""
+        self.rewind()
+        for _ in range(self.draws):
+            self.train_step()
+
+    def step(self) -> Counts:
+        """Return what a training step takes, the mean of the draws."""
+        self.rewind()
+        return _mean([self._step() for _ in range(self.draws)])
 
     def train_step(self) -> None:
         """Do one step."""
@@ -138,25 +164,37 @@ class Probe:
         self.algorithm.train()
         self.algorithm.train_step(data, self.optimizers)
 
-    def _step(self) -> tuple[int, int, int]:
-        with count_flops() as flops, count_saved(self.algorithm) as saved, counted() as sent:
+    def _step(self) -> Counts:
+        with (
+            Traffic() as traffic,
+            count_flops() as flops,
+            count_saved(self.algorithm) as saved,
+            counted() as sent,
+        ):
             self.train_step()
         bytes_sent = sum(sent)
         if not self.bilevel:  # DDP averages every gradient
             trained = (p for p in self.algorithm.parameters() if p.requires_grad)
             bytes_sent = sum(p.numel() * p.element_size() for p in trained)
-        return flops.get_total_flops(), saved.peak, bytes_sent
+        total = flops.get_total_flops()
+        return Counts(total, traffic.moved, traffic.operations, saved.peak, bytes_sent)
 
-    def forward_flops(self) -> float:
-        """Return the operations of evaluating the batch as an architecture that is drawn."""
-        total = 0
+    def evaluation(self) -> Counts:
+        """Return what evaluating the batch takes, the mean of architectures that are drawn."""
+        self.rewind()
         data = self.algorithm.data_preprocessor(self.batch, False)
+        found = []
         for _ in range(self.draws):
             self.algorithm.super_net.mixture = Fixed(self.algorithm.training_paths()[0])
-            with count_flops() as flops, torch.no_grad():
+            with Traffic() as traffic, count_flops() as flops, torch.no_grad():
                 self.algorithm.task_loss(data)
-            total += flops.get_total_flops()
-        return total / self.draws
+            total = flops.get_total_flops()
+            found.append(Counts(total, traffic.moved, traffic.operations, 0, 0))
+        return _mean(found)
+
+
+def _mean(counts: Sequence[Counts]) -> Counts:
+    return Counts(*(sum(column) / len(counts) for column in zip(*counts, strict=True)))
 
 
 def batches(config: Any, processes: int, images: int | None = None) -> tuple[int, int]:
@@ -236,35 +274,55 @@ def make_batch(model: Any, number: int, size: int) -> dict[str, Any]:
     return dict(inputs=inputs, data_samples=samples)
 
 
-def seconds(parts: Sequence[Part], rate: float, bandwidth: float, processes: int) -> float:
+def seconds(parts: Sequence[Part], rates: Rates, network: float, processes: int) -> float:
     """Predict how long a search takes: computing, then sending around a ring.
 
     Args:
         parts: See :func:`search_cost`.
-        rate: Floating-point operations a second of one process, measured on such a search.
-        bandwidth: Bytes a second between two neighbours of the ring.
+        rates: Those of one process, fitted to measured steps.
+        network: Bytes a second between two neighbours of the ring.
         processes: Number of processes; each passes on 2 (N - 1) / N of what is averaged.
     """
     around = 2 * (processes - 1) / processes
-    return sum(p.steps * (p.flops / rate + around * p.sent / bandwidth) for p in parts)
+    return sum(
+        p.steps * (rates.seconds(p.counts) + around * p.counts.sent / network) for p in parts
+    )
 
 
-def cost_report(parts: Sequence[Part]) -> str:
-    """Return the parts of a search as a table, with their sum."""
-    rows = [
-        [
-            part.name,
-            part.epochs,
-            f'{part.steps:,}',
-            f'{part.flops / 1e9:.1f}',
-            f'{part.saved / 2**20:.0f}',
-            f'{part.sent / 1e6:.2f}',
-            f'{part.steps * part.flops / 1e15:.2f}',
-        ]
-        for part in parts
-    ]
-    total = sum(part.steps * part.flops for part in parts) / 1e15
-    steps = sum(part.steps for part in parts)
-    rows.append(['all', '', f'{steps:,}', '', '', '', f'{total:.2f}'])
-    header = ['part', 'epochs', 'steps', 'GFLOPs a step', 'saved, MiB', 'sent, MB', 'PFLOPs']
+def cost_report(
+    parts: Sequence[Part],
+    rates: Rates | None = None,
+    network: float = math.inf,
+    processes: int = 1,
+) -> str:
+    """Return the parts of a search as a table, with their sum; with rates the predicted hours too.
+
+    Args:
+        parts: See :func:`search_cost`.
+        rates: See :func:`seconds`, as all that follow.
+        network: Bytes a second; infinite: sending takes no time.
+        processes: Number of processes.
+    """
+
+    def row(name: str, epochs: Any, counts: list[str], these: Sequence[Part]) -> list[Any]:
+        steps = sum(part.steps for part in these)
+        total = sum(part.steps * part.counts.flops for part in these) / 1e15
+        cells = [name, epochs, f'{steps:,}', *counts, f'{total:.2f}']
+        hours = [] if rates is None else [seconds(these, rates, network, processes) / 3600]
+        return cells + [f'{hour:.2f}' for hour in hours]
+
+    rows = [row(part.name, part.epochs, _cells(part.counts), [part]) for part in parts]
+    rows.append(row('all', '', [''] * 5, parts))
+    header = ['part', 'epochs', 'steps', 'GFLOPs a step', 'moved, GB', 'operations']
+    header += ['saved, MiB', 'sent, MB', 'PFLOPs'] + ([] if rates is None else ['hours'])
     return table(header, rows)
+
+
+def _cells(counts: Counts) -> list[str]:
+    return [
+        f'{counts.flops / 1e9:.1f}',
+        f'{counts.moved / 1e9:.1f}',
+        f'{counts.operations:,.0f}',
+        f'{counts.saved / 2**20:.0f}',
+        f'{counts.sent / 1e6:.2f}',
+    ]

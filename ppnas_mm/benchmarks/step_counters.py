@@ -1,17 +1,49 @@
-"""What one training step takes: floating-point operations and the tensors kept for its backward."""
+"""What one training step takes: FLOPs, memory traffic, operations, and what its backward needs."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 aten: Any = torch.ops.aten
+
+
+class Counts(NamedTuple):
+    """What one step takes in one process, or the mean of several steps.
+
+    Attributes:
+        flops: Floating-point operations of convolutions and matrix products, two a multiply-add.
+        moved: Bytes that operations read and write.
+        operations: Operations of aten that compute.
+        saved: Bytes kept for the backward pass, at most; weights and their optimizer come on top.
+        sent: Bytes of the gradients that are averaged over the processes.
+    """
+
+    flops: float
+    moved: float
+    operations: float
+    saved: float
+    sent: float
+
+    def extrapolated(self, more: Counts, few: int, many: int, images: int) -> Counts:
+        """Return the counts of another batch: a part grows with the images, the rest stays.
+
+        Args:
+            more: Counts of the same step of more images.
+            few: Images of this step.
+            many: Images of ``more``.
+            images: Images asked for.
+        """
+        share = (images - few) / (many - few)
+        return Counts(*(a + share * (b - a) for a, b in zip(self, more, strict=True)))
 
 
 def _convolution_backward(
@@ -43,6 +75,36 @@ def count_flops() -> FlopCounterMode:
     """
     backward = {aten.convolution_backward: _convolution_backward}
     return FlopCounterMode(display=False, custom_mapping=backward)
+
+
+class Traffic(TorchDispatchMode):
+    """Counts operations of aten and the bytes that they move, in forward, backward and optimizer.
+
+    An operation moves its tensor arguments and its results, each once; of an expanded tensor only
+    what it holds.  Views are no operations; tensors that are made empty take no bytes.
+
+    Attributes:
+        moved: Bytes read and written so far.
+        operations: Operations so far.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moved = self.operations = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run an operation and count it."""
+        output = func(*args, **(kwargs or {}))
+        if func.namespace == 'aten' and not func.is_view:
+            self.operations += 1
+            if 'empty' not in func._schema.name:
+                tensors = (t for t in tree_leaves((args, kwargs, output)) if isinstance(t, Tensor))
+                self.moved += sum(map(_held, tensors))
+        return output
+
+
+def _held(tensor: Tensor) -> int:
+    return min(tensor.numel() * tensor.element_size(), tensor.untyped_storage().nbytes())
 
 
 class SavedTensors:
