@@ -3,19 +3,33 @@
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 from oneshot import build
+from scipy.optimize import nnls
 from tasks import classifier, classifier_batch, search_optimizers
 from tool import ROOT, call
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from zoo import SPACES, count_multiplications
 
-from ppnas_mm.benchmarks.cost_model import Part, Probe, batches, input_size, search_cost, seconds
-from ppnas_mm.benchmarks.step_counters import count_flops, count_saved
+from ppnas_mm.benchmarks.cost_check import CASES, compare
+from ppnas_mm.benchmarks.cost_model import (
+    Part,
+    Probe,
+    Probes,
+    batches,
+    cost_report,
+    input_size,
+    make_batch,
+    search_cost,
+    seconds,
+)
+from ppnas_mm.benchmarks.step_counters import Counts, Traffic, count_flops, count_saved
+from ppnas_mm.benchmarks.step_rates import Rates, fit_rates
 from ppnas_mm.config import ConfigError, load_config
 from ppnas_mm.registry import MODELS
 from ppnas_mm.spaces import Fixed
@@ -65,7 +79,7 @@ def test_a_step_takes_three_forward_passes_but_for_the_gradient_of_the_images(
         algorithm.super_net.mixture = Fixed(path)
     forward, first = forward_multiplications(algorithm, 4, 16)
     probe = Probe(algorithm, search_optimizers(algorithm), classifier_batch(), draws=1)
-    assert probe.step()[0] == 2 * (3 * forward - first)
+    assert probe.step().flops == 2 * (3 * forward - first)
 
 
 def test_depthwise_convolutions_count_their_groups() -> None:
@@ -83,6 +97,114 @@ def test_saved_tensors_are_counted_once_and_until_they_are_freed() -> None:
         assert saved.live == 4 * (5 * 4 + 5 * 8)
         output.sum().backward()
     assert saved.live == 0 and saved.peak == 4 * (5 * 4 + 5 * 8)
+
+
+def test_traffic_of_a_step() -> None:
+    model = nn.Sequential(nn.Linear(4, 8, bias=False), nn.ReLU(), nn.Linear(8, 2, bias=False))
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    images, gradient = torch.randn(5, 4), torch.randn(5, 2)
+    with Traffic() as traffic:
+        model(images).backward(gradient)
+        optimizer.step()
+    forward = [20 + 32 + 40, 40 + 40, 40 + 16 + 10]
+    weights = [40 + 20 + 32, 10 + 40 + 16]  # their gradients
+    hidden = [10 + 16 + 40, 40 + 40 + 40]
+    update = [3 * 32, 3 * 16]
+    each = [*forward, *weights, *hidden, *update]
+    assert (traffic.operations, traffic.moved) == (len(each), 4 * sum(each))
+
+
+def test_traffic_of_a_convolution() -> None:
+    conv = nn.Conv2d(3, 4, 3, padding=1, bias=False)
+    images, gradient = torch.randn(2, 3, 5, 5), torch.randn(2, 4, 5, 5)
+    with Traffic() as traffic:
+        conv(images).backward(gradient)
+    x, weight, y = 2 * 3 * 25, 4 * 27, 2 * 4 * 25
+    forward, backward = x + weight + y, y + x + weight + weight
+    assert (traffic.operations, traffic.moved) == (2, 4 * (forward + backward))
+
+
+def test_views_move_nothing_and_expanded_tensors_what_they_hold() -> None:
+    x = torch.randn(6, 4)
+    with Traffic() as traffic:
+        x.t().reshape(4, 2, 3)[1:].detach()
+        torch.empty(1000)
+    assert (traffic.operations, traffic.moved) == (1, 0)
+    row = torch.randn(1, 4)
+    with Traffic() as traffic:
+        row.expand(6, 4) + x
+    assert (traffic.operations, traffic.moved) == (1, 4 * (4 + 24 + 24))
+
+
+@pytest.mark.parametrize(('kind', 'space'), [('PPNAS', 'ppconv'), ('SPOS', 'mobile')])
+def test_a_few_images_tell_what_more_take(kind: str, space: str) -> None:
+    algorithm = MODELS.build({'type': f'ppnas_mm.{kind}', 'model': classifier(SPACES[space])})
+    optimizers = search_optimizers(algorithm)
+    probe = Probe(algorithm, optimizers, make_batch(algorithm.model, 9, 16), draws=2)
+    predicted = Probes(algorithm, optimizers, 16, draws=2).step(9)
+    counted = probe.step()
+    assert tuple(predicted) == pytest.approx(tuple(counted), rel=1e-12)
+    assert len(set(counted)) == len(counted) and min(counted) > 0
+
+
+# -- rates -----------------------------------------------------------------------------------------
+
+
+def new_counts(number: int, seed: int = 0) -> list[Counts]:
+    """Counts of steps whose sizes differ by up to a hundred."""
+    drawn = 10 ** np.random.default_rng(seed).uniform(0, 2, (number, 3)) * (1e9, 1e8, 1e3)
+    return [Counts(*row, 0.0, 0.0) for row in drawn.tolist()]
+
+
+@pytest.mark.parametrize(
+    'truth', [(2e10, 5e9, 4e-5), (math.inf, 5e9, 4e-5), (2e10, math.inf, 4e-5), (2e10, 5e9, 0.0)]
+)
+def test_a_fit_finds_the_rates(truth: tuple[float, float, float]) -> None:
+    steps = new_counts(7)
+    times = [s.flops / truth[0] + s.moved / truth[1] + s.operations * truth[2] for s in steps]
+    found = fit_rates(steps, times)
+    terms = [2e10 / found.flops, 5e9 / found.bandwidth, found.overhead / 4e-5]
+    expected = [2e10 / truth[0], 5e9 / truth[1], truth[2] / 4e-5]
+    assert terms == pytest.approx(expected, abs=1e-6)
+    assert [found.seconds(s) for s in steps] == pytest.approx(times, rel=1e-9)
+
+
+def test_the_fit_is_that_of_scipy() -> None:
+    zeros = set()
+    for seed in range(12):
+        steps = new_counts(6, seed)
+        times = np.exp(np.random.default_rng(seed).normal(size=6))
+        rows = np.array([s[:3] for s in steps]) / times[:, None]
+        size = np.linalg.norm(rows, axis=0)
+        expected = nnls(rows / size, np.ones(6))[0] / size
+        found = fit_rates(steps, times.tolist())
+        terms = [1 / found.flops, 1 / found.bandwidth, found.overhead]
+        assert terms == pytest.approx(expected, rel=1e-6)
+        zeros.add(int((expected == 0).sum()))
+    assert zeros >= {0, 1}, zeros
+
+
+@pytest.mark.parametrize('times', [[1.0, 1.0], [1.0, 1.0, 0.0]])
+def test_what_cannot_be_fitted(times: list[float]) -> None:
+    with pytest.raises(ConfigError, match='expected three steps or more'):
+        fit_rates(new_counts(len(times)), times)
+
+
+def test_a_check_fits_to_some_steps_and_tries_the_others() -> None:
+    truth = Rates(2e10, 5e9, 4e-5)
+    counts = dict(zip(CASES, new_counts(len(CASES)), strict=True))
+    times = {name: truth.seconds(found) for name, found in counts.items()}
+    times['PP-NAS, ImageNet'] *= 2
+    record = compare(counts, times, rounds=1)
+    for row in record.results:
+        slow = row['part'] == 'PP-NAS, ImageNet'
+        assert row['role'] == ('fitted' if 'digits' in row['part'] else 'held out')
+        assert row['error'] == pytest.approx(-50 if slow else 0, abs=1e-6)
+        own_half = list(CASES).index(row['part']) % 2 == list(CASES).index('PP-NAS, ImageNet') % 2
+        if own_half:  # predicted from the half in which every step took what the truth says
+            assert row['crossed'] == pytest.approx(-50 if slow else 0, abs=1e-6)
+    assert 'rates from digits: 20.0 GFLOPs a second, 5.00 GB a second, 40 us' in record.report()
+    assert record.draw().startswith(b'<?xml')
 
 
 # -- steps -----------------------------------------------------------------------------------------
@@ -131,8 +253,8 @@ def test_what_is_not_known_is_asked_for() -> None:
 
 
 def test_phases_of_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Probe, 'step', lambda self: (1.0, 1.0, 1.0))
-    monkeypatch.setattr(Probe, 'forward_flops', lambda self: 1.0)
+    monkeypatch.setattr(Probes, 'step', lambda self, images: Counts(1, 1, 1, 1, 1))
+    monkeypatch.setattr(Probes, 'evaluation', lambda self, images: Counts(1, 1, 1, 0, 0))
     found = {}
     for name in ('cdarts_digits', 'eoinas_digits', 'darts_digits', 'senas_digits'):
         parts = search_cost(load(name), processes=2)
@@ -163,14 +285,36 @@ def test_evaluations_of_a_one_shot_search() -> None:
     assert algorithm.finished
 
 
+PARTS = [
+    Part('train', 1, 10, Counts(4e9, 3e8, 1000, 0, 3_000_000)),
+    Part('evaluation', 1, 5, Counts(2e9, 1e8, 100, 0, 0)),
+]
+
+
 def test_seconds_add_up_computing_and_the_ring() -> None:
-    parts = [Part('train', 1, 10, 4e9, 0.0, 3_000_000), Part('evaluation', 1, 5, 2e9, 0.0, 0)]
-    assert math.isclose(seconds(parts, 2e9, 1e6, 1), 25)
-    assert math.isclose(seconds(parts, 2e9, 1e6, 4), 25 + 10 * 1.5 * 3)
+    rates = Rates(2e9, 1e8, 1e-3)
+    computing = 10 * (2 + 3 + 1) + 5 * (1 + 1 + 0.1)
+    assert math.isclose(seconds(PARTS, rates, 1e6, 1), computing)
+    assert math.isclose(seconds(PARTS, rates, 1e6, 4), computing + 10 * 1.5 * 3)
+    assert math.isclose(seconds(PARTS, rates, math.inf, 4), computing)
+    assert math.isclose(seconds(PARTS[:1], Rates(math.inf, 1e8, 0), 1, 1), 30)
+
+
+def test_a_report_has_hours_where_rates_are_given() -> None:
+    rows = [line.split('|')[1:-1] for line in cost_report(PARTS).splitlines()]
+    timed = cost_report(PARTS, Rates(2e5, 1e8, 1e-3), 1e3, 2).splitlines()
+    hours = [line.split('|')[-2].strip() for line in timed]
+    assert len(rows[0]) == 9 and hours[0] == 'hours'
+    expected = [10 * (20_000 + 3 + 1 + 3000) / 3600, 5 * (10_000 + 1 + 0.1) / 3600]
+    assert hours[2:] == [f'{x:.2f}' for x in (*expected, sum(expected))]
 
 
 def test_the_tool_prints_a_table(capsys: pytest.CaptureFixture) -> None:
     config = ROOT / 'configs/search/ppnas_digits.py'
-    assert call('benchmark.py', 'step-cost', config, '--processes', 2) == 0
-    train = capsys.readouterr().out.splitlines()[2].split('|')
-    assert [train[i].strip() for i in (1, 2, 3)] == ['train', '20', '220']
+    rates = ('--rates', 'inf', 'inf', '3600')
+    assert call('benchmark.py', 'step-cost', config, '--processes', 2, *rates) == 0
+    train = [cell.strip() for cell in capsys.readouterr().out.splitlines()[2].split('|')[1:-1]]
+    assert train[:3] == ['train', '20', '220']
+    assert float(train[-1]) == pytest.approx(220 * int(train[5].replace(',', '')), rel=1e-3)
+    assert call('benchmark.py', 'step-cost', config, '--rates', 0, 1, 1) == 2
+    assert 'expected a number above 0' in capsys.readouterr().err
