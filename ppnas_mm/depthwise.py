@@ -1,7 +1,7 @@
 """Depthwise convolution with a gradient that the CPU has a kernel for.
 
 oneDNN has a depthwise kernel for the gradient of the weights up to 3 columns (release 3.x, AVX2);
-from 5 columns on it takes that of grouped convolutions, five to forty times slower.  The columns of
+from 5 columns on it takes that of grouped convolutions, four to forty times slower.  The columns of
 a wider kernel are independent of each other, so three at a time are done as a kernel of 3 columns
 on a shifted map.
 """

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from zoo import SPACES, build_network, images
 
 from ppnas_mm.benchmarks import activations
+from ppnas_mm.benchmarks.step_counters import count_saved
 from ppnas_mm.spaces import SuperNet
 
 # -- a step of every search ------------------------------------------------------------------------
@@ -80,14 +81,13 @@ def test_the_same_paths_are_dropped_again(name: str) -> None:
 
 def test_kept_storages_are_counted_once_and_without_parameters() -> None:
     layer = nn.Linear(64, 64, bias=False)
-    kept = activations.KeptActivations(layer)
     x = torch.randn(128, 64)
-    with kept.watched():
+    with count_saved(layer) as kept:
         y = layer(x).exp()  # keep x and the result of exp
         z = y.sin()  # keeps the same result
-    assert kept.mebibytes() == 2 * 128 * 64 * 4 / 2**20
+    assert kept.live == kept.peak == 2 * 128 * 64 * 4
     del y, z
-    assert kept.mebibytes() == 0
+    assert kept.live == 0
 
 
 @pytest.mark.parametrize('name', ['PP-NAS, depth 110', 'DARTS, 8 cells, 16 channels', 'mobile'])

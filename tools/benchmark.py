@@ -195,62 +195,48 @@ def new_parser() -> argparse.ArgumentParser:
         '  python tools/benchmark.py results --check',
     )
     commands = parser.add_subparsers(dest='what', required=True, metavar='WHAT')
+    _add_counts(commands)
+    _add_timings(commands)
+    _add_searches(commands)
+    one = _add(commands, 'results', results, 'write the blocks of docs/results.md anew')
+    one.add_argument('--check', action='store_true', help='only say which differ')
+    one.add_argument('--page', type=Path, default=PAGE)
+    return parser
 
-    def add(
-        name: str, run: Callable[[argparse.Namespace], Any], text: str, timed: bool = True
-    ) -> argparse.ArgumentParser:
-        one = commands.add_parser(name, help=text, description=text)
-        one.set_defaults(run=run)
-        if timed and name not in ('epoch', 'activations'):
-            one.add_argument('--rounds', type=int, help='timed rounds, after warming up')
-        if timed and name != 'epoch':
-            one.add_argument('--device', choices=['cpu', 'cuda'], default='cpu')
-        if timed:
-            one.add_argument('--threads', type=int, help='of the CPU; default: the environment')
-        if name != 'results':
-            one.add_argument('--out', metavar='STEM', help='also write the result to files')
-        return one
 
-    one = add('params', params, 'parameters and multiply-adds of the networks', timed=False)
-    one.add_argument('--networks', nargs='+', help='names as in the table')
-    add('complexity', complexity, 'the same of full-size detectors and segmentors', timed=False)
-    for name, run, text, batches in (
-        ('latency', latency, 'forwards of backbones, in several forms', [1, 8]),
-        ('train-step', train_step, 'forward, backward and optimizer of networks', [8]),
-    ):
-        one = add(name, run, text)
-        one.add_argument('--networks', nargs='+', help='names as "params" prints them')
-        one.add_argument('--batches', type=int, nargs='+', default=batches)
-        one.add_argument('--size', type=int, nargs='+', help='sides of the images')
-        one.add_argument('--dtype', nargs='+', choices=DTYPES, default=DTYPES[:1])
-        one.add_argument('--no-memory', action='store_true', help='no peak memory')
-        if name == 'latency':
-            forms = ['eager', 'fused', 'deployed', 'compiled']
-            one.add_argument('--forms', nargs='+', choices=forms, help='default: first three')
-        else:
-            one.add_argument('--contiguous', action='store_true', help='not channels-last')
-            one.add_argument('--profile', action='store_true', help="print torch's profile instead")
-    one = add('search-step', search_step, 'a step of a search beside the plain formulation')
-    one.add_argument('--algorithm', nargs='+', default=['cdarts'])
-    one.add_argument('--batch-size', type=int, default=16)
-    one.add_argument('--size', type=int, nargs=1, default=[32])
-    one.add_argument('--no-memory', action='store_true', help='no peak memory')
-    one.add_argument('--profile', action='store_true', help="print torch's profile of ours instead")
-    one = add('activations', activations, "memory of a super-net's step beside that with with_cp")
-    one.add_argument('--networks', nargs='+', default=[], help='names as in the table')
+SHARED: dict[str, dict[str, Any]] = {
+    'rounds': dict(type=int, help='timed rounds, after warming up'),
+    'device': dict(choices=['cpu', 'cuda'], default='cpu'),
+    'threads': dict(type=int, help='of the CPU; default: the environment'),
+    'networks': dict(nargs='+', help='names as in the table'),
+    'profile': dict(action='store_true', help="print torch's profile of a step instead"),
+    'no-memory': dict(action='store_true', help='no peak memory'),
+    'out': dict(metavar='STEM', help='also write the result to files'),
+}
+TIMED = ('rounds', 'device', 'threads', 'out')
+
+
+def _add(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], Any], text: str, *options: str
+) -> argparse.ArgumentParser:
+    """Add a command with some of the shared options."""
+    one: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    one.set_defaults(run=run)
+    for option in options:
+        one.add_argument(f'--{option}', **SHARED[option])
+    return one
+
+
+def _add_counts(commands: Any) -> None:
+    """Add what counts."""
+    _add(commands, 'params', params, 'parameters and multiply-adds of networks', 'networks', 'out')
+    text = 'the same of full-size detectors and segmentors'
+    _add(commands, 'complexity', complexity, text, 'out')
+    text = "memory of a super-net's step beside that with with_cp"
+    options = ('networks', 'device', 'threads', 'out')
+    one = _add(commands, 'activations', activations, text, *options)
     one.add_argument('--batch-size', type=int, default=4)
-    one = add('epoch', epoch, 'where the time of an epoch of CONFIG goes')
-    cli.add_run_arguments(one)
-    one.add_argument('--epochs', type=int, default=1, help='timed epochs, after one to warm up')
-    one = add(
-        'latency-table', latency_table, 'every candidate of the super-net of CONFIG, a search'
-    )
-    one.add_argument('config', help='config of a search')
-    one.add_argument('--size', type=int, nargs=1, required=True, help='side of the images')
-    one.add_argument('--batch-size', type=int, default=16)
-    one.add_argument('--channels', type=int, default=3, help='of the images')
-    one.add_argument('--check', type=int, default=5, metavar='N', help='networks measured whole')
-    one = add('step-cost', step_cost, 'what the search CONFIG costs each process', timed=False)
+    one = _add(commands, 'step-cost', step_cost, 'what the search CONFIG costs each process')
     one.add_argument('config', help='config of a search')
     one.add_argument('--processes', type=int, default=1)
     one.add_argument('--images', type=int, help='training images of data of your own')
@@ -266,11 +252,44 @@ def new_parser() -> argparse.ArgumentParser:
     one.add_argument(
         '--network', type=positive, default=math.inf, help='bytes a second between processes'
     )
-    add('step-check', step_check, 'measured steps of every algorithm beside predicted ones')
-    one = add('results', results, 'write the blocks of docs/results.md anew', timed=False)
-    one.add_argument('--check', action='store_true', help='only say which differ')
-    one.add_argument('--page', type=Path, default=PAGE)
-    return parser
+
+
+def _add_timings(commands: Any) -> None:
+    """Add what times networks."""
+    options = (*TIMED, 'networks', 'no-memory')
+    text = 'forwards of backbones, in several forms'
+    forwards = _add(commands, 'latency', latency, text, *options)
+    forms = ['eager', 'fused', 'deployed', 'compiled']
+    forwards.add_argument('--forms', nargs='+', choices=forms, help='default: first three')
+    text = 'forward, backward and optimizer of networks'
+    steps = _add(commands, 'train-step', train_step, text, *options, 'profile')
+    steps.add_argument('--contiguous', action='store_true', help='not channels-last')
+    for one, batches in ((forwards, [1, 8]), (steps, [8])):
+        one.add_argument('--batches', type=int, nargs='+', default=batches)
+        one.add_argument('--size', type=int, nargs='+', help='sides of the images')
+        one.add_argument('--dtype', nargs='+', choices=DTYPES, default=DTYPES[:1])
+
+
+def _add_searches(commands: Any) -> None:
+    """Add what times searches."""
+    text = 'a step of a search beside the plain formulation'
+    one = _add(commands, 'search-step', search_step, text, *TIMED, 'no-memory', 'profile')
+    one.add_argument('--algorithm', nargs='+', default=['cdarts'])
+    one.add_argument('--batch-size', type=int, default=16)
+    one.add_argument('--size', type=int, nargs=1, default=[32])
+    text = 'where the time of an epoch of CONFIG goes'
+    one = _add(commands, 'epoch', epoch, text, 'threads', 'out')
+    cli.add_run_arguments(one)
+    one.add_argument('--epochs', type=int, default=1, help='timed epochs, after one to warm up')
+    text = 'every candidate of the super-net of CONFIG, a search'
+    one = _add(commands, 'latency-table', latency_table, text, *TIMED)
+    one.add_argument('config', help='config of a search')
+    one.add_argument('--size', type=int, nargs=1, required=True, help='side of the images')
+    one.add_argument('--batch-size', type=int, default=16)
+    one.add_argument('--channels', type=int, default=3, help='of the images')
+    one.add_argument('--check', type=int, default=5, metavar='N', help='networks measured whole')
+    text = 'measured steps of every algorithm beside predicted ones'
+    _add(commands, 'step-check', step_check, text, 'rounds', 'threads', 'out')
 
 
 def main() -> int:

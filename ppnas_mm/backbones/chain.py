@@ -73,6 +73,13 @@ class Chain(nn.Module):
         return x
 
 
+def _check(variant: str, width: float) -> None:
+    if variant not in ('imagenet', 'cifar'):
+        raise ValueError(f"variant={variant!r}: expected 'imagenet' or 'cifar'")
+    if not width > 0:
+        raise ValueError(f'width={width}: expected a positive number')
+
+
 class MacroChain(Backbone):
     """The macro network around the stages: derived networks and super-nets.
 
@@ -123,10 +130,7 @@ class MacroChain(Backbone):
         init_cfg: dict | list[dict] | None = None,
         strides: Sequence[int] | None = None,
     ) -> None:
-        if variant not in ('imagenet', 'cifar'):
-            raise ValueError(f"variant={variant!r}: expected 'imagenet' or 'cifar'")
-        if not width > 0:
-            raise ValueError(f'width={width}: expected a positive number')
+        _check(variant, width)
         plan = self.plan
         strides = plan.strides if strides is None else tuple(strides)
         if len(strides) != len(plan.strides) or not set(strides) <= {1, 2}:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import copy
 import sys
-import weakref
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import saved_tensors_hooks
 
 from ..config import ConfigError
 from ..registry import MODELS
 from .memory import in_own_process
 from .memory import peak_memory as peak_of
 from .record import Record, conditions
+from .step_counters import count_saved
 
 SUPER_NETS: dict[str, tuple[dict[str, Any], int]] = {
     'PP-NAS, depth 110': (dict(type='ppnas_mm.PPConvSuperNet', depth=110), 32),
@@ -34,40 +32,6 @@ SUPER_NETS: dict[str, tuple[dict[str, Any], int]] = {
 """Super-nets of the papers' sizes, and the side of their images."""
 
 
-class _Kept:
-    """What autograd keeps in the place of a tensor."""
-
-    def __init__(self, tensor: Tensor) -> None:
-        self.tensor = tensor.detach()  # itself would be a cycle where it is the output
-
-
-class KeptActivations:
-    """Tensors that autograd keeps between forward and backward, parameters and buffers aside."""
-
-    def __init__(self, model: nn.Module) -> None:
-        tensors = [*model.parameters(), *model.buffers()]
-        self._own = {t.untyped_storage().data_ptr() for t in tensors}
-        self._kept: weakref.WeakSet[_Kept] = weakref.WeakSet()
-
-    def _pack(self, tensor: Tensor) -> _Kept:
-        kept = _Kept(tensor)
-        self._kept.add(kept)
-        return kept
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Take note of what the forward passes of the enclosed block keep."""
-        with saved_tensors_hooks(self._pack, lambda kept: kept.tensor):
-            yield
-
-    def mebibytes(self) -> float:
-        """Return the memory of what is kept now, each storage once."""
-        storages = {
-            s.data_ptr(): s.nbytes() for s in (k.tensor.untyped_storage() for k in self._kept)
-        }
-        return sum(n for place, n in storages.items() if place not in self._own) / 2**20
-
-
 def build(name: str, with_cp: bool, device: str = 'cpu') -> tuple[Any, int]:
     """Return a super-net of :data:`SUPER_NETS` in training mode and the side of its images.
 
@@ -82,10 +46,9 @@ def build(name: str, with_cp: bool, device: str = 'cpu') -> tuple[Any, int]:
 
 def kept_activations(net: nn.Module, x: Tensor) -> float:
     """Return the MiB that a forward pass of a backbone keeps for the backward pass."""
-    kept = KeptActivations(net)
-    with kept.watched():
+    with count_saved(net) as saved:
         maps = net(x)
-    found = kept.mebibytes()
+    found = saved.live / 2**20
     del maps
     return found
 
@@ -106,7 +69,7 @@ def peak_memory(name: str, with_cp: bool, batch: int, device: str) -> float:
     return peak_of(step, device)
 
 
-def measure(names: Sequence[str], batch: int, device: str = 'cpu') -> Record:
+def measure(names: Sequence[str] | None, batch: int, device: str = 'cpu') -> Record:
     """Measure what a step of super-nets keeps and needs, without and with checkpointing."""
     results = []
     for name in names or SUPER_NETS:

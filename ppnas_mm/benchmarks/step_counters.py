@@ -111,6 +111,7 @@ class SavedTensors:
     """Bytes of the tensors that autograd keeps for the backward pass, each storage once.
 
     Attributes:
+        live: Bytes kept now.
         peak: The most bytes kept at one moment.
     """
 
@@ -141,7 +142,8 @@ class _Kept:
     """A saved tensor, counted as long as it is kept."""
 
     def __init__(self, counter: SavedTensors, tensor: Tensor) -> None:
-        self.counter, self.tensor = counter, tensor
+        # detached: an output that is kept would hold itself
+        self.counter, self.tensor = counter, tensor.detach()
         counter.change(tensor, 1)
 
     def __del__(self) -> None:
