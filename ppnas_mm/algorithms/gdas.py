@@ -18,7 +18,7 @@ from ..registry import MODELS
 from ..spaces.mixture import Choice, Relaxed, Weights
 from .accuracy import BatchAccuracy
 from .bilevel import BilevelSearch, owned_by, without_gradient
-from .draws import new_draws, next_draw
+from .draws import Draws
 from .op_table import OpTable
 
 
@@ -112,7 +112,6 @@ class GDAS(BilevelSearch):
         ValueError: If an option is out of range.
     """
 
-    draws: Tensor
     shared_statistics = True
 
     def __init__(
@@ -137,7 +136,7 @@ class GDAS(BilevelSearch):
         self.warmup_epochs = warmup_epochs
         self.hard = hard
         self.measure = BatchAccuracy(self.model, accuracy)
-        self.register_buffer('draws', new_draws(seed))
+        self.draws = Draws(seed)
         self.now = self.temperature(1)
 
     def before_epoch(self, epoch: int) -> None:
@@ -146,13 +145,13 @@ class GDAS(BilevelSearch):
         self.now = self.temperature(epoch)
 
     def gumbel(self, shape: torch.Size) -> Tensor:
-        """Return the next standard Gumbel noise, the same on all processes and devices."""
-        entropy = next_draw(self.draws).generate_state(1, np.uint64)
+        """Return the next standard Gumbel noise, on the host, the same for all processes."""
+        entropy = self.draws.next().generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(entropy[0] >> 1))
         while True:  # a draw of exactly zero is possible and gives infinity
             noise = -torch.empty(shape).exponential_(generator=generator).log()
             if bool(noise.isfinite().all()):
-                return noise.to(self.draws.device)
+                return noise
 
     def draw(self, differentiable: bool) -> tuple[Drawn, Tensor]:
         """Draw an operation for each choice (eq. 5).
@@ -166,13 +165,15 @@ class GDAS(BilevelSearch):
         """
         with torch.set_grad_enabled(differentiable):
             logits = self.table.logits().log_softmax(1)
-            p = ((logits + self.gumbel(logits.shape)) / self.now).softmax(1)
+            noise = self.gumbel(logits.shape).to(logits.device)
+            p = ((logits + noise) / self.now).softmax(1)
             drawn = p.detach().argmax(1)
             weights = self._hard(p, drawn) if self.hard else self._soft(p)
         names = [choice.name for choice in self.table.choices]
         return Drawn(dict(zip(names, weights, strict=True))), drawn
 
     def _hard(self, p: Tensor, drawn: Tensor) -> list[Weights]:
+        # the one value that a step reads from a GPU: what to compute is the host's to know
         kept = [(i,) for i in drawn.tolist()]
         if not p.requires_grad:
             return [Weights(k) for k in kept]

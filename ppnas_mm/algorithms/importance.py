@@ -75,12 +75,12 @@ class OperationImportance(nn.Module):
 
     def count_training(self, drawn: Tensor) -> None:
         """Count a step of the weights with the columns ``drawn``, ``(rows,)``."""
-        self.trained[torch.arange(len(drawn)), drawn] += 1
+        self.trained[torch.arange(len(drawn), device=drawn.device), drawn] += 1
         self.steps += 1
 
     def count_accuracy(self, drawn: Tensor, accuracy: Tensor) -> None:
         """Take in the accuracy, a share, of a step of alpha with the columns ``drawn``."""
-        spots = torch.arange(len(drawn)), drawn
+        spots = torch.arange(len(drawn), device=drawn.device), drawn
         if self.last:
             self.correct[spots] = 0
             self.seen[spots] = 0

@@ -18,7 +18,6 @@ from torch import Tensor
 from ..registry import MODELS
 from ..selection import ConstraintError
 from ..spaces.mixture import Choice
-from .draws import next_draw
 from .operator_scores import (
     KINDS,
     SAMPLERS,
@@ -229,7 +228,7 @@ class SENAS(SPOS):
     def importances(self) -> dict[str, dict[int, float]]:
         """Evaluate models of eq. 4 and return the importance of each operation (eq. 5)."""
         alive = self.paths.alive()
-        rng = np.random.default_rng(next_draw(self.draws))
+        rng = np.random.default_rng(self.draws.next())
         models = [self.paths.whole(ops, rng) for ops in self._sample(alive, rng)]
         models = [path for path in models if self.limits.ok(path)]
         if not models:

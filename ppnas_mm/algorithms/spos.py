@@ -27,7 +27,7 @@ from ..statistics import batch_statistics, recalibrate
 from .accuracy import BatchAccuracy
 from .bilevel import BilevelSearch
 from .discretise import strongest
-from .draws import new_draws, next_draw
+from .draws import Draws
 from .limits import Limits
 from .paths import Paths, subsets
 from .snapshots import Snapshots
@@ -61,7 +61,6 @@ class SPOS(BilevelSearch):
         ValueError: If an option is out of range.
     """
 
-    draws: Tensor
     selected: Tensor
     importance: Tensor
     uses = ('train',)
@@ -103,7 +102,7 @@ class SPOS(BilevelSearch):
         self.limits.check(self.paths.alive())
         self.measure = BatchAccuracy(self.model, accuracy)
         self.snapshots = Snapshots(self.model, snapshots)
-        self.register_buffer('draws', new_draws(seed))
+        self.draws = Draws(seed)
         alive = self.super_net.alive
         # what was selected, and the mean accuracy of each operation's models (-inf: unknown)
         self.register_buffer('selected', torch.zeros_like(alive))
@@ -119,7 +118,7 @@ class SPOS(BilevelSearch):
 
     def training_paths(self) -> list[Path]:
         """Draw the paths of one step."""
-        rng = np.random.default_rng(next_draw(self.draws))
+        rng = np.random.default_rng(self.draws.next())
         alive = self.paths.alive()
         if self.sampler == 'uniform':
             return [self.paths.whole({n: int(rng.choice(ops)) for n, ops in alive.items()}, rng)]
@@ -233,7 +232,7 @@ class SPOS(BilevelSearch):
                 None,
                 lambda path: self.recalibrated_accuracy(path, batches, training),
                 self.limits.limits,
-                np.random.default_rng(next_draw(self.draws)),
+                np.random.default_rng(self.draws.next()),
                 self.paths.architecture,
                 progress=self._progress,
                 **self.selection,

@@ -136,7 +136,7 @@ class Probe:
     def __init__(self, algorithm: Any, optimizers: Any, batch: dict, draws: int) -> None:
         self.algorithm, self.optimizers, self.batch = algorithm, optimizers, batch
         self.bilevel = hasattr(algorithm, 'uses')
-        self.drawn = algorithm.draws.clone() if hasattr(algorithm, 'draws') else None
+        self.drawn = algorithm.draws.state.clone() if hasattr(algorithm, 'draws') else None
         self.draws = 1 if self.drawn is None else draws
         for wrapper in optimizers.values():
             for group in wrapper.optimizer.param_groups:
@@ -145,7 +145,7 @@ class Probe:
     def rewind(self) -> None:
         """Let the algorithm draw again what it drew at first, so that steps compare."""
         if self.drawn is not None:
-            self.algorithm.draws.copy_(self.drawn)
+            self.algorithm.draws.state.copy_(self.drawn)
 
     def warm_up(self) -> None:
         """Do the steps uncounted: the first ones also make the state of the optimizers."""

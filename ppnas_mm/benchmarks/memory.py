@@ -45,8 +45,13 @@ def peak_memory(call: Callable[[], Any], device: str) -> float:
     return resident('VmHWM') - before
 
 
-def in_own_process(function: Callable[..., T], *arguments: Any) -> T:
-    """Return what a function of a module returns in a new process of as many threads as here."""
+def in_own_process(function: Callable[..., T], *arguments: Any, device: str = 'cpu') -> T:
+    """Return what a function of a module returns in a new process of as many threads as here.
+
+    What it measures on a GPU it returns from this process: a GPU's memory is counted by torch.
+    """
+    if device == 'cuda':
+        return function(*arguments)
     threads = torch.get_num_threads()
     with ProcessPoolExecutor(
         1, get_context('spawn'), initializer=torch.set_num_threads, initargs=(threads,)

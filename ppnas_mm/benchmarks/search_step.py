@@ -141,7 +141,7 @@ def measure(
             found['speed'] = 1 / found.pop('ratio')
             if memory:
                 what = (algorithm, found['formulation'], setting)
-                found['memory'] = in_own_process(step_memory, *what)
+                found['memory'] = in_own_process(step_memory, *what, device=device)
             results.append({'algorithm': algorithm, 'batch': batch, **found})
     return Record('search-step', conditions(device, size=size, rounds=rounds), results)
 

@@ -42,7 +42,7 @@ def classifier(backbone: dict[str, Any], classes: int) -> dict[str, Any]:
     with torch.device('meta'):
         channels = MODELS.build(dict(backbone)).out_channels[-1]
     return dict(
-        type='ImageClassifier',
+        type='mmpretrain.ImageClassifier',
         backbone=backbone,
         neck=dict(type='GlobalAveragePooling'),
         head=dict(
@@ -51,7 +51,7 @@ def classifier(backbone: dict[str, Any], classes: int) -> dict[str, Any]:
             in_channels=channels,
             loss=dict(type='CrossEntropyLoss'),
         ),
-        data_preprocessor=dict(type='ClsDataPreprocessor', mean=[127.5] * 3, std=[127.5] * 3),
+        data_preprocessor=dict(type='mmpretrain.ClsDataPreprocessor', mean=[127.5] * 3, std=[127.5] * 3),
     )
 
 

@@ -50,7 +50,7 @@ def measure(
             name = found['network']
             found = {'network': name, 'dtype': dtype, 'size': size, 'batch': batch, **found}
             if memory:
-                found['memory'] = in_own_process(step_memory, name, setting)
+                found['memory'] = in_own_process(step_memory, name, setting, device=device)
             results.append(found)
     layout = 'channels-last' if channels_last else 'contiguous'
     return Record('train-step', conditions(device, layout=layout, rounds=rounds), results)

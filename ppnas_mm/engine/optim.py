@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+import torch
 from mmengine.model import is_model_wrapper
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
@@ -25,11 +26,15 @@ class SearchOptimWrapper(OptimWrapperDict):
     Args:
         model: What is optimised; the optimizers follow it where it is pruned or expanded.
         **wrappers: The parts.
+
+    Attributes:
+        norms: Norms of the gradients of the last step, where they were clipped, by name.
     """
 
     def __init__(self, model: nn.Module, **wrappers: OptimWrapper) -> None:
         super().__init__(**wrappers)
         self.model = model
+        self.norms: dict[str, Tensor | None] = {}
 
     def follow_model(self) -> None:
         """Drop the parameters that the model has no longer, and adopt copies of parameters.
@@ -87,25 +92,34 @@ class SearchOptimWrapper(OptimWrapperDict):
             owned = (p for part in chosen for p in _parameters(part))
             average_gradients(p.grad for p in owned if p.grad is not None)
         scaler = getattr(weights, 'loss_scaler', None)
-        if scaler is None:
-            for part in reversed(chosen):
-                part.step()
-        else:
+        if scaler is not None:
             self._scaled_step(scaler, chosen)
+        else:
+            for part in reversed(chosen):
+                plain = type(part).step is OptimWrapper.step
+                self._step(part) if plain else part.step()
         self.zero_grad()
 
     def _scaled_step(self, scaler: Any, chosen: Sequence[OptimWrapper]) -> None:
         """Step the parts under one loss scaler, or none where a gradient overflowed."""
-        finite = True
+        norms: list[Tensor] = []
         for wrapper in chosen:
             scaler.unscale_(wrapper.optimizer)
             grads = [p.grad for p in _parameters(wrapper) if p.grad is not None]
-            finite = finite and all(bool(g.isfinite().all()) for g in grads)
-        for wrapper in chosen if finite else ():
-            if wrapper.clip_grad_kwargs:
-                wrapper._clip_grad()
-            wrapper.optimizer.step()
+            norms += torch._foreach_norm(grads) if grads else []
+        # one value read from the GPU, as torch's scaler does
+        if not norms or bool(torch.stack(norms).isfinite().all()):
+            for wrapper in chosen:
+                self._step(wrapper)
         scaler.update()
+
+    def _step(self, wrapper: OptimWrapper) -> None:
+        """Clip and step; mmengine's own clipping reads the norm from the GPU in every step."""
+        grown = [p for p in _parameters(wrapper) if p.requires_grad and p.grad is not None]
+        if wrapper.clip_grad_kwargs and grown:
+            norm = wrapper.clip_func(grown, **wrapper.clip_grad_kwargs)
+            self.norms[wrapper.grad_name] = norm
+        wrapper.optimizer.step()
 
     def optim_context(self, model: nn.Module) -> AbstractContextManager:
         """Return the weights' context (mixed precision, gradient accumulation)."""

@@ -122,6 +122,9 @@ class SearchHook(Hook):
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
         """Collect losses and accuracies; stop at once where one is not finite."""
+        for name, norm in getattr(runner.optim_wrapper, 'norms', {}).items():
+            if norm is not None:  # of clipping by value there is none
+                runner.message_hub.update_scalar(f'train/{name}', float(norm))
         for name, value in (outputs or {}).items():
             if 'loss' not in name and 'accuracy' not in name:
                 continue

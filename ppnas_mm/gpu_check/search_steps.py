@@ -1,0 +1,27 @@
+"""A step of every search beside its plain form, and its peak memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from ..benchmarks import search_step
+from .parts import Options, Row
+
+ORDER = ('ppnas', 'cdarts', 'eoinas', 'senas', 'gdas', 'darts', 'spos', 'darts-2nd')
+WANTED = 4.0
+"""Times the plain form's speed."""
+
+
+def rows(options: Options) -> Iterator[Row]:
+    """Yield the medians of each formulation of each search, and the target of each."""
+    torch.backends.cudnn.benchmark = True
+    batch, size, rounds = (2, 32, 1) if options.tiny else (64, 32, 5)
+    for name in ORDER:
+        found = search_step.measure(
+            [name], batch, size, options.device, rounds, memory=options.device == 'cuda'
+        ).results
+        yield from map(dict, found)
+        speed = next(row['speed'] for row in found if row['formulation'] == 'ours')
+        yield dict(target=f'{name}: step', wanted=WANTED, seen=speed, met=speed >= WANTED)

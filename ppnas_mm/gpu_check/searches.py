@@ -1,0 +1,135 @@
+"""Two epochs of every search on digits: finite, the same in mixed precision, resumed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import cli
+from ..genotype import DegenerateArchitectureError
+from .parts import Options, Row
+
+CONFIGS = Path(__file__).parents[2] / 'configs/search'
+EPOCHS = 2
+QUICK = {
+    'model.recalibrate_batches': 1,
+    'model.eval_batches': 1,
+    'model.selection': dict(population=4, generations=1, crossover=2, mutation=2),
+}
+"""A short selection, of SPOS and what builds on it."""
+SEARCHES: dict[str, dict[str, Any]] = {
+    # large rates: two epochs must move alpha
+    'ppnas_digits': {'model.threshold': 0.5, 'optim_wrapper.arch.optimizer.lr': 0.3},
+    # an epoch of the evaluation network, then a joint one
+    'cdarts_digits': {'model.warmup_epochs': 0, 'optim_wrapper.arch.optimizer.lr': 0.05},
+    'eoinas_digits': {
+        'model.warmup_epochs': 0,
+        'model.temperature.epochs': EPOCHS,
+        'model.slimming': dict(begin=1, interval=1),
+        'optim_wrapper.arch.optimizer.lr': 0.05,
+    },
+    'senas_digits': {
+        **QUICK,
+        'model.first_epochs': 1,
+        'model.stage_epochs': 1,
+        'model.models_per_op': 1,
+    },
+    'gdas_digits': {
+        'model.temperature.epochs': EPOCHS,
+        'optim_wrapper.arch.optimizer.lr': 0.05,
+    },
+    'darts_digits': {'optim_wrapper.arch.optimizer.lr': 0.05},
+    'spos_digits': QUICK,
+    'random_darts-digits': {},
+}
+"""Configs of ``configs/search``, in order of worth, and what is changed for two epochs."""
+TINY = {
+    'train_dataloader.dataset.indices': 64,
+    'train_dataloader.batch_size': 16,
+    'val_dataloader.dataset.indices': 20,
+}
+
+
+def search(name: str, options: Options, folder: Path, **flags: Any) -> dict[str, Any]:
+    """Search for two epochs, or go on; return ``search.json`` and the seconds as ``seconds``."""
+    given = {**SEARCHES[name], **(TINY if options.tiny else {})}
+    given['train_cfg.max_epochs'] = given['train_cfg.val_interval'] = EPOCHS
+    args = Namespace(
+        config=str(CONFIGS / f'{name}.py'),
+        cfg_options=given,
+        work_dir=str(folder),
+        launcher='none',
+        local_rank=0,
+        **{'seed': 0, 'amp': False, **flags},
+    )
+    config = cli.load_run(args)
+    config.log_level = 'WARNING'
+    cli.start_run(config, flags.get('resume', False))
+    from mmengine.runner import Runner
+
+    start = time.monotonic()
+    with suppress(DegenerateArchitectureError):  # after two epochs; the record is there
+        Runner.from_cfg(config).train()
+    return {**json.loads((folder / 'search.json').read_text()), 'seconds': time.monotonic() - start}
+
+
+def decided(record: dict[str, Any]) -> np.ndarray:
+    """Return the distribution of every choice after the last epoch, side by side."""
+    last = record['epochs'][-1]['architecture']
+    return np.concatenate([np.array(values) for values in last.values()])
+
+
+def strongest(record: dict[str, Any]) -> list[int]:
+    """Return the strongest candidate of every choice after the last epoch."""
+    return [int(np.argmax(v)) for v in record['epochs'][-1]['architecture'].values()]
+
+
+def distance(one: dict[str, Any], two: dict[str, Any]) -> float:
+    """Return the mean difference of the distributions; 1 where their sizes differ."""
+    a, b = decided(one), decided(two)
+    return float(abs(a - b).mean()) if a.shape == b.shape else 1.0
+
+
+def compare(name: str, options: Options, folder: Path) -> Row:
+    """Search in full and in mixed precision and with another seed; resume the first one."""
+    single = search(name, options, folder / 'single')
+    mixed = search(name, options, folder / 'mixed', amp=True)
+    other = search(name, options, folder / 'other', seed=1)
+    again = folder / 'again'
+    again.mkdir()
+    for file in ('epoch_1.pth', 'search.json'):
+        shutil.copy(folder / 'single' / file, again)
+    resumed = search(name, options, again, resume=True)
+    same = np.mean([a == b for a, b in zip(strongest(single), strongest(mixed), strict=True)])
+    by_precision, by_seed = distance(single, mixed), distance(single, other)
+    by_resume = distance(single, resumed)
+    learned = by_seed > 0 and name not in ('spos_digits', 'senas_digits', 'random_darts-digits')
+    return dict(
+        search=name,
+        seconds=single['seconds'],
+        seconds_amp=mixed['seconds'],
+        loss=single['epochs'][-1]['losses']['loss'],
+        loss_amp=mixed['epochs'][-1]['losses']['loss'],
+        distance_amp=by_precision,
+        distance_seed=by_seed,
+        same_choices=float(same),
+        distance_resumed=by_resume,
+        # a loss that is not finite stops a search; alpha that nobody learns need not differ
+        ok=bool(by_resume <= by_precision + 1e-9 and (not learned or by_precision <= by_seed)),
+    )
+
+
+def rows(options: Options) -> Iterator[Row]:
+    """Yield a row for each search."""
+    for name in SEARCHES:
+        with tempfile.TemporaryDirectory() as folder:
+            yield compare(name, options, Path(folder))

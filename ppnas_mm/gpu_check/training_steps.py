@@ -1,0 +1,33 @@
+"""Training steps of the three ResNets, in every type of number and both layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from ..benchmarks import train_step
+from .latencies import NETWORKS
+from .parts import Options, Row
+
+KINDS = (('fp16', True), ('fp32', True), ('bf16', True), ('fp16', False), ('fp32', False))
+"""Types, and whether the layout is channels-last."""
+
+
+def rows(options: Options) -> Iterator[Row]:
+    """Yield the medians of each network, type and layout."""
+    torch.backends.cudnn.benchmark = True
+    batch, size, rounds = (2, 32, 1) if options.tiny else (64, 224, 10)
+    for dtype, last in (('fp32', True), ('bf16', False)) if options.tiny else KINDS:
+        found = train_step.measure(
+            NETWORKS,
+            (batch,),
+            (size,),
+            (dtype,),
+            options.device,
+            rounds,
+            memory=options.device == 'cuda',
+            channels_last=last,
+        ).results
+        for row in found:
+            yield dict(row, layout='channels-last' if last else 'contiguous')
