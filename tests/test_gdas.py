@@ -43,9 +43,9 @@ def test_the_gradient_of_a_draw_is_that_of_the_straight_through_softmax() -> Non
     generator = torch.Generator().manual_seed(0)
     for parameter in algorithm.super_net.arch.values():
         parameter.data = torch.randn(8, generator=generator, dtype=torch.double)
-    before = algorithm.draws.clone()
+    before = algorithm.draws.state.clone()
     mixture, drawn = algorithm.draw(True)
-    algorithm.draws.copy_(before)
+    algorithm.draws.state.copy_(before)
     noise = algorithm.gumbel((28, 8)).double()
     for row, choice in enumerate(algorithm.table.choices):
         alpha = algorithm.super_net.arch[choice.name]
@@ -63,9 +63,9 @@ def test_the_gradient_of_a_draw_is_that_of_the_straight_through_softmax() -> Non
 def test_soft_weights_are_those_of_equation_5() -> None:
     algorithm = build(hard=False)
     algorithm.super_net.prune('normal/node2/op0', 3)
-    before = algorithm.draws.clone()
+    before = algorithm.draws.state.clone()
     mixture, _ = algorithm.draw(True)
-    algorithm.draws.copy_(before)
+    algorithm.draws.state.copy_(before)
     noise = algorithm.gumbel((28, 8))
     choice = algorithm.super_net.choices['normal/node2/op0']
     alive = (0, 1, 2, 4, 5, 6, 7)

@@ -45,7 +45,7 @@ def test_operations_and_connections_are_drawn_uniformly(space: str) -> None:
         assert {i for i, count in enumerate(counts) if count} == kept
         bound = 5 * math.sqrt(len(rows) * share * (1 - share))
         assert all(abs(counts[i] - len(rows) * share) <= bound for i in kept), (name, counts)
-    assert int(algorithm.draws[1]) == 1000
+    assert int(algorithm.draws.state[1]) == 1000
 
 
 def test_draws_depend_on_seed_and_count_only(space: str) -> None:
@@ -103,9 +103,9 @@ def test_a_step_moves_nothing_but_its_path(space: str) -> None:
     spots = held(algorithm.super_net)
     for step in range(3):
         before = {spot: [p.detach().clone() for p in own] for spot, own in spots.items()}
-        counter = algorithm.draws.clone()
+        counter = algorithm.draws.state.clone()
         (path,) = algorithm.training_paths()
-        algorithm.draws.copy_(counter)
+        algorithm.draws.state.copy_(counter)
         algorithm.train_step({'train': batches(step)[0]}, optimizers)
         moved = {
             spot for spot, own in spots.items()

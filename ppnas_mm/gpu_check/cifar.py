@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import update_bn
@@ -91,10 +90,9 @@ class Run:
             backbone = dict(type='ppnas_mm.PPResNetCIFAR', arch=genotype, **self.size.backbone)
             model, parts = classifier(backbone, 10), sgd
         torch.manual_seed(0)
-        with DefaultScope.overwrite_default_scope('mmpretrain'):
-            self.model: Any = MODELS.build(model).to(self.device)
-            self.model.to(memory_format=torch.channels_last)
-            self.optimizers: Any = build_optim_wrapper(self.model, parts)
+        self.model: Any = MODELS.build(model).to(self.device)
+        self.model.to(memory_format=torch.channels_last)
+        self.optimizers: Any = build_optim_wrapper(self.model, parts)
 
     @property
     def phase(self) -> str:
