@@ -126,16 +126,20 @@ def measure(
     rounds: int = 5,
     warmup: int = 1,
     memory: bool = True,
+    only: Sequence[str] | None = None,
 ) -> Record:
     """Measure steps; the rounds of an algorithm go round its formulations, interleaved.
 
-    ``memory``: also what a step adds at most to weights and optimizers.
+    ``memory``: also what a step adds at most to weights and optimizers.  ``only``: only these
+    :data:`FORMULATIONS`.
     """
     setting = Setting(batch, size, device)
     results = []
     for algorithm in algorithms:
         runs: dict[tuple, Callable] = {
-            (name,): build(algorithm, name, setting) for name in formulations(algorithm)
+            (name,): build(algorithm, name, setting)
+            for name in formulations(algorithm)
+            if only is None or name in only
         }
         for found in timed(('formulation',), runs, device, rounds, warmup):
             found['speed'] = 1 / found.pop('ratio')

@@ -51,7 +51,9 @@ def classifier(backbone: dict[str, Any], classes: int) -> dict[str, Any]:
             in_channels=channels,
             loss=dict(type='CrossEntropyLoss'),
         ),
-        data_preprocessor=dict(type='mmpretrain.ClsDataPreprocessor', mean=[127.5] * 3, std=[127.5] * 3),
+        data_preprocessor=dict(
+            type='mmpretrain.ClsDataPreprocessor', mean=[127.5] * 3, std=[127.5] * 3
+        ),
     )
 
 

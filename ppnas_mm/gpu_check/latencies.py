@@ -32,11 +32,11 @@ def inputs(tiny: bool) -> list[tuple[str, int, tuple[str, ...]]]:
     return [plain[0], compiled[0], *plain[1:], *compiled[1:]]
 
 
-def targets(medians: dict[str, float]) -> Iterator[Row]:
-    """Yield a row for each target."""
+def targets(medians: dict[str, float], dtype: str, batch: int) -> Iterator[Row]:
+    """Yield a row for each target, with the medians of compiled networks."""
     for peer, wanted in WANTED.items():
         seen = medians['PP-ResNet-50'] / medians[peer]
-        what = f'PP-ResNet-50 / {peer}, compiled, fp16, batch 32'
+        what = f'PP-ResNet-50 / {peer}, compiled, {dtype}, batch {batch}'
         yield dict(target=what, wanted=wanted, seen=seen, met=seen <= wanted)
 
 
@@ -50,4 +50,5 @@ def rows(options: Options) -> Iterator[Row]:
         ).results
         yield from map(dict, found)
         if forms == ('compiled',) and (options.tiny or (dtype, batch) == FIRST):
-            yield from targets({row['network']: row['median'] for row in found})
+            medians = {row['network']: row['median'] for row in found}
+            yield from targets(medians, dtype, batch)
