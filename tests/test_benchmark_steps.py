@@ -134,7 +134,9 @@ def test_unknown_algorithms_and_profiles(capsys: pytest.CaptureFixture) -> None:
 
 @pytest.mark.usefixtures('tiny')
 def test_training_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train_step, 'in_own_process', lambda function, *given: function(*given))
+    monkeypatch.setattr(
+        train_step, 'in_own_process', lambda function, *given, **_: function(*given)
+    )
     found = train_step.measure(['plain', 'super'], (2, 3), (16,), rounds=1, warmup=1)
     keys = [(r['network'], r['batch'], r['ratio'] == 1) for r in found.results]
     assert keys == [(n, b, n == 'plain') for b in (2, 3) for n in ('plain', 'super')]

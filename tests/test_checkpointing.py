@@ -104,7 +104,7 @@ def test_the_benchmark_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(activations, 'SUPER_NETS', {'small': (SPACES['nasbench201'], 16)})
     peaks = {False: 40.0, True: 10.0}
     monkeypatch.setattr(
-        activations, 'in_own_process', lambda run, name, with_cp, *_: peaks[with_cp]
+        activations, 'in_own_process', lambda run, name, with_cp, *_, **__: peaks[with_cp]
     )
     record = activations.measure([], 2)
     plain, again = record.results

@@ -77,7 +77,7 @@ def measure(names: Sequence[str] | None, batch: int, device: str = 'cpu') -> Rec
             net, size = build(name, with_cp, device)
             x = torch.randn(batch, 3, size, size, device=device)
             kept = kept_activations(net, x)
-            memory = in_own_process(peak_memory, name, with_cp, batch, device)
+            memory = in_own_process(peak_memory, name, with_cp, batch, device, device=device)
             found = dict(network=name, form=form, batch=batch, kept=kept, memory=memory)
             results.append(found)
             print(f'{name}, {form}: {kept:.0f} MiB, at most {memory:.0f}', file=sys.stderr)
