@@ -19,14 +19,16 @@ from ppnas_mm.algorithms.operator_scores import (
     KINDS,
     operator_scores,
     selection_importance,
-    stratified_models,
+    ties,
     weakest,
 )
+from ppnas_mm.algorithms.scored_models import Cap, Drawn, stratified_models, within_caps
 
 SPACES = st.lists(st.sets(st.integers(0, 8), min_size=1, max_size=7), min_size=1, max_size=6).map(
     lambda choices: {f'c{i}': sorted(ops) for i, ops in enumerate(choices)}
 )
 SEEDS = st.integers(0, 2**32 - 1)
+RNG = np.random.default_rng(0)
 
 
 def counts_of(models: list[dict[str, int]]) -> dict[str, Counter]:
@@ -67,54 +69,82 @@ def test_choices_are_drawn_independently() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(SPACES, st.integers(1, 12), SEEDS, st.floats(0.15, 0.9))
-def test_models_are_legal_and_no_operation_is_short(
+@given(SPACES, st.integers(1, 12), SEEDS, st.floats(0.01, 0.9))
+def test_models_keep_the_caps_and_no_operation_is_short(
     alive: dict[str, list[int]], per_op: int, seed: int, level: float
 ) -> None:
     rng = np.random.default_rng(seed)
-    cost = {(name, op): float(rng.random()) for name, ops in alive.items() for op in ops}
-
-    def price(model: dict[str, int]) -> float:
-        return sum(cost[spot] for spot in model.items())
+    costs = [{name: rng.random(9).tolist() for name in alive} for _ in range(2)]
+    lowest = [sum(min(c[n][op] for op in ops) for n, ops in alive.items()) for c in costs]
+    loose = Cap(float(len(alive)), costs[1])  # nothing costs more
+    caps = [Cap(lowest[0] + level * (len(alive) - lowest[0]), costs[0]), loose]
+    models = stratified_models(alive, per_op, rng, caps)
 
     def legal(model: dict[str, int]) -> bool:
-        return price(model) <= limit
+        return sum(costs[0][n][op] for n, op in model.items()) <= caps[0].most
 
-    cheapest = sum(min(cost[name, op] for op in ops) for name, ops in alive.items())
-    limit = cheapest + level * (len(alive) - cheapest)
-    models = stratified_models(alive, per_op, rng, legal)
     assert all(map(legal, models))
     every = every_model(alive)
     if len(every) <= per_op * max(map(len, alive.values())):
         assert models == list(filter(legal, every))
-    elif len(every) < 3000:
-        for name, ops in alive.items():
-            for op in ops:
-                share = np.mean([legal(model) for model in every if model[name] == op])
-                found = sum(model[name] == op for model in models)
-                assert found >= per_op or share < 0.02  # tries=1000 misses 2 % once in 6e8
-                assert found == 0 or share > 0
+        return
+    for name, ops in alive.items():
+        rest = lowest[0] - min(costs[0][name][op] for op in ops)
+        for op in ops:
+            found = sum(model[name] == op for model in models)
+            possible = rest + costs[0][name][op] <= caps[0].most
+            assert found >= per_op if possible else found == 0
 
 
-def test_an_operation_that_no_legal_model_holds_has_no_sample() -> None:
+@pytest.mark.parametrize('sampler', ['uniform', 'depth_balanced'])
+def test_models_within_a_cap_are_those_of_rejection(sampler: str) -> None:
+    """Against every model of a space, weighted by hand; chi-squared over all of them."""
+    alive = {'a': [0, 1, 2], 'b': [0, 1], 'c': [0, 2, 3], 'd': [1, 2, 3]}
+    identity = {'a': 0, 'c': 2, 'd': 3} if sampler == 'depth_balanced' else {}
+    costs = {'a': [1, 5, 9], 'b': [2, 4], 'c': [6, 0, 2, 8], 'd': [0, 5, 3, 1]}
+    cap = Cap(16.0, costs)
+    weights = {}
+    for model in every_model(alive):
+        if sum(costs[n][op] for n, op in model.items()) > 16:
+            continue
+        skips = sum(model[n] == i for n, i in identity.items())
+        weight = 1 / math.comb(3, skips) if identity else 1.0
+        for name in identity:
+            weight *= 1.0 if model[name] == identity[name] else 1 / (len(alive[name]) - 1)
+        weights[tuple(model.values())] = weight
+    assert 20 < len(weights) < 54
+    number = 20_000
+    drawn = within_caps(alive, number, np.random.default_rng(0), [cap], identity)
+    seen = Counter(tuple(model.values()) for model in drawn)
+    assert set(seen) == set(weights)
+    total = sum(weights.values())
+    expected = {key: number * weight / total for key, weight in weights.items()}
+    statistic = sum((seen[key] - e) ** 2 / e for key, e in expected.items())
+    degrees = len(weights) - 1
+    assert statistic < degrees + 5 * math.sqrt(2 * degrees)
+
+
+def test_an_operation_that_no_model_within_the_caps_holds_has_no_sample() -> None:
     alive = {f'c{i}': [0, 1, 2] for i in range(8)}
-    calls = 0
-
-    def legal(model: dict[str, int]) -> bool:
-        nonlocal calls
-        calls += 1
-        return model['c0'] != 1
-
-    models = stratified_models(alive, 20, np.random.default_rng(0), legal)
+    costs = {name: [1.0, 1.0, 1.0] for name in alive} | {'c0': [1.0, 9.0, 1.0]}
+    models = stratified_models(alive, 20, np.random.default_rng(0), [Cap(8.0, costs)])
     counts = counts_of(models)
-    assert counts['c0'][1] == 0 and len(models) < 90 and calls < 3000
+    assert counts['c0'][1] == 0 and len(models) < 120
     assert all(counts[n][op] >= 20 for n in alive for op in alive[n] if (n, op) != ('c0', 1))
+    drawn = Drawn.of(models, alive, {})
+    assert drawn.unscored == [('c0', 1)] and drawn.least >= 20 and drawn.models == len(models)
     importance = selection_importance(models, [0.5] * len(models), alive)
     assert math.isnan(importance['c0'][1])
     for kind in KINDS:
-        assert weakest(operator_scores(importance, kind), 1, alive) == [('c0', 1)]
-    nothing = stratified_models(alive, 20, np.random.default_rng(0), lambda model: False)
-    assert nothing == []
+        rng = np.random.default_rng(0)
+        assert weakest(operator_scores(importance, kind), 1, alive, rng) == [('c0', 1)]
+    assert stratified_models(alive, 20, np.random.default_rng(0), [Cap(7.0, costs)]) == []
+
+
+def test_what_was_drawn_is_counted() -> None:
+    models = [{'a': 0, 'b': 1}, {'a': 0, 'b': 2}, {'a': 1, 'b': 1}]
+    drawn = Drawn.of(models, {'a': [0, 1], 'b': [1, 2, 3]}, {'b': 1})
+    assert drawn == Drawn(3, 1, 1.5, [('b', 3)], 1 / 3, 1)
 
 
 def test_depth_balanced_draws_the_number_of_identities() -> None:
@@ -191,7 +221,7 @@ def test_the_letter_of_equation_7_prefers_the_worse_operation() -> None:
     si = {'a': {0: 0.2, 1: 0.8}, 'b': {0: 0.4, 1: 0.6}}  # SC 0.09 and 0.01
     by_hand = {('a', 0): -1.0, ('a', 1): 1.0, ('b', 0): 1 / 3, ('b', 1): -1 / 3}
     assert operator_scores(si, 'paper_literal') == pytest.approx(by_hand)
-    assert weakest(by_hand, 2, {'a': [0, 1], 'b': [0, 1]}) == [('a', 0), ('b', 1)]
+    assert weakest(by_hand, 2, {'a': [0, 1], 'b': [0, 1]}, RNG) == [('a', 0), ('b', 1)]
     product = {('a', 0): -0.9, ('a', 1): 0.9, ('b', 0): -1 / 30, ('b', 1): 1 / 30}
     assert operator_scores(si) == pytest.approx(product)
     ratio = {('a', 0): 0.4 / 1.8, ('a', 1): 1.6 / 1.8, ('b', 0): 0.8 / 0.2, ('b', 1): 1.2 / 0.2}
@@ -202,8 +232,8 @@ def test_the_letter_of_equation_7_spares_what_is_surely_bad() -> None:
     """Of two equally bad operations, the text drops the one whose choice has more variance."""
     si = {'a': {0: 0.3, 1: 0.8}, 'b': {0: 0.3, 1: 0.9}, 'c': {0: 0.5, 1: 0.5}}
     alive = {name: list(ops) for name, ops in si.items()}
-    assert weakest(operator_scores(si, 'paper_literal'), 1, alive) == [('a', 0)]
-    assert weakest(operator_scores(si), 1, alive) == [('b', 0)]
+    assert weakest(operator_scores(si, 'paper_literal'), 1, alive, RNG) == [('a', 0)]
+    assert weakest(operator_scores(si), 1, alive, RNG) == [('b', 0)]
 
 
 def test_the_letter_of_equation_7_divides_by_almost_nothing() -> None:
@@ -235,15 +265,26 @@ def test_the_weakest_are_never_all_of_a_choice(
     several = [(name, op) for name, ops in alive.items() for op in ops if len(ops) > 1]
     few = st.sampled_from([-math.inf, 0.0, 1.0, 2.0])
     scores = {spot: data.draw(few) for spot in several}
-    left, wanted, pool = {n: set(ops) for n, ops in alive.items()}, [], list(several)
-    while pool and len(wanted) < count:
-        lowest = min(pool, key=lambda spot: scores[spot])  # the first of equals
-        pool.remove(lowest)
-        if left[lowest[0]] != {lowest[1]}:
-            left[lowest[0]].remove(lowest[1])
-            wanted.append(lowest)
-    assert weakest(scores, count, alive) == wanted
+    chosen = weakest(scores, count, alive, np.random.default_rng(count))
+    droppable = sum(len(ops) - 1 for ops in alive.values())
+    assert len(chosen) == len(set(chosen)) == min(count, droppable)
+    left = {n: set(ops) - {op for name, op in chosen if name == n} for n, ops in alive.items()}
     assert all(left.values())
+    order = [scores[spot] for spot in chosen]
+    assert order == sorted(order)
+    for spot in set(several) - set(chosen):  # what stays is no lower, or the last of its choice
+        assert scores[spot] >= max(order, default=-math.inf) or left[spot[0]] == {spot[1]}
+
+
+def test_equal_scores_are_ordered_by_chance() -> None:
+    alive = {'a': [0, 1], 'b': [0, 1], 'c': [0, 1]}
+    scores = {(name, op): 1.0 for name, ops in alive.items() for op in ops} | {('b', 1): 0.5}
+    first = Counter(weakest(scores, 2, alive, np.random.default_rng(s))[1] for s in range(400))
+    assert set(first) == {('a', 0), ('a', 1), ('c', 0), ('c', 1)}
+    assert min(first.values()) > 60
+    chosen = weakest(scores, 2, alive, RNG)
+    assert chosen[0] == ('b', 1) and len(ties(scores, chosen)) == 4
+    assert ties(scores, chosen[:1]) == []
 
 
 def test_bad_input_is_named() -> None:
@@ -253,7 +294,6 @@ def test_bad_input_is_named() -> None:
         ({'a': [1, 1]}, 1, {}, r"alive\['a'\]=\[1, 1\]"),
         ({}, 1, {}, 'alive is empty'),
         (alive, 0, {}, 'per_op=0'),
-        (alive, 1, {'tries': 0}, 'tries=0'),
         (alive, 1, {'sampler': 'x'}, "sampler='x': expected one of"),
         (alive, 1, {'sampler': 'depth_balanced'}, r"identity=None: expected .* \['a'\]"),
         (alive, 1, {'sampler': 'depth_balanced', 'identity': {'b': 0}}, 'identity=.*b'),
@@ -269,9 +309,9 @@ def test_bad_input_is_named() -> None:
     with pytest.raises(ValueError, match="kind='x'"):
         operator_scores({'a': {0: 0.1}}, 'x')
     with pytest.raises(ValueError, match=r"scores\['a', 2\]=1.0"):
-        weakest({('a', 2): 1.0}, 1, alive)
+        weakest({('a', 2): 1.0}, 1, alive, RNG)
     with pytest.raises(ValueError, match=r"scores\['a', 0\]=nan"):
-        weakest({('a', 0): math.nan}, 1, alive)
+        weakest({('a', 0): math.nan}, 1, alive, RNG)
 
 
 # -- tools/shrink_simulation.py ---------------------------------------------------------------

@@ -63,9 +63,9 @@ def shrink(
     from ppnas_mm.algorithms.operator_scores import (
         operator_scores,
         selection_importance,
-        stratified_models,
         weakest,
     )
+    from ppnas_mm.algorithms.scored_models import stratified_models
 
     rng = np.random.default_rng(seed)
     alive, stages = {name: list(ops) for name, ops in space.items()}, []
@@ -77,7 +77,7 @@ def shrink(
         scores = operator_scores(importance, 'si' if kind == 'random' else kind)
         if kind == 'random':
             scores = {spot: float(rng.random()) for spot in scores}
-        for name, op in weakest(scores, args.drops, alive):
+        for name, op in weakest(scores, args.drops, alive, rng):
             alive[name].remove(op)
         stages.append({name: list(ops) for name, ops in alive.items()})
     return stages

@@ -1,7 +1,9 @@
-"""The accuracy of a model on one batch, by what its own head says of it."""
+"""The accuracy of a model on one batch."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -13,9 +15,10 @@ class BatchAccuracy:
 
     Args:
         model: Classifier, detector or segmentor.
-        kind: ``'head'``: what the model's head reports of a batch (mmpretrain's ``cal_acc``,
-            mmseg's ``acc_seg``), where it does; ``'loss'``: 100 exp(-loss), which still tells
-            models apart that, as on mostly empty label maps, all have the same accuracy.
+        kind: ``'head'``: the share of images whose largest logit is that of their label, and what
+            other heads report of a batch (mmseg's ``acc_seg``); ``'loss'``: 100 exp(-loss), which
+            still tells models apart that, as on mostly empty label maps, all have the same
+            accuracy.  Where ``'head'`` finds neither (detectors, soft labels), it is ``'loss'``.
 
     Raises:
         ValueError: If ``kind`` is another word.
@@ -25,14 +28,55 @@ class BatchAccuracy:
         if kind not in ('head', 'loss'):
             raise ValueError(f"accuracy={kind!r}: expected 'head' or 'loss'")
         self.model, self.kind = model, kind
-        head = getattr(model, 'head', None)
-        if head is not None and hasattr(head, 'cal_acc'):
-            head.cal_acc = True  # mmpretrain's heads say it only when asked to
+
+    @property
+    def words(self) -> str:
+        """What it measures, for messages."""
+        return '100 exp(-loss)' if self.kind == 'loss' else 'accuracy'
 
     def __call__(self, data: Any) -> tuple[Tensor, Tensor]:
         """Return the loss, and the accuracy in per cent without gradient."""
-        loss, logs = self.model.parse_losses(self.model._run_forward(data, mode='loss'))
+        with self._outputs() as outputs:
+            loss, logs = self.model.parse_losses(self.model._run_forward(data, mode='loss'))
+        found = None if self.kind == 'loss' else top_1(outputs, data)
+        if found is not None:
+            return loss, found
         reported = [torch.as_tensor(v) for k, v in logs.items() if 'acc' in k]
         if not reported or self.kind == 'loss':
             return loss, 100 * loss.detach().neg().exp()
         return loss, reported[0].detach().mean()
+
+    @contextmanager
+    def _outputs(self) -> Iterator[list[Any]]:
+        """Collect what the head of a classifier puts out."""
+        head = getattr(self.model, 'head', None)
+        found: list[Any] = []
+        if not isinstance(head, torch.nn.Module):
+            yield found
+            return
+        handle = head.register_forward_hook(lambda module, given, output: found.append(output))
+        try:
+            yield found
+        finally:
+            handle.remove()
+
+
+def top_1(outputs: list[Any], data: Any) -> Tensor | None:
+    """Return the accuracy in per cent of logits ``(N, classes)``; ``None`` without hard labels.
+
+    mmpretrain's own (``cal_acc``) does not count an image whose logits are all below 0.
+
+    Args:
+        outputs: What a head put out; the last entry counts.
+        data: The batch, with one ``gt_label`` for each image in ``data_samples``.
+    """
+    logits = outputs[-1] if outputs else None
+    samples = data.get('data_samples') if isinstance(data, Mapping) else None
+    if not isinstance(logits, Tensor) or logits.ndim != 2 or not samples:
+        return None
+    if any('gt_score' in sample or 'gt_label' not in sample for sample in samples):
+        return None
+    labels = torch.cat([sample.gt_label for sample in samples]).to(logits.device)
+    if labels.shape != logits.shape[:1]:
+        return None
+    return 100 * (logits.detach().argmax(1) == labels).float().mean()

@@ -10,6 +10,7 @@ from torch import nn
 from ..costs import UNITS, CostTable, flops_table, params_table, super_net_of
 from ..selection import ConstraintError, Limit
 from ..spaces.mixture import Path
+from .scored_models import Cap
 
 
 class Limits:
@@ -58,6 +59,23 @@ class Limits:
     def ok(self, path: Path) -> bool:
         """Return whether an architecture keeps all limits."""
         return all(limit.ok(path) for limit in self.limits)
+
+    def caps(self) -> list[Cap]:
+        """Return the upper limits as scoring takes them; the lower ones hold for the choice only.
+
+        A network near the least cost has lost most of its blocks, and tells nothing of operations
+        that the final one will have.
+        """
+        return [
+            Cap(high - self.tables[unit].fixed, self.tables[unit].entries)
+            for unit, (_, high) in self.bounds.items()
+            if high is not None
+        ]
+
+    def below(self, path: Path) -> bool:
+        """Return whether an architecture keeps the upper limits."""
+        highs = [limit.range[1] for limit in self.limits]
+        return all(limit.cost(path) <= high for limit, high in zip(self.limits, highs, strict=True))
 
     def costs(self, path: Path) -> dict[str, float]:
         """Return what an architecture costs, in each unit that there is a table of."""

@@ -1,145 +1,15 @@
-"""Which operations a super-net can do without (SE-NAS, Section 3.3, equations 5 to 7).
-
-A *model* here names one operation for each choice; ``alive`` lists the operations that are left.
-"""
+"""Which operations a super-net can do without (SE-NAS, Section 3.3, equations 5 to 7)."""
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from .scored_models import Alive, Spot, check_alive
+
 KINDS = ('confidence_product', 'paper_literal', 'si', 'ratio')
-SAMPLERS = ('uniform', 'depth_balanced')
-ROUNDS = 100  # most batches drawn in place of illegal models
-
-Alive = Mapping[str, Sequence[int]]
-Model = dict[str, int]
-Spot = tuple[str, int]
-
-
-def _check_alive(alive: Alive) -> None:
-    if not alive:
-        raise ValueError('alive is empty: expected the operations left for each choice')
-    for name, ops in alive.items():
-        if not ops or len(set(ops)) != len(ops):
-            raise ValueError(f'alive[{name!r}]={list(ops)}: expected one or more different indices')
-
-
-def _even(ops: Sequence[int], number: int, rng: np.random.Generator) -> np.ndarray:
-    """Return ``number`` operations in random order; counts differ by one at most."""
-    rounds, rest = divmod(number, len(ops))
-    return rng.permutation(np.r_[np.tile(ops, rounds), rng.permutation(ops)[:rest]])
-
-
-def _draw(
-    alive: Alive, number: int, rng: np.random.Generator, identity: Mapping[str, int]
-) -> list[Model]:
-    """Draw models, even in each choice; first how many identities, where ``identity`` has any."""
-    free = [name for name, i in identity.items() if i in alive[name] and len(alive[name]) > 1]
-    depth = _even(range(len(free) + 1), number, rng)
-    skip = rng.random((number, len(free))).argsort(1).argsort(1) < depth[:, None]
-    columns = {}
-    for name, ops in alive.items():
-        if name in free:
-            keeps = ~skip[:, free.index(name)]
-            others = [i for i in ops if i != identity[name]]
-            columns[name] = np.full(number, identity[name])
-            columns[name][keeps] = _even(others, int(keeps.sum()), rng)
-        else:
-            columns[name] = _even(ops, number, rng)
-    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-    return [dict(zip(columns, row, strict=True)) for row in rows]
-
-
-def _collect(
-    alive: Alive,
-    number: int,
-    rng: np.random.Generator,
-    legal: Callable[[Model], bool] | None,
-    identity: Mapping[str, int],
-    tries: int,
-) -> list[Model]:
-    """Draw ``number`` legal models, or fewer after ``tries`` illegal ones in a row."""
-    found: list[Model] = []
-    failed = 0
-    for _ in range(ROUNDS):
-        batch = _draw(alive, max(number - len(found), failed), rng, identity)
-        good = [model for model in batch if legal is None or legal(model)]
-        found += good[: number - len(found)]
-        failed = 0 if good else failed + len(batch)
-        if len(found) == number or failed >= tries:
-            break
-    return found
-
-
-def models_needed(alive: Alive, per_op: int, identity: Mapping[str, int]) -> int:
-    """Return how many models hold each operation ``per_op`` times or more, drawn evenly.
-
-    Args:
-        alive, per_op: See :func:`stratified_models`.
-        identity: Its argument with the sampler ``'depth_balanced'``, else empty.
-    """
-    # half of the models skip a choice that has an identity
-    return per_op * max(
-        2 * max(len(ops) - 1, 1) if identity.get(name) in ops else len(ops)
-        for name, ops in alive.items()
-    )
-
-
-def stratified_models(
-    alive: Alive,
-    per_op: int,
-    rng: np.random.Generator,
-    legal: Callable[[Model], bool] | None = None,
-    sampler: str = 'uniform',
-    identity: Mapping[str, int] | None = None,
-    tries: int = 1000,
-) -> list[Model]:
-    """Draw models for eq. 5 that all operations share, each in ``per_op`` of them or more.
-
-    Within a choice all operations are drawn equally often (to one), in random order, as in a
-    Latin hypercube.  Where the space has no more models than that takes, all are returned once.
-
-    Args:
-        alive: The operations left, for each choice.
-        per_op: Models that contain an operation (the paper: 1000).
-        rng: Source of randomness.
-        legal: Whether a model is within the constraint ("dumps models that don't satisfy FLOPs
-            constraint"); others are drawn in place of those that are not, after that for each
-            operation that is short.  The counts are then no longer equal.
-        sampler: ``'uniform'``, or ``'depth_balanced'``: first the number of identities, uniformly,
-            then their positions (AngleNAS).
-        identity: Index of the identity in each choice that has one; for ``'depth_balanced'``.
-        tries: After so many illegal draws in a row an operation is given up; it may be in fewer
-            models, or in none.
-
-    Raises:
-        ValueError: If an argument is out of range.
-    """
-    _check_alive(alive)
-    if per_op < 1 or tries < 1:
-        raise ValueError(f'per_op={per_op}, tries={tries}: expected 1 or more')
-    if sampler not in SAMPLERS:
-        raise ValueError(f'sampler={sampler!r}: expected one of {SAMPLERS}')
-    skips: Mapping[str, int] = {}
-    if sampler == 'depth_balanced':
-        if not identity or not set(identity) <= set(alive):
-            raise ValueError(f'identity={identity}: expected some choices of {list(alive)}')
-        skips = identity
-    needed = models_needed(alive, per_op, skips)
-    if math.prod(map(len, alive.values())) <= needed:
-        every = (dict(zip(alive, ops, strict=True)) for ops in itertools.product(*alive.values()))
-        return [model for model in every if legal is None or legal(model)]
-    models = _collect(alive, needed, rng, legal, skips, tries)
-    for name, ops in alive.items():
-        for op in ops:
-            short = per_op - sum(model[name] == op for model in models)
-            if short > 0:
-                models += _collect({**alive, name: (op,)}, short, rng, legal, skips, tries)
-    return models
 
 
 def selection_importance(
@@ -157,7 +27,7 @@ def selection_importance(
         ValueError: If the two differ in length, an accuracy is not finite, or a model holds an
             operation that is not alive.
     """
-    _check_alive(alive)
+    check_alive(alive)
     if len(models) != len(accuracies):
         raise ValueError(f'{len(models)} models, but {len(accuracies)} accuracies')
     values = np.asarray(accuracies, dtype=np.float64)
@@ -243,16 +113,18 @@ def weakest(
     scores: Mapping[Spot, float],
     count: int,
     alive: Alive,
+    rng: np.random.Generator,
     allowed: Callable[[Alive], bool] | None = None,
 ) -> list[Spot]:
     """Return the operations to drop: the ``count`` lowest, but never the last of a choice.
 
-    Of equal scores the earlier one goes first.  There are fewer where no more can be dropped.
+    Equal scores are ordered at random.  There are fewer where no more can be dropped.
 
     Args:
         scores: Scores of operations, as of :func:`operator_scores`.
         count: K, operations to drop.
         alive: The operations left, for each choice.
+        rng: Source of randomness.
         allowed: Whether the operations left may be so; an operation without which they may not
             stays.
 
@@ -264,9 +136,16 @@ def weakest(
         if math.isnan(score) or op not in alive.get(name, ()):
             raise ValueError(f'scores[{name!r}, {op}]={score}: expected a number of one alive')
     chosen: list[Spot] = []
-    for name, op in sorted(scores, key=scores.__getitem__):
+    shuffled = [list(scores)[i] for i in rng.permutation(len(scores))]
+    for name, op in sorted(shuffled, key=scores.__getitem__):
         rest = {**left, name: tuple(i for i in left[name] if i != op)}
         if len(chosen) < count and rest[name] and (allowed is None or allowed(rest)):
             left = rest
             chosen.append((name, op))
     return chosen
+
+
+def ties(scores: Mapping[Spot, float], chosen: Sequence[Spot]) -> list[Spot]:
+    """Return what was not chosen though its score is that of something chosen."""
+    equal = {scores[spot] for spot in chosen}
+    return [spot for spot, score in scores.items() if score in equal and spot not in chosen]

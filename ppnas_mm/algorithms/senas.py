@@ -18,16 +18,9 @@ from torch import Tensor
 from ..registry import MODELS
 from ..selection import ConstraintError
 from ..spaces.mixture import Choice
-from .operator_scores import (
-    KINDS,
-    SAMPLERS,
-    models_needed,
-    operator_scores,
-    selection_importance,
-    stratified_models,
-    weakest,
-)
-from .spos import SPOS
+from .operator_scores import KINDS, operator_scores, selection_importance, ties, weakest
+from .scored_models import SAMPLERS, Drawn, Model, Spot, stratified_models
+from .spos import SPOS, first_batches
 
 IDENTITIES = ('identity', 'skip_connect')
 
@@ -54,6 +47,9 @@ class SENAS(SPOS):
         score: Kind of :func:`operator_scores`; ``'si'`` leaves the confidence out (Table 6).
         models_per_op: Models with an operation that its importance is the mean of (eq. 5).
         scoring_sampler: ``'uniform'``, or ``'depth_balanced'``: numbers of identities first.
+        scoring_recalibrate_batches: Training batches on which the batch-norm statistics of each
+            scored model are computed; ``None``: ``recalibrate_batches``; 0: those of the batch that
+            it is evaluated on.
         drops: What each shrinking drops, pairs of a choice and an operation, instead of by score:
             to repeat a search's shrinking (``search.json``) with other settings.
         snapshots: See :class:`SPOS`.
@@ -76,6 +72,7 @@ class SENAS(SPOS):
         score: str = 'confidence_product',
         models_per_op: int = 1000,
         scoring_sampler: str = 'uniform',
+        scoring_recalibrate_batches: int | None = None,
         drops: Sequence[Sequence[Sequence[str]]] | None = None,
         snapshots: int = 5,
         **kwargs: Any,
@@ -102,8 +99,13 @@ class SENAS(SPOS):
         self.drop, self.max_stages, self.finish_size = drop, max_stages, finish_size
         self.threshold, self.score = threshold, score
         self.models_per_op, self.scoring_sampler = models_per_op, scoring_sampler
+        given = scoring_recalibrate_batches
+        self.scoring_recalibrate_batches = self.recalibrate_batches if given is None else given
+        if self.scoring_recalibrate_batches < 0:
+            raise ValueError(f'scoring_recalibrate_batches={given}: expected 0 or more')
         self.drops = drops
         self.shrinking: dict[str, Any] | None = None
+        self.drawn: Drawn | None = None
         if scoring_sampler == 'depth_balanced' and not self._identities():
             raise ValueError(
                 f'scoring_sampler={scoring_sampler!r}: the space has none of {IDENTITIES}'
@@ -134,7 +136,7 @@ class SENAS(SPOS):
     def before_epoch(self, epoch: int) -> None:
         """Also forget what was dropped earlier."""
         super().before_epoch(epoch)
-        self.shrinking = None
+        self.shrinking = self.drawn = None
 
     def after_epoch(self, epoch: int) -> None:
         """Shrink and expand at the end of a stage; select at the end of the last one."""
@@ -169,7 +171,7 @@ class SENAS(SPOS):
     def _droppable(self) -> bool:
         alive = self.paths.alive()
         spots = {(name, i): 0.0 for name, ops in alive.items() for i in ops}
-        return bool(weakest(spots, 1, alive, self.limits.reachable))
+        return bool(weakest(spots, 1, alive, np.random.default_rng(0), self.limits.reachable))
 
     def shrink(self, stage: int) -> None:
         """Prune the operations of lowest score (Section 3.3).
@@ -182,7 +184,8 @@ class SENAS(SPOS):
         if self.drops is None:
             importance = self.importances()
             scores = operator_scores(importance, self.score)
-            dropped = self._weakest(scores, alive)
+            dropped = self._weakest(scores, alive, np.random.default_rng(self.draws.next()))
+            self._report_ties(scores, dropped)
         else:
             dropped = self._given(stage)
         names = {n: self.super_net.choices[n].candidates for n in alive}
@@ -190,6 +193,7 @@ class SENAS(SPOS):
             self.super_net.prune(name, op)
         self.shrinking = dict(
             stage=stage,
+            **({} if self.drawn is None else {'scored': self._scored(self.drawn)}),
             dropped=[
                 dict(
                     choice=n,
@@ -214,30 +218,49 @@ class SENAS(SPOS):
                 f'drops[{stage - 1}]: {error}: expected pairs of a choice and one of its operations'
             ) from None
 
-    def _weakest(self, scores: Any, alive: dict[str, tuple[int, ...]]) -> list[tuple[str, int]]:
+    def _scored(self, drawn: Drawn) -> dict[str, Any]:
+        """Return what the record holds of the models that operations were scored on."""
+        names = {n: self.super_net.choices[n].candidates for n in self.paths.alive()}
+        return dict(
+            models=drawn.models,
+            models_per_op=dict(least=drawn.least, median=drawn.median),
+            blocks=round(drawn.blocks, 3),
+            skippable=drawn.skippable,
+            unscored=[f'{n} {names[n][i]}' for n, i in drawn.unscored],
+        )
+
+    def _report_ties(self, scores: Any, dropped: list[Spot]) -> None:
+        """Say where chance decided what is dropped."""
+        equal = ties(scores, dropped)
+        if equal:
+            print_log(
+                f'{len(equal)} operations that stay have the score of one that is dropped; '
+                'chance decided',
+                'current',
+            )
+
+    def _weakest(
+        self, scores: Any, alive: dict[str, tuple[int, ...]], rng: np.random.Generator
+    ) -> list[Spot]:
         if self.drop != 'each':
-            return weakest(scores, int(self.drop), alive, self.limits.reachable)
-        found: list[tuple[str, int]] = []
+            return weakest(scores, int(self.drop), alive, rng, self.limits.reachable)
+        found: list[Spot] = []
         for name in alive:
             gone = dict(found)
             left = {n: tuple(i for i in ops if i != gone.get(n)) for n, ops in alive.items()}
             mine = {spot: score for spot, score in scores.items() if spot[0] == name}
-            found += weakest(mine, 1, left, self.limits.reachable)
+            found += weakest(mine, 1, left, rng, self.limits.reachable)
         return found
 
     def importances(self) -> dict[str, dict[int, float]]:
         """Evaluate models of eq. 4 and return the importance of each operation (eq. 5)."""
         alive = self.paths.alive()
         rng = np.random.default_rng(self.draws.next())
-        models = [self.paths.whole(ops, rng) for ops in self._sample(alive, rng)]
-        models = [path for path in models if self.limits.ok(path)]
-        if not models:
-            raise ConstraintError(f'no model drawn keeps the limits {self.limits.bounds}')
-        with self.evaluation() as batches:
-            accuracies = [
-                self.batch_accuracy(path, batches) for path in self.reported(models, 'Scoring')
-            ]
+        models = self.scored_paths(alive, rng)
         named = [{n: kept[0] for n, kept in path.items() if n in alive} for path in models]
+        self.drawn = Drawn.of(named, alive, self._identities())
+        self._report_drawn(self.drawn)
+        accuracies = self._accuracies(models)
         importance = selection_importance(named, accuracies, alive)
         row: Tensor = self.importance
         row.fill_(-math.inf)
@@ -246,30 +269,91 @@ class SENAS(SPOS):
                 row[self.super_net.starts[name] + i] = -math.inf if math.isnan(value) else value
         return importance
 
-    def batches_evaluated(self, epoch: int, train: int, val: int) -> int:
-        """Add those of a shrinking; at the first there are the most operations."""
-        found = super().batches_evaluated(epoch, train, val)
-        shrinks = self.max_stages is None or self.stages_done(epoch) <= self.max_stages
-        if self.drops is None and shrinks and self.ends_stage(epoch) and epoch != self.epochs:
-            identity = self._identities() if self.scoring_sampler == 'depth_balanced' else {}
-            alive = self.paths.alive()
-            models = models_needed(alive, self._models_per_op(), identity)
-            every = math.prod(map(len, alive.values()))
-            found += min(models, every) * self._val_batches(val)
+    def scored_paths(self, alive: dict[str, tuple[int, ...]], rng: np.random.Generator) -> list:
+        """Draw the models that operations are scored on, within the upper limits.
+
+        Raises:
+            ConstraintError: If there are none.
+        """
+        models = [self.paths.whole(ops, rng) for ops in self._sample(alive, rng)]
+        models = [path for path in models if self.limits.below(path)]
+        if not models:
+            raise ConstraintError(f'no model drawn keeps the limits {self.limits.bounds}')
+        return models
+
+    def _report_drawn(self, drawn: Drawn) -> None:
+        """Say what is scored, and what cannot be."""
+        text = f'Scoring on {drawn.models} models; an operation is in {drawn.least} or more of them'
+        if drawn.skippable:
+            text += f'; of {drawn.skippable} blocks they keep {drawn.blocks:.1f} in the mean'
+        if drawn.unscored:
+            names = self._scored(drawn)['unscored']
+            text += f'; in no model within the limits, so to be dropped first: {", ".join(names)}'
+        print_log(text, 'current')
+
+    def _accuracies(self, models: list) -> list[float]:
+        """Return the accuracy of each model, with batch-norm statistics of its own."""
+        count, loaders = self.scoring_recalibrate_batches, self.loaders
+        training = first_batches(loaders['train'], count) if loaders and count else []
+        buffers = {k: b.clone() for k, b in self.model.named_buffers()} if training else {}
+        with self.evaluation() as batches:
+            found = [
+                self.recalibrated_accuracy(path, batches, training)
+                for path in self.reported(models, 'Scoring')
+            ]
+        for name, buffer in self.model.named_buffers() if training else ():
+            buffer.copy_(buffers[name])
         return found
 
-    def _sample(
-        self, alive: dict[str, tuple[int, ...]], rng: np.random.Generator
-    ) -> list[dict[str, int]]:
+    def batches_evaluated(self, epoch: int, train: int, val: int) -> int:
+        """Return the batches of the shrinking or selection that an epoch ends with.
+
+        Those of shrinkings to come are of spaces from which operations were dropped at random.
+        """
+        shrinkings = self._shrinkings_to_come()
+        ahead = self.stages_done(epoch) - self.stages_done(self.epoch - 1)
+        stops = len(shrinkings) - 1  # the space that is left at the end
+        last = epoch == self.epochs
+        if ahead > stops + 1 or not (last or self.ends_stage(epoch)):
+            return 0
+        if last or ahead == stops + 1:
+            kept = shrinkings[min(ahead, stops)] if last else shrinkings[stops]
+            genes = {n: [(i,) for i in kept[n]] if n in kept else v for n, v in self._genes()}
+            return self._batches_selecting(genes, train, val)
+        if self.drops is not None:
+            return 0
+        models = len(self.scored_paths(shrinkings[ahead - 1], np.random.default_rng(0)))
+        return models * (min(train, self.scoring_recalibrate_batches) + self._val_batches(val))
+
+    def _genes(self) -> Any:
+        return self.paths.genes().items()
+
+    def _shrinkings_to_come(self) -> list[dict[str, tuple[int, ...]]]:
+        """Return what is left before each shrinking to come, and after the last, at random."""
+        alive, rng = self.paths.alive(), np.random.default_rng(0)
+        done = self.stages_done(self.epoch - 1)
+        found = [alive]
+        while self.max_stages is None or done + len(found) <= self.max_stages:
+            if math.prod(map(len, alive.values())) <= self.finish_size:
+                break
+            scores = {(n, i): float(rng.random()) for n, ops in alive.items() for i in ops}
+            dropped = self._weakest(scores, alive, rng)
+            if not dropped:
+                break
+            alive = {
+                n: tuple(i for i in ops if (n, i) not in set(dropped)) for n, ops in alive.items()
+            }
+            found.append(alive)
+        return found
+
+    def _sample(self, alive: dict[str, tuple[int, ...]], rng: np.random.Generator) -> list[Model]:
         """Draw the operations of models, each in as many models as asked for."""
         identity = self._identities()
         return stratified_models(
             alive,
             self._models_per_op(),
             rng,
-            None
-            if self._gates_of_edges()
-            else lambda ops: self.limits.ok(self.paths.whole(ops, rng)),
+            () if self._gates_of_edges() else self.limits.caps(),
             self.scoring_sampler if identity else 'uniform',
             identity,
         )

@@ -76,7 +76,7 @@ class SPOS(BilevelSearch):
         eval_batches: int | None = None,
         recalibrate_batches: int = 20,
         selection: dict | None = None,
-        accuracy: str = 'head',
+        accuracy: str = 'loss',
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
@@ -178,7 +178,7 @@ class SPOS(BilevelSearch):
                 f'{type(self).__name__} evaluates architectures on the half val: '
                 "train_cfg=dict(type='ppnas_mm.SearchLoop', max_epochs=...)"
             )
-        batches = _first(self.loaders['val'], self.eval_batches)
+        batches = first_batches(self.loaders['val'], self.eval_batches)
         with self.snapshots.averaged():
             yield batches
         self.super_net.mixture = Fixed(self.decide(strict=False))
@@ -210,8 +210,11 @@ class SPOS(BilevelSearch):
         """Return the batches of the selection, which ends the search."""
         if epoch != self.epochs:
             return 0
+        return self._batches_selecting(self.paths.genes(), train, val)
+
+    def _batches_selecting(self, genes: Any, train: int, val: int) -> int:
         each = min(train, self.recalibrate_batches) + self._val_batches(val)
-        return each * models_selected_from(self.paths.genes(), **self.selection)
+        return each * models_selected_from(genes, **self.selection)
 
     def _val_batches(self, val: int) -> int:
         return val if self.eval_batches is None else min(val, self.eval_batches)
@@ -224,7 +227,9 @@ class SPOS(BilevelSearch):
         Raises:
             ConstraintError: If no architecture keeps the limits.
         """
-        training = _first(self.loaders['train'], self.recalibrate_batches) if self.loaders else []
+        training = (
+            first_batches(self.loaders['train'], self.recalibrate_batches) if self.loaders else []
+        )
         buffers = {k: b.clone() for k, b in self.model.named_buffers()}
         with self.evaluation() as batches:
             found = select(
@@ -243,8 +248,8 @@ class SPOS(BilevelSearch):
         self.selected.copy_(self.paths.to_mask(found.path))
         self.super_net.mixture = Fixed(found.path)
         print_log(
-            f'Selected by {found.method} of {len(found.evaluated)} architectures: accuracy '
-            f'{found.accuracy:.2f}, {self.limits.costs(found.path)}',
+            f'Selected by {found.method} of {len(found.evaluated)} architectures: '
+            f'{self.measure.words} {found.accuracy:.2f}, {self.limits.costs(found.path)}',
             'current',
         )
 
@@ -350,7 +355,7 @@ def _checked(selection: Mapping[str, Any]) -> dict[str, Any]:
     return given
 
 
-def _first(loader: Any, count: int | None) -> list[Any]:
+def first_batches(loader: Any, count: int | None) -> list[Any]:
     """Return the first batches of a loader, or all of them."""
     batches: list[Any] = []
     if count == 0:
