@@ -13,7 +13,12 @@ model = dict(
         neck=dict(type='GlobalAveragePooling'),
         head=dict(
             type='LinearClsHead', num_classes=10, in_channels=256, topk=(1, ),
-            loss=dict(type='CrossEntropyLoss'))))
+            loss=dict(type='CrossEntropyLoss'))),
+    # the defaults; for --cfg-options
+    temperature=dict(),
+    indicator=dict(),
+    chain=dict(),
+    slimming=dict())
 # the statistics of DARTS' authors
 data_preprocessor = dict(std=[62.985, 62.0925, 66.705])
 train_dataloader = dict(batch_size=64)

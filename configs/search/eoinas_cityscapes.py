@@ -33,7 +33,12 @@ model = dict(
             align_corners=True,
             loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True)),
         train_cfg=dict(),
-        test_cfg=dict(mode='whole')))
+        test_cfg=dict(mode='whole')),
+    # the defaults; for --cfg-options
+    temperature=dict(),
+    indicator=dict(),
+    chain=dict(),
+    slimming=dict())
 train_dataloader = dict(
     dataset=dict(
         pipeline=[

@@ -27,7 +27,12 @@ model = dict(
         train_cfg=dict(),
         test_cfg=dict(mode='whole')),
     # nearly all networks have the share of ground as accuracy of the pixels
-    accuracy='loss')
+    accuracy='loss',
+    # the defaults; for --cfg-options
+    temperature=dict(),
+    indicator=dict(),
+    chain=dict(),
+    slimming=dict())
 optim_wrapper = dict(
     constructor='ppnas_mm.SearchOptimConstructor',
     weights=dict(

@@ -12,7 +12,12 @@ model = dict(
         neck=dict(type='GlobalAveragePooling'),
         head=dict(
             type='LinearClsHead', num_classes=10, in_channels=128, topk=(1, ),
-            loss=dict(type='CrossEntropyLoss'))))
+            loss=dict(type='CrossEntropyLoss'))),
+    # the defaults; for --cfg-options
+    temperature=dict(),
+    indicator=dict(),
+    chain=dict(),
+    slimming=dict())
 # the network needs steps more than large batches: 22 an epoch
 train_dataloader = dict(batch_size=32)
 optim_wrapper = dict(

@@ -114,6 +114,7 @@ class GDAS(BilevelSearch):
 
     draws: Tensor
     shared_statistics = True
+    strict_rates = True
     usual_epochs = 250  # where no loop has said how many the run has
 
     def __init__(

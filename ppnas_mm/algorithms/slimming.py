@@ -121,22 +121,19 @@ class Slimming:
         """
         if self.scope == 'all' or plan.last < plan.begin:  # the number of prunings is not known
             return
-        between = plan.last - plan.begin
-        right = epochs - between
         if plan.last == epochs and plan.begin > plan.warmup:
             return
-        keys = f'slimming.begin={plan.begin}, slimming.interval={plan.interval}'
-        what = f'{keys}: the last pruning is after epoch {plan.last}, the run has {epochs} epochs'
-        if right > plan.warmup:
-            raise ValueError(f'{what}; leave both out, or slimming.begin={right}')
-        number = between // plan.interval + 1
-        most = (epochs - plan.warmup) // number
-        if most < 1:
+        between = plan.last - plan.begin
+        if self.begin is None and self.interval is None:
             raise ValueError(
-                f'train_cfg.max_epochs={epochs}: too few for {number} prunings after '
-                f'{plan.warmup} epochs of warm-up (warmup_epochs)'
+                f'train_cfg.max_epochs={epochs}: too few for {between // plan.interval + 1} '
+                f'prunings after {plan.warmup} epochs of warm-up (warmup_epochs)'
             )
-        raise ValueError(f'{what}; leave both out, or slimming.interval={most} or less')
+        hint = f', or slimming.begin={epochs - between}' if between < epochs else ''
+        raise ValueError(
+            f'slimming.begin={plan.begin}, slimming.interval={plan.interval}: the last pruning is '
+            f'after epoch {plan.last}, the run has {epochs} epochs; leave both out{hint}'
+        )
 
     def worst(
         self, net: SuperNet, die: Mapping[str, list[float]], importance: Mapping[str, list[float]]
