@@ -287,7 +287,7 @@ def test_a_search_is_shortened_by_one_value(tmp_path: Path) -> None:
     assert alive == [{7}, {6}, {5}, {4}, {3}, {2}, {1}]
     state = torch.load(tmp_path / 'epoch_8.pth', weights_only=True)
     (rate,) = state['param_schedulers']['weights']
-    assert rate['T_max'] == rate['end'] == 8 * rate['last_step'] / 8
+    assert rate['T_max'] == rate['end'] == rate['_global_step']
 
 
 @pytest.mark.parametrize(
