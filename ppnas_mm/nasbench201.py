@@ -242,7 +242,7 @@ def accuracy_grid(table: Table, dataset: str) -> tuple[dict[str, list[int]], np.
 
 
 RANKED = ('architecture', 'accuracy_share', 'importance', 'live')
-"""What a search's record may hold of each operation: beta, EoiNAS' S and I, the probability of Live."""
+"""What a search's record may hold of each operation: beta, and EoiNAS' S, I and state Live."""
 
 
 def operation_means(table: Table, dataset: str) -> dict[str, dict[str, float]]:

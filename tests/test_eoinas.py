@@ -293,7 +293,10 @@ def test_a_search_is_shortened_by_one_value(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('option', 'message'),
     [
-        ('param_scheduler.weights.0.T_max=96', 'param_scheduler.weights: T_max ends after 96 epochs'),
+        (
+            'param_scheduler.weights.0.T_max=96',
+            'param_scheduler.weights: T_max ends after 96 epochs',
+        ),
         ('model.temperature.epochs=96', 'temperature.epochs=96: the run has 8 epochs'),
         ('model.slimming.begin=3', 'the last pruning is after epoch 9, the run has 8'),
         ('model.warmup_epochs=8', 'warmup_epochs=8: expected less than the 8 epochs'),
@@ -368,7 +371,10 @@ def test_records_what_the_pictures_need() -> None:
         ({'warmup_epochs': -1}, 'warmup_epochs=-1'),
         ({'warmup_epochs': 3}, 'begin=1: within the 3 epochs of warm-up'),
         ({'slimming': {'interval': 0}}, r'slimming\.interval=0: below 1'),
-        ({'slimming': {'begin': 3, 'interval': 3, 'step': 2}}, r'slimming\.step=2: does not divide'),
+        (
+            {'slimming': {'begin': 3, 'interval': 3, 'step': 2}},
+            r'slimming\.step=2: does not divide',
+        ),
         ({'chain': {'against': 'time'}}, r"chain\.against='time'"),
         ({'slimming': {'scope': 'net'}}, 'scope'),
     ],

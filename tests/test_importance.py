@@ -163,9 +163,7 @@ def test_without_steps_of_q_the_lowest_indicator_goes() -> None:
     assert len(chain.die.unique()) == 1
     net: Any = Net(**{f'e{i}': tuple(range(8)) for i in range(50)})
     net.keepable = net.alive_candidates
-    tables = [
-        {f'e{i}': row for i, row in enumerate(t.tolist())} for t in (chain.die, indicator)
-    ]
+    tables = [{f'e{i}': row for i, row in enumerate(t.tolist())} for t in (chain.die, indicator)]
     lowest = indicator.argmin(1).tolist()
     assert Slimming().worst(net, *tables) == [(f'e{i}', o) for i, o in enumerate(lowest)]
 

@@ -177,7 +177,9 @@ def made_record(rng: np.random.Generator, epochs: int = 3) -> dict[str, Any]:
     record['choices'] = {name: {'candidates': OPS[1:], 'gates': False} for name in names}
     for epoch in range(epochs):
         entry: dict[str, Any] = {'epoch': epoch + 1}
-        for key in ('architecture', 'importance', 'accuracy_share', 'live')[: 1 if not epoch else 4]:
+        for key in ('architecture', 'importance', 'accuracy_share', 'live')[
+            : 1 if not epoch else 4
+        ]:
             values = rng.random((len(names), len(OPS) - 1)).tolist()
             lost = 0.0 if key == 'architecture' else None
             entry[key] = {
@@ -196,9 +198,7 @@ def whole_table(path: Path, rng: np.random.Generator) -> dict[tuple[str, ...], f
     return cells
 
 
-def test_a_record_is_compared_with_the_table(
-    tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
+def test_a_record_is_compared_with_the_table(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     rng = np.random.default_rng(0)
     cells, record = whole_table(tmp_path / 'table.csv', rng), made_record(rng)
     found = rank_correlations(record, Table.load(tmp_path / 'table.csv'), 'cifar10-test')
@@ -240,7 +240,10 @@ def test_a_decided_search_has_no_order(tmp_path: Path) -> None:
         (None, 'no record of a search'),
         ('[1]', 'no record of a search'),
         ('{"space": "nasbench201", "epochs": []}', 'no epochs'),
-        ('{"space": "darts", "epochs": [{}]}', "expected a search in space nasbench201, got 'darts'"),
+        (
+            '{"space": "darts", "epochs": [{}]}',
+            "expected a search in space nasbench201, got 'darts'",
+        ),
         (json.dumps(made_record(np.random.default_rng(0))), 'no cell has'),
     ],
 )

@@ -1,4 +1,4 @@
-"""The closed loop of tools/prune_simulation.py: its worlds by hand, its readings on NAS-Bench-201."""
+"""The closed loop of tools/prune_simulation.py: worlds by hand, readings on NAS-Bench-201."""
 
 import argparse
 import itertools
@@ -34,7 +34,9 @@ def write_tables(folder: Path, rng: np.random.Generator) -> dict[str, np.ndarray
     ):
         values = rng.integers(10, 90, 3**6)
         names = sorted(OPS[:3])
-        lines = [f'{text_of([names[i] for i in c])},{v}' for c, v in zip(cells, values, strict=True)]
+        lines = [
+            f'{text_of([names[i] for i in c])},{v}' for c, v in zip(cells, values, strict=True)
+        ]
         (folder / name).write_text('\n'.join([f'{key},{column}', *lines]) + '\n')
         found[column] = values.reshape([3] * 6)
     return found

@@ -1,14 +1,15 @@
 """Which operations EoiNAS prunes where the accuracy of every cell is known; see --help.
 
-A reconstruction of the closed loop of a search, with the classes of the package for indicator, chain
-and pruning.  Only the network is replaced: a step of alpha sees the accuracy of the cell drawn, a
-batch of it, and alpha follows a simple rule.
+A reconstruction of the closed loop of a search, with the package's classes for indicator, chain and
+pruning.  Only the network is replaced: a step of alpha sees the accuracy of the cell drawn, on a
+batch, and beta follows a simple rule.
 
-- An epoch has so many steps; each draws one operation on every edge by Gumbel-max from beta, once for
-  the weights (E) and once for alpha (A).
-- After an epoch the share beta of an operation moves by ``drift * z``, stays above .01 and is scaled to
-  the sum 1: z is A minus the mean over the edge's living operations, scaled so that the largest is 1
-  (as Adam's steps, which do not depend on the size of the gradient).  With drift 0 beta stays uniform.
+- In each step of an epoch every edge draws an operation by Gumbel-max from beta, once for the
+  weights (E) and once for alpha (A).
+- After an epoch the share beta of an operation moves by ``drift * z`` and stays above .01; then
+  shares are scaled to the sum 1.  z is A minus the mean over the edge's living operations, scaled
+  so that the largest is 1 (as Adam's steps, which do not depend on the size of the gradient).  With
+  drift 0 beta stays uniform.
 - The schedule is that of the package: an interval of warm-up, then a pruning an interval.
 """
 
@@ -223,9 +224,9 @@ def print_table(results: list[dict[str, Any]]) -> None:
     from ppnas_mm.report import table
 
     columns = list(dict.fromkeys((r['world'], r['drift']) for r in results))
-    found = {(r['reading'], r['world'], r['drift']): r['mean'] for r in results}
+    found = {(r['reading'], (r['world'], r['drift'])): r['mean'] for r in results}
     rows = [
-        [name, *(f'{found[name, *column]:.2f}' for column in columns)]
+        [name, *(f'{found[name, column]:.2f}' for column in columns)]
         for name in dict.fromkeys(r['reading'] for r in results)
     ]
     print(table(['compared with', *(f'{world}, {drift:g}' for world, drift in columns)], rows))
@@ -234,10 +235,10 @@ def print_table(results: list[dict[str, Any]]) -> None:
 def main() -> None:
     """Parse the arguments, read the tables, simulate, print and write."""
     parser = cli.new_parser(
-        'Simulate the prunings of EoiNAS where the accuracy of every cell is known: on NAS-Bench-201 '
-        '(accuracies after 12 epochs drive, those after 200 score) and in made worlds of 8 '
-        'operations and 14 edges (0: the mean cell, 1: the best). Each reading of what "the '
-        'indicator increases" means stands beside pruning without the chain.',
+        'Simulate the prunings of EoiNAS where the accuracy of every cell is known: on '
+        'NAS-Bench-201 (accuracies after 12 epochs drive, those after 200 score) and in made '
+        'worlds of 8 operations and 14 edges (0: the mean cell, 1: the best). Each reading of "as '
+        'the indicator increases" stands beside pruning without the chain.',
         'python tools/prune_simulation.py --table data/nasbench201 --json prune.json',
     )
     parser.add_argument('--table', default='data/nasbench201', help='folder of both tables')

@@ -191,7 +191,8 @@ class EoiNAS(GDAS):
     def details(self) -> dict[str, Any]:
         """Return I, S and, with pruning, the probability of Live of every operation.
 
-        After the warm-up.  Once all is decided also ``ranking``, the importance before the last pruning.
+        After the warm-up.  Once all is decided also ``ranking``, the importance before the last
+        pruning.
         """
         if not bool(self.current.any()):
             return {}

@@ -103,9 +103,7 @@ class Slimming:
         warmup = max(0, begin - interval) if warmup is None else warmup
         step = self.step or step or interval
         if interval % step:
-            raise ValueError(
-                f'slimming.step={step}: does not divide slimming.interval={interval}'
-            )
+            raise ValueError(f'slimming.step={step}: does not divide slimming.interval={interval}')
         if self.begin is not None and self.begin <= warmup:
             raise ValueError(
                 f'slimming.begin={begin}: within the {warmup} epochs of warm-up, in which no '
