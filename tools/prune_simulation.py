@@ -253,7 +253,7 @@ def main() -> None:
     for name, default, text in (
         ('seeds', 40, 'independent searches to take the mean over'),
         ('interval', 20, 'epochs between prunings'),
-        ('steps', 390, 'steps an epoch'),
+        ('steps', 100, 'steps an epoch'),
         ('batch', 64, 'images of a step'),
     ):
         parser.add_argument(f'--{name}', type=int, default=default, help=f'{text}; {default}')
