@@ -142,12 +142,8 @@ def main() -> None:
     from ppnas_mm.nasbench201 import Table
 
     table = Table.load(Path(args.table))
-    if args.super_net:
-        judge(args, table)
-    elif args.record:
-        follow(args, table)
-    else:
-        look_up(args, table)
+    run = judge if args.super_net else follow if args.record else look_up
+    run(args, table)
 
 
 if __name__ == '__main__':
