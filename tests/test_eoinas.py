@@ -255,6 +255,14 @@ def test_after_e_was_forgotten_the_next_indicator_compares_with_none_from_before
     torch.testing.assert_close(kept.chain.before, kept.current)  # E goes on, so does S
 
 
+def test_a_step_is_compared_with_the_interval_of_the_run() -> None:
+    algorithm = build(warmup_epochs=None, slimming={'step': 3})
+    algorithm.attach({}, 24)
+    assert (algorithm.plan.interval, algorithm.plan.step) == (3, 3)
+    with pytest.raises(ValueError, match=r'slimming\.step=3: does not divide .*interval=5'):
+        algorithm.attach({}, 40)
+
+
 def test_the_papers_step_is_a_pruning() -> None:
     for chain, steps in (({}, 4), ({'against': 'before'}, 2)):
         algorithm = build(chain=chain, slimming={'begin': 2, 'interval': 2})

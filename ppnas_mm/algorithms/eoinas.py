@@ -83,7 +83,8 @@ class EoiNAS(GDAS):
         for name in ('current', 'ranking'):
             self.register_buffer(name, torch.zeros(size, dtype=torch.double))
         self.register_buffer('prunings', torch.zeros((), dtype=torch.long))
-        _ = self.plan  # raises
+        if self.slimming.interval or not self.slimming.step:  # else the run's length decides
+            _ = self.plan  # raises
 
     @property
     def plan(self) -> Plan:
