@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import itertools
 import os
 import re
 import zlib
@@ -217,6 +218,88 @@ class Table:
 def kendall_tau(first: Sequence[float], second: Sequence[float]) -> float:
     """Return Kendall's rank correlation (tau-b, which allows for ties); NaN without an order."""
     return float(require('scipy.stats').kendalltau(first, second).statistic)
+
+
+def accuracy_grid(table: Table, dataset: str) -> tuple[dict[str, list[int]], np.ndarray]:
+    """Return the operations of each edge, and the accuracies with one axis for each edge.
+
+    Operations are numbered in the order of their names.
+
+    Raises:
+        TableError: If the table lacks a combination of the operations that it has.
+    """
+    rows = {}
+    for text in table.cells:
+        genotype = from_arch_string(text)
+        edges = [edge for node in genotype.cells[0].nodes for edge in node]
+        rows[tuple(edge.op for edge in edges)] = table.accuracy(genotype, dataset)
+    known = [sorted(set(ops)) for ops in zip(*rows, strict=True)]
+    every = list(itertools.product(*known))
+    if len(rows) != len(every):
+        raise TableError(f'{table.name} has {len(rows)} of {len(every)} cells; all are needed')
+    values = np.array([rows[ops] for ops in every]).reshape([len(ops) for ops in known])
+    return {f'edge{i}': list(range(len(ops))) for i, ops in enumerate(known)}, values
+
+
+RANKED = ('architecture', 'accuracy_share', 'importance', 'live')
+"""What a search's record may hold of each operation: beta, and EoiNAS' S, I and state Live."""
+
+
+def operation_means(table: Table, dataset: str) -> dict[str, dict[str, float]]:
+    """Return, by choice and operation, the mean accuracy of all cells of the table that hold it."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for text in table.cells:
+        genotype = from_arch_string(text)
+        accuracy = table.accuracy(genotype, dataset)
+        for node, edges in enumerate(genotype.cells[0].nodes, 1):
+            for edge in edges:
+                spot = found.setdefault(f'cell/node{node}/op{edge.sources[0]}', {})
+                spot.setdefault(edge.op, []).append(accuracy)
+    return {
+        name: {op: float(np.mean(values)) for op, values in ops.items()}
+        for name, ops in found.items()
+    }
+
+
+def rank_correlations(
+    record: Mapping[str, Any], table: Table, dataset: str
+) -> list[dict[str, float]]:
+    """Return, for each epoch of a search, how it ranks the operations left on the edges.
+
+    Args:
+        record: The contents of ``search.json``.
+        table: What the cells score.
+        dataset: Of the table.
+
+    Returns:
+        For each epoch ``epoch`` and, of :data:`RANKED` what the record has, Kendall's tau to
+        :func:`operation_means`: the mean over the edges that have several operations left; NaN
+        where none has an order.
+
+    Raises:
+        TableError: If the search was in another space, or the table lacks an operation.
+    """
+    if record.get('space') != 'nasbench201':
+        raise TableError(f'expected a search in space nasbench201, got {record.get("space")!r}')
+    means, rows = operation_means(table, dataset), []
+    candidates = {name: choice['candidates'] for name, choice in record['choices'].items()}
+    for entry in record['epochs']:
+        row = {'epoch': entry['epoch']}
+        for key in (key for key in RANKED if key in entry):
+            taus = []
+            for name, values in entry[key].items():
+                left = entry.get('importance', entry[key])[name]  # None: was pruned
+                kept = [i for i, value in enumerate(left) if value is not None]
+                try:
+                    truth = [means[name][candidates[name][i]] for i in kept]
+                except KeyError as error:
+                    raise TableError(f'{table.name}: no cell has {error} at {name}') from None
+                if len(kept) > 1:
+                    taus.append(kendall_tau([values[i] for i in kept], truth))
+            known = [tau for tau in taus if not np.isnan(tau)]
+            row[key] = float(np.mean(known)) if known else float('nan')
+        rows.append(row)
+    return rows
 
 
 def draw_cells(table: Table, algorithm: SearchAlgorithm, number: int, seed: int) -> list[Genotype]:

@@ -267,7 +267,8 @@ def learning_rates(config: Any, length: int) -> list[float]:
     optim, schedulers = weights_part(config)
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=optim.optimizer.lr)
     given = dict(optimizer=optimizer, epoch_length=length)
-    built = [PARAM_SCHEDULERS.build(dict(s), default_args=given) for s in schedulers]
+    end = dict(end=config.train_cfg.max_epochs)  # the runner's default
+    built = [PARAM_SCHEDULERS.build({**end, **s}, default_args=given) for s in schedulers]
     rates = []
     for i in range(config.train_cfg.max_epochs * length):
         rates.append(optimizer.param_groups[0]['lr'])

@@ -1,21 +1,87 @@
 """EoiNAS: prunings, what they cost, states and checkpoints, Table III."""
 
 import copy
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from drawn import build, run_epochs
+from drawn import NET, build, run_epochs
 from tasks import search_optimizers
+from tool import ROOT, call
 from zoo import SPACES, count_multiplications, images
 
 from ppnas_mm.algorithms.slimming import Slimming
+
+NB201 = {'type': 'ppnas_mm.NASBench201SuperNet', 'cells_per_stage': 1, 'init_channels': 4}
 
 # -- pruning ---------------------------------------------------------------------------------------
 
 
 def test_the_papers_schedule_has_seven_prunings() -> None:
-    assert [e for e in range(1, 161) if Slimming().due(e)] == [40, 60, 80, 100, 120, 140, 160]
+    plan = Slimming().plan(160, 7, None, 1)
+    assert [e for e in range(1, 161) if plan.due(e)] == [40, 60, 80, 100, 120, 140, 160]
+    assert [e for e in range(1, 161) if plan.steps(e)] == list(range(21, 161))
+    paper = Slimming().plan(160, 7, None, None)  # its step is a pruning
+    assert [e for e in range(1, 161) if paper.steps(e)] == [40, 60, 80, 100, 120, 140, 160]
+
+
+@pytest.mark.parametrize(
+    ('net', 'epochs', 'warmup', 'prunings'),
+    [
+        (NET, 160, 20, [40, 60, 80, 100, 120, 140, 160]),
+        (NET, 96, 12, [24, 36, 48, 60, 72, 84, 96]),
+        (NET, 40, 5, [10, 15, 20, 25, 30, 35, 40]),
+        (NET, 30, 9, [12, 15, 18, 21, 24, 27, 30]),  # 30 is no multiple of 8: a longer warm-up
+        (NB201, 250, 50, [100, 150, 200, 250]),
+    ],
+)
+def test_one_number_of_epochs_moves_the_whole_schedule(
+    net: dict, epochs: int, warmup: int, prunings: list[int]
+) -> None:
+    for slimming in (True, False):
+        algorithm = build(net=net, warmup_epochs=None, slimming=slimming)
+        algorithm.attach({}, epochs)
+        uses = []
+        for epoch in range(1, epochs + 1):
+            algorithm.before_epoch(epoch)
+            uses.append(algorithm.uses)
+            n = max(0, epoch - 1 - warmup)
+            falls = 5.0 * (5 * 0.965**139 / 5) ** (n / (epochs - 1 - warmup))
+            assert algorithm.now == pytest.approx(falls)
+        assert uses.count(('train',)) == warmup == algorithm.warmup_epochs
+        assert [e for e in range(1, epochs + 1) if algorithm.plan.due(e)] == prunings
+
+
+@pytest.mark.parametrize(
+    ('options', 'epochs', 'message'),
+    [
+        ({'temperature': {'epochs': 96}}, 48, r'temperature\.epochs=96: the run has 48 .*leave it'),
+        ({'warmup_epochs': 12}, 12, r'warmup_epochs=12: expected less than the 12'),
+        (
+            {'slimming': {'begin': 24, 'interval': 12}},
+            48,
+            r'begin=24, slimming\.interval=12: the last pruning is after epoch 96, the run has 48 '
+            r'epochs; leave both out$',
+        ),
+        (
+            {'slimming': {'begin': 10, 'interval': 5}},
+            48,
+            r'after epoch 40, the run has 48 epochs; leave both out, or slimming\.begin=18',
+        ),
+        ({}, 7, r'max_epochs=7: too few for 7 prunings after 1 epochs of warm-up'),
+    ],
+)
+def test_a_schedule_that_does_not_end_with_the_run(
+    options: dict, epochs: int, message: str
+) -> None:
+    algorithm = build(**{'warmup_epochs': 1, 'slimming': True, **options})
+    with pytest.raises(ValueError, match=message):
+        algorithm.attach({}, epochs)
+    if 'temperature' in options:
+        with pytest.raises(ValueError, match=message):
+            build('GDAS', **options).attach({}, epochs)
 
 
 def test_prunes_to_one_operation_an_edge_and_ranks_by_the_indicator_before() -> None:
@@ -167,8 +233,91 @@ def test_states_and_comparisons_can_start_anew_after_a_pruning() -> None:
         assert int(algorithm.chain.known) == known
     same = build(slimming={'begin': 1, 'interval': 9, 'renormalise': False})
     run_epochs(same, search_optimizers(same), range(1, 2))
-    torch.testing.assert_close(same.before, same.ranking)
-    assert not torch.equal(same.before, same.current)
+    torch.testing.assert_close(same.chain.before, same.ranking)
+    assert not torch.equal(same.chain.before, same.current)
+
+
+def test_after_e_was_forgotten_the_next_indicator_compares_with_none_from_before() -> None:
+    """In a new window S starts uniform; compared with it, not with the S of the old window."""
+    algorithm = build(
+        accuracy='loss',
+        indicator={'forget': True},
+        chain={'against': 'before'},
+        slimming={'begin': 1, 'interval': 9},
+    )
+    run_epochs(algorithm, search_optimizers(algorithm), range(1, 2), steps=8)
+    alive, beta = algorithm.table.alive(), algorithm.table.shares()
+    uniform = torch.where(alive, 1 / alive.sum(1, keepdim=True), 0.0)
+    torch.testing.assert_close(algorithm.chain.before, uniform + 0.5 * beta, check_dtype=False)
+    assert float((algorithm.current - algorithm.chain.before).abs().max()) > 1e-3
+    kept = build(accuracy='loss', chain={'against': 'before'}, slimming={'begin': 1, 'interval': 9})
+    run_epochs(kept, search_optimizers(kept), range(1, 2), steps=8)
+    torch.testing.assert_close(kept.chain.before, kept.current)  # E goes on, so does S
+
+
+def test_a_step_is_compared_with_the_interval_of_the_run() -> None:
+    algorithm = build(warmup_epochs=None, slimming={'step': 3})
+    algorithm.attach({}, 24)
+    assert (algorithm.plan.interval, algorithm.plan.step) == (3, 3)
+    with pytest.raises(ValueError, match=r'slimming\.step=3: does not divide .*interval=5'):
+        algorithm.attach({}, 40)
+
+
+def test_the_papers_step_is_a_pruning() -> None:
+    for chain, steps in (({}, 4), ({'against': 'before'}, 2)):
+        algorithm = build(chain=chain, slimming={'begin': 2, 'interval': 2})
+        run_epochs(algorithm, search_optimizers(algorithm), range(1, 5), steps=1)
+        assert int(algorithm.chain.known) == 1 + steps
+
+
+TINY = [
+    'model.model.backbone.init_channels=2',
+    'model.model.backbone.num_cells=3',
+    'model.model.head.in_channels=32',
+    'train_dataloader.dataset.indices=40',
+    'train_dataloader.batch_size=16',
+    'val_dataloader.dataset.indices=20',
+    'custom_hooks.1.recalibrate_batches=1',
+]
+
+
+def test_a_search_is_shortened_by_one_value(tmp_path: Path) -> None:
+    """Eight epochs instead of 96: one of warm-up, and the seventh pruning ends the last."""
+    options = [*TINY, 'train_cfg.max_epochs=8']
+    config = ROOT / 'configs/search/eoinas_digits.py'
+    assert call('search.py', config, '--work-dir', tmp_path, '--cfg-options', *options) == 0
+    epochs = json.loads((tmp_path / 'search.json').read_text())['epochs']
+    assert ['importance' in entry for entry in epochs] == [False, *[True] * 7]
+    alive = [
+        {sum(v is not None for v in values) for values in entry['importance'].values()}
+        for entry in epochs[1:]
+    ]
+    assert alive == [{7}, {6}, {5}, {4}, {3}, {2}, {1}]
+    state = torch.load(tmp_path / 'epoch_8.pth', weights_only=True)
+    (rate,) = state['param_schedulers']['weights']
+    assert rate['T_max'] == rate['end'] == rate['_global_step']
+
+
+@pytest.mark.parametrize(
+    ('option', 'message'),
+    [
+        (
+            'param_scheduler.weights.0.T_max=96',
+            'param_scheduler.weights: T_max ends after 96 epochs',
+        ),
+        ('model.temperature.epochs=96', 'temperature.epochs=96: the run has 8 epochs'),
+        ('model.slimming.begin=3', 'the last pruning is after epoch 9, the run has 8'),
+        ('model.warmup_epochs=8', 'warmup_epochs=8: expected less than the 8 epochs'),
+    ],
+)
+def test_the_tool_refuses_a_schedule_that_does_not_end_with_the_run(
+    option: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    config = ROOT / 'configs/search/eoinas_digits.py'
+    options = [*TINY, 'train_cfg.max_epochs=8', option]
+    assert call('search.py', config, '--work-dir', tmp_path, '--cfg-options', *options) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith('error: ValueError') and message in error
 
 
 # -- Table III -------------------------------------------------------------------------------------
@@ -209,7 +358,11 @@ def test_records_what_the_pictures_need() -> None:
     algorithm = build()
     run_epochs(algorithm, search_optimizers(algorithm), range(1, 2))
     details = algorithm.details()
-    assert set(details) == {'importance', 'live'}
+    assert set(details) == {'importance', 'live', 'accuracy_share'}
+    for name, parameter in algorithm.distribution().items():
+        tables = (details[key][name] for key in ('importance', 'accuracy_share'))
+        for importance, share, beta in zip(*tables, parameter, strict=True):
+            assert importance is None or importance == pytest.approx(share + 0.5 * beta, abs=2e-6)
     for table in details.values():
         assert table.keys() == algorithm.super_net.arch.keys()
         for values in table.values():
@@ -225,7 +378,12 @@ def test_records_what_the_pictures_need() -> None:
         ({'temperature': {'end': 0.0}}, 'expected 0 < end'),
         ({'warmup_epochs': -1}, 'warmup_epochs=-1'),
         ({'warmup_epochs': 3}, 'begin=1: within the 3 epochs of warm-up'),
-        ({'slimming': {'interval': 0}}, 'below 1'),
+        ({'slimming': {'interval': 0}}, r'slimming\.interval=0: below 1'),
+        (
+            {'slimming': {'begin': 3, 'interval': 3, 'step': 2}},
+            r'slimming\.step=2: does not divide',
+        ),
+        ({'chain': {'against': 'time'}}, r"chain\.against='time'"),
         ({'slimming': {'scope': 'net'}}, 'scope'),
     ],
 )

@@ -12,6 +12,7 @@ from scenes import segmentation_data
 from test_configs import CONFIGS, MOST_LEVELS, chains, learning_rates, load, scope
 from tool import call
 
+from ppnas_mm.backbones.darts import CellBlock
 from ppnas_mm.config import OTHER_KEYS, RUNNER_KEYS
 from ppnas_mm.datasets.digit_scenes import write_scenes
 from ppnas_mm.genotype import Genotype
@@ -121,7 +122,7 @@ def test_search_configs_keep_to_the_rules(name: str) -> None:
 
 
 def test_search_on_cityscapes_is_the_papers() -> None:
-    """Section V-B and Table IV; width, resize, reductions and batch are the authors' code."""
+    """Section V-B and Table IV; width, resize and batch are the authors' code."""
     config = load('search/eoinas_cityscapes')
     search, loader = config.model, config.train_dataloader
     backbone, head = search.model.backbone, search.model.decode_head
@@ -138,8 +139,15 @@ def test_search_on_cityscapes_is_the_papers() -> None:
     assert weights == dict(optimizer=dict(type='SGD', lr=0.025, momentum=0.9, weight_decay=3e-4))
     assert arch.optimizer == dict(type='Adam', lr=3e-4, betas=(0.5, 0.999), weight_decay=1e-3)
     (cosine,) = config.param_scheduler.weights
-    assert (cosine.T_max, cosine.eta_min, config.param_scheduler.arch) == (160, 1e-3, [])
+    assert (cosine.eta_min, config.param_scheduler.arch) == (1e-3, [])
     assert config.train_cfg.max_epochs == 160
+    # Table IV: 3 normal cells, a reduction, 3, a reduction, 2; 1/3 and 2/3 of ten cells, rounded
+    places = [m.kind == 'reduction' for m in built('search/eoinas_cityscapes').modules()
+              if isinstance(m, CellBlock)]  # fmt: skip
+    assert [i for i, reduces in enumerate(places) if reduces] == [3, 7]
+    retraining = built('segmentation/deeplabv3plus_eoinas_cityscapes').backbone
+    cells = [m.kind == 'reduction' for m in retraining.modules() if isinstance(m, CellBlock)]
+    assert cells == places and len(cells) == 10
 
 
 @pytest.mark.parametrize('name', SEARCHES)
@@ -148,11 +156,12 @@ def test_seven_prunings_end_with_the_search(name: str) -> None:
     config = load(name)
     epochs, search = config.train_cfg.max_epochs, config.model
     scale = epochs / 160
-    assert search.warmup_epochs == 20 * scale
-    slimming = search.slimming
-    times = [e / scale for e in range(slimming.begin, epochs + 1, slimming.interval)]
-    assert times == [40, 60, 80, 100, 120, 140, 160]
+    assert not search.slimming and 'warmup_epochs' not in search
     model = built(name)
+    model.attach({}, epochs)
+    assert model.warmup_epochs == 20 * scale
+    times = [e / scale for e in range(1, epochs + 1) if model.plan.due(e)]
+    assert times == [40, 60, 80, 100, 120, 140, 160]
     alive = {len(model.super_net.alive_candidates(choice.name)) for choice in model.table.choices}
     assert alive == {len(times) + 1}
     assert (model.temperature(1), model.temperature.epochs) == (5.0, epochs)
@@ -183,10 +192,6 @@ def test_searches_derives_and_trains_on(name: str, tmp_path: Path) -> None:
         'model.model.backbone.ops=[none,skip_connect,sep_conv_3x3]',
         'model.model.decode_head.in_channels=64',
         'model.model.decode_head.channels=8',
-        'model.warmup_epochs=1',
-        'model.temperature.epochs=3',
-        'model.slimming.begin=2',
-        'model.slimming.interval=1',
         'train_dataloader.batch_size=2',
         'train_cfg.max_epochs=3',
         'train_cfg.val_interval=3',

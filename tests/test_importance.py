@@ -39,6 +39,10 @@ def test_the_indicator_is_equations_8_to_10() -> None:
                 o: float(found[r, o]) for o in mine
             }
             assert float(found[r].masked_fill(alive[r], 0).abs().sum()) == 0
+    before = module.trained.clone()
+    module.on_pruning()  # Algorithm 1 never resets E
+    assert torch.equal(module.trained, before) and before.any()
+    module.forget = True  # as the authors' code
     module.on_pruning()
     assert not module.trained.any() and module.accuracy.any()
 
@@ -68,47 +72,100 @@ def test_other_readings_of_the_indicator() -> None:
             OperationImportance(1, 3, **{option: 'x'})
 
 
-def test_the_chain_is_equation_11_written_out() -> None:
+@pytest.mark.parametrize('against', ['edge', 'before'])
+def test_the_chain_is_equation_11_written_out(against: str) -> None:
     rng = np.random.default_rng(1)
-    chain, plain = LiveDie(2, 3), [[PlainChain() for _ in range(3)] for _ in range(2)]
+    chain, plain = LiveDie(2, 3, against), [[PlainChain() for _ in range(3)] for _ in range(2)]
+    alive, before = np.ones((2, 3), dtype=bool), None
+    indicator = np.array([[0.5, 0.3, 0.1], [0.2, 0.4, 0.3]])
     for step in range(90):
-        change = rng.normal(size=(2, 3)) + np.array([[0.8, -0.8, 0], [2, -2, 0]])
-        change[rng.random((2, 3)) < 0.1] = 1e-7  # within the dead band
+        if step == 60:
+            alive[1, 0] = False
+        # drifts apart, stays within the dead band, goes anywhere
+        indicator = np.abs(indicator + rng.normal(size=(2, 3)) + [[0.8, 0, 0], [2, 0, 0]])
+        if before is not None:
+            indicator = np.where(rng.random((2, 3)) < 0.1, before + 1e-7, indicator)
+        indicator[~alive] = 0
         progress = min(1.0, step / 70)
-        chain.step(torch.tensor(change), progress)
-        states = np.array([[p.step(c, progress) for p, c in zip(*r, strict=True)]
-                           for r in zip(plain, change, strict=True)])  # fmt: skip
-        np.testing.assert_allclose(chain.live[0].numpy(), states[..., 0], rtol=1e-12)
-        np.testing.assert_allclose(chain.die.numpy(), states[..., 1], rtol=1e-12)
-        q = np.array([[p.matrices[-1] for p in row] for row in plain])
-        np.testing.assert_allclose(q.sum(-1), 1)
-        assert q.min() >= 0 and q.max() <= 1
-    assert chain.counts.abs().max() == 24  # the bound was reached
+        chain.step(torch.tensor(indicator), torch.tensor(alive), progress)
+        for r in range(2):
+            living = [o for o in range(3) if alive[r, o]]
+            mean = sum(indicator[r, o] for o in living) / len(living)
+            for o in living:
+                known = against == 'before' and before is not None
+                change = indicator[r, o] - (before[r, o] if known else mean)
+                state = plain[r][o].step(change, progress)
+                assert float(chain.live[0][r, o]) == pytest.approx(state[0], rel=1e-12)
+                assert float(chain.die[r, o]) == pytest.approx(state[1], rel=1e-12)
+                q = plain[r][o].matrices[-1]
+                np.testing.assert_allclose(q.sum(-1), 1)
+                assert q.min() >= 0 and q.max() <= 1
+        before = indicator
+    if against == 'edge':
+        assert chain.counts.abs().max() == 24  # the bound was reached
+
+
+def test_the_first_change_counts_from_the_uniform_start() -> None:
+    """Before any training S and beta are 1 / n each, so I is (1 + lambda) / n."""
+    n, weight = 4, 0.5
+    alive = torch.ones(1, n, dtype=torch.bool)
+    beta = torch.tensor([[0.4, 0.3, 0.2, 0.1]]).double()
+    module = OperationImportance(1, n, weight=weight)
+    for op, accuracy in enumerate((0.2, 0.9, 0.6, 0.3)):
+        module.count_training(torch.tensor([op]))
+        module.count_accuracy(torch.tensor([op]), torch.tensor(accuracy))
+    module.finish_epoch()
+    indicator = module(beta, alive)
+    chain = LiveDie(1, n, 'before')
+    chain.step(indicator, alive, 0.0)
+    start = (1 + weight) / n
+    assert chain.counts[0, 0].tolist() == [1.0 if v > start else -1.0 for v in indicator[0]]
+    assert len(set(chain.counts[0, 0].tolist())) == 2
 
 
 @pytest.mark.parametrize(('count', 'live'), [(20, 0.875), (-20, 0.25), (0, 0.5)])
 def test_the_fixed_points_of_the_chain(count: int, live: float) -> None:
-    chain = LiveDie(1, 1)
+    chain, both = LiveDie(1, 2), torch.ones(1, 2, dtype=torch.bool)
     for _ in range(abs(count)):
-        chain.step(torch.tensor([[float(np.sign(count))]]), 0.0)
+        chain.step(torch.tensor([[1.0 + np.sign(count), 1.0]]), both, 0.0)
     for _ in range(200):
-        chain.step(torch.zeros(1, 1), 0.0)
-    assert float(chain.live[0]) == pytest.approx(live, abs=1e-9)
+        chain.step(torch.ones(1, 2), both, 0.0)
+    assert float(chain.live[0, 0, 0]) == pytest.approx(live, abs=1e-9)
 
 
 def test_other_readings_of_the_chain() -> None:
-    late, padded = LiveDie(1, 1, newest=False), LiveDie(1, 1, pad=True)
-    up = torch.ones(1, 1)
-    late.step(up, 0.0)
-    assert float(late.live[0]) == 0.5 and float(late.counts[0]) == 1
-    padded.step(up, 0.0)
-    assert float(padded.live[0]) == pytest.approx(0.25 * (0.5 * 0.52 + 0.5 * 0.51) + 0.75 * 0.5)
+    late, padded = LiveDie(1, 2, newest=False), LiveDie(1, 2, pad=True)
+    up = torch.tensor([[2.0, 1.0]]), torch.ones(1, 2, dtype=torch.bool)
+    late.step(*up, 0.0)
+    assert float(late.live[0, 0, 0]) == 0.5 and float(late.counts[0, 0, 0]) == 1
+    padded.step(*up, 0.0)
+    expected = 0.25 * (0.5 * 0.52 + 0.5 * 0.51) + 0.75 * 0.5
+    assert float(padded.live[0, 0, 0]) == pytest.approx(expected)
     with pytest.raises(ValueError, match='sigma_end'):
         LiveDie(1, 1, sigma_end=(0.5, 0.3, 0.1, 0.2))
     with pytest.raises(ValueError, match='probabilities leave'):
         LiveDie(1, 1, max_count=30)
+    with pytest.raises(ValueError, match=r"chain\.against='mean': expected one of"):
+        LiveDie(1, 1, 'mean')
     late.reset()
     assert float(late.counts.abs().sum()) == 0 and int(late.known) == 1
+    assert float(late.before.max()) < 0
+
+
+def test_without_steps_of_q_the_lowest_indicator_goes() -> None:
+    """The authors' code has no chain: all states stay equal to the last bit."""
+    rng = np.random.default_rng(0)
+    chain = LiveDie(50, 8, epsilon=(0, 0))
+    alive = torch.ones(50, 8, dtype=torch.bool)
+    for step in range(20):
+        indicator = torch.tensor(rng.random((50, 8)))
+        chain.step(indicator, alive, step / 20)
+    assert len(chain.die.unique()) == 1
+    net: Any = Net(**{f'e{i}': tuple(range(8)) for i in range(50)})
+    net.keepable = net.alive_candidates
+    tables = [{f'e{i}': row for i, row in enumerate(t.tolist())} for t in (chain.die, indicator)]
+    lowest = indicator.argmin(1).tolist()
+    assert Slimming().worst(net, *tables) == [(f'e{i}', o) for i, o in enumerate(lowest)]
 
 
 def test_an_accuracy_of_zero_is_known() -> None:
@@ -149,26 +206,46 @@ def test_which_operation_is_pruned() -> None:
     assert Slimming(tie='index').worst(net, tied, importance)[0] == ('a', 0)
 
 
-def test_with_constant_accuracies_the_chain_gives_up_the_best_operations() -> None:
-    """What docs/design.md says follows from rows a, j and k: the paper's reading, not our wish."""
+def first_to_go(steps: int = 390, epochs: int = 20, **options: Any) -> tuple[float, float, float]:
+    """The shares of edges whose best by I, best and worst operation of eight goes first.
+
+    Accuracies are constant and draws uniform, as with beta at its start.
+    """
     rng = np.random.default_rng(0)
-    rows, columns, steps = 200, 8, 390
+    rows, columns, step = 200, 8, options.pop('step', 1)
     shares = np.linspace(0.35, 0.7, columns)
     accuracy = torch.tensor(np.stack([rng.permutation(shares) for _ in range(rows)]))
-    module, chain = OperationImportance(rows, columns), LiveDie(rows, columns)
+    module, chain = OperationImportance(rows, columns), LiveDie(rows, columns, **options)
     beta = torch.full((rows, columns), 1 / columns, dtype=torch.double)
-    alive, before = torch.ones(rows, columns, dtype=torch.bool), None
-    for _ in range(20):  # epochs, as between the prunings of the paper
+    alive, spots = torch.ones(rows, columns, dtype=torch.bool), torch.arange(rows)
+    for epoch in range(1, epochs + 1):
         module.start_epoch()
         for _ in range(steps):
             module.count_training(torch.tensor(rng.integers(0, columns, rows)))
             drawn = torch.tensor(rng.integers(0, columns, rows))
-            module.correct[torch.arange(rows), drawn] += accuracy[torch.arange(rows), drawn]
-            module.seen[torch.arange(rows), drawn] += 1
+            module.count_accuracy(drawn, accuracy[spots, drawn])
         module.finish_epoch()
         now = module(beta, alive)
-        chain.step(torch.zeros_like(now) if before is None else now - before, 0.0)
-        before = now
-    best = accuracy.argmax(1)
-    assert float((now.argmax(1) == best).double().mean()) > 0.85  # importance knows the best,
-    assert float((chain.die.argmax(1) == best).double().mean()) > 0.5  # but it goes first
+        if epoch % step == 0:
+            chain.step(now, alive, 0.0)
+    net: Any = Net(**{f'e{i}': tuple(range(columns)) for i in range(rows)})
+    net.keepable = net.alive_candidates
+    tables = [{f'e{i}': row for i, row in enumerate(t.tolist())} for t in (chain.die, now)]
+    gone = torch.tensor([op for _, op in Slimming().worst(net, *tables)])
+    best, worst = accuracy.argmax(1), accuracy.argmin(1)
+    where = (now.argmax(1) == best, gone == best, gone == worst)
+    return tuple(float(w.double().mean()) for w in where)
+
+
+def test_with_constant_accuracies_the_worst_operations_go_first() -> None:
+    known, best, worst = first_to_go()
+    assert known > 0.85 and best <= 0.01 and worst >= 0.95
+
+
+def test_against_the_step_before_the_best_operations_go_first() -> None:
+    """Why this reading is no default: E only grows, so what has the largest S falls fastest."""
+    known, best, worst = first_to_go(against='before')
+    assert known > 0.85 and best > 0.5 and worst < 0.05
+    # the paper's own step, one pruning, is the first change: from the uniform start
+    known, best, worst = first_to_go(against='before', step=20)
+    assert best <= 0.01

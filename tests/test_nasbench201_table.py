@@ -3,6 +3,7 @@
 import csv
 import gzip
 import itertools
+import json
 import math
 import re
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ from ppnas_mm.nasbench201 import (
     draw_cells,
     from_arch_string,
     kendall_tau,
+    rank_correlations,
 )
 from ppnas_mm.registry import MODELS
 from ppnas_mm.weights import describe
@@ -163,6 +165,97 @@ def test_unknown_cells_and_data_sets(tmp_path: Path) -> None:
     for text in ('', '|none~0', 'none~0', '|none~1|', '|sum~0|', '|none~0|+|none~0|'):
         with pytest.raises(GenotypeError):
             from_arch_string(text)
+
+
+# -- how a search ranked the operations ------------------------------------------------------------
+
+
+def made_record(rng: np.random.Generator, epochs: int = 3) -> dict[str, Any]:
+    """A record of a search that prunes an operation an epoch, with random tables."""
+    names = [f'cell/node{node}/op{source}' for node in (1, 2, 3) for source in range(node)]
+    record: dict[str, Any] = {'space': 'nasbench201', 'choices': {}, 'epochs': []}
+    record['choices'] = {name: {'candidates': OPS[1:], 'gates': False} for name in names}
+    for epoch in range(epochs):
+        entry: dict[str, Any] = {'epoch': epoch + 1}
+        for key in ('architecture', 'importance', 'accuracy_share', 'live')[
+            : 1 if not epoch else 4
+        ]:
+            values = rng.random((len(names), len(OPS) - 1)).tolist()
+            lost = 0.0 if key == 'architecture' else None
+            entry[key] = {
+                name: [lost] * (epoch - 1 if epoch else 0) + row[max(0, epoch - 1) :]
+                for name, row in zip(names, values, strict=True)
+            }
+        record['epochs'].append(entry)
+    return record
+
+
+def whole_table(path: Path, rng: np.random.Generator) -> dict[tuple[str, ...], float]:
+    """Write a table of all cells of four operations; return their accuracies."""
+    cells = {ops: float(rng.random() * 100) for ops in itertools.product(OPS[1:], repeat=6)}
+    lines = [f'{i},{text_of(ops)},{value}' for i, (ops, value) in enumerate(cells.items())]
+    path.write_text('\n'.join(['index,arch,cifar10-test', *lines]) + '\n')
+    return cells
+
+
+def test_a_record_is_compared_with_the_table(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    rng = np.random.default_rng(0)
+    cells, record = whole_table(tmp_path / 'table.csv', rng), made_record(rng)
+    found = rank_correlations(record, Table.load(tmp_path / 'table.csv'), 'cifar10-test')
+    assert [set(row) for row in found] == [
+        {'epoch', 'architecture'},
+        *[{'epoch', 'architecture', 'importance', 'accuracy_share', 'live'}] * 2,
+    ]
+    for row, entry in zip(found, record['epochs'], strict=True):
+        gone = max(0, entry['epoch'] - 2)
+        for key in set(row) - {'epoch'}:
+            taus = []
+            for edge, values in enumerate(entry[key].values()):
+                left = OPS[1:][gone:]
+                means = [
+                    sum(v for ops, v in cells.items() if ops[edge] == op) / 4**5 for op in left
+                ]
+                taus.append(brute_tau(values[gone:], means))
+            assert row[key] == pytest.approx(sum(taus) / 6)
+    (tmp_path / 'search.json').write_text(json.dumps(record))
+    arguments = ['--record', tmp_path / 'search.json', '--table', tmp_path / 'table.csv']
+    assert call('nasbench201.py', *arguments) == 0
+    *_, header, _, first, _, last = capsys.readouterr().out.strip().splitlines()
+    assert header.replace('|', ' ').split() == ['epoch', 'beta', 'S', 'I', 'Live']
+    assert first.replace('|', ' ').split() == ['1', f'{found[0]["architecture"]:.2f}', *'---']
+    keys = ('architecture', 'accuracy_share', 'importance', 'live')
+    assert last.replace('|', ' ').split() == ['3', *(f'{found[2][key]:.2f}' for key in keys)]
+
+
+def test_a_decided_search_has_no_order(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    whole_table(tmp_path / 'table.csv', rng)
+    rows = rank_correlations(made_record(rng, 5), Table.load(tmp_path / 'table.csv'), 'cifar10')
+    assert math.isnan(rows[-1]['importance'])
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (None, 'no record of a search'),
+        ('[1]', 'no record of a search'),
+        ('{"space": "nasbench201", "epochs": []}', 'no epochs'),
+        (
+            '{"space": "darts", "epochs": [{}]}',
+            "expected a search in space nasbench201, got 'darts'",
+        ),
+        (json.dumps(made_record(np.random.default_rng(0))), 'no cell has'),
+    ],
+)
+def test_bad_records_are_refused(
+    content: str | None, message: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    small_table(tmp_path / 'table.csv', 1)
+    if content is not None:
+        (tmp_path / 'search.json').write_text(content)
+    arguments = ['--record', tmp_path / 'search.json', '--table', tmp_path / 'table.csv']
+    assert call('nasbench201.py', *arguments) == 2
+    assert message in capsys.readouterr().err.strip().splitlines()[-1]
 
 
 # -- the tool --------------------------------------------------------------------------------------

@@ -15,8 +15,8 @@ from ppnas_mm.genotype import GENOTYPE_DIR
 from ppnas_mm.ops import FactorizedReduce
 from ppnas_mm.spaces import DARTSSuperNet, Fixed
 
-PLACES = {'text': None, 'table': (3, 7)}
-"""Where the two reduction cells of ten stand: at one and two thirds (3, 6) or as in Table IV."""
+PLACES = {'table': None, 'code': (3, 6)}
+"""Where the two reduction cells of ten stand: as in Table IV (3, 7), or in the authors' code."""
 GN = {'type': 'GN', 'num_groups': 8}
 CELLS = ('eoinas_cityscapes', 'darts_v2')
 
@@ -44,7 +44,7 @@ def test_maps_are_those_of_table_iv(width: int, channels: list[int], place: str)
     expected = [(c, side, side) for c, side in zip(channels, sides, strict=True)]
     assert [m.shape[1:] for m in maps] == expected
     cuts = [i for i, cell in enumerate(cells_of(net)) if cell.kind == 'reduction']
-    assert cuts == {'text': [3, 6], 'table': [3, 7]}[place]
+    assert cuts == {'table': [3, 7], 'code': [3, 6]}[place]
     assert net.stem_blocks == ['stem', 'layer1.0']
     assert net.reduction_blocks == ['layer2.0', 'layer3.0']
 
@@ -75,7 +75,7 @@ def parameters(op: str, width: int, stride: int) -> int:
 def test_parameters_by_arithmetic(arch: str, place: str) -> None:
     cells = json.loads((GENOTYPE_DIR / f'{arch}.json').read_text())['cells']
     edges = {cell['name']: [e for node in cell['nodes'] for e in node] for cell in cells}
-    width, cuts = 48, {'text': (3, 6), 'table': (3, 7)}[place]
+    width, cuts = 48, {'table': (3, 7), 'code': (3, 6)}[place]
     half, before, last = width // 2, width // 2, width
     total = sum(9 * a * b + 2 * b for a, b in ((3, half), (half, half), (half, width)))
     for index in range(10):

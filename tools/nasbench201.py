@@ -1,6 +1,7 @@
-"""Look cells of NAS-Bench-201 up, and judge a super-net by its ranking of them; see --help."""
+"""Look cells of NAS-Bench-201 up, and judge super-nets and searches by them; see --help."""
 
 import argparse
+import json
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -70,15 +71,42 @@ def judge(args: argparse.Namespace, table: Any) -> None:
     )
 
 
+def follow(args: argparse.Namespace, table: Any) -> None:
+    """Print how a search ranked the operations, in about ten of its epochs."""
+    from ppnas_mm.nasbench201 import RANKED, TableError, rank_correlations
+    from ppnas_mm.report import table as format_table
+
+    try:
+        record = json.loads(Path(args.record).read_text())
+        epochs = len(record['epochs'])
+        if not epochs:
+            raise ValueError('no epochs')
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TableError(f'{args.record}: no record of a search: {error!r:.200}') from None
+    dataset = table.dataset(args.dataset or 'cifar10-test')
+    found = rank_correlations(record, table, dataset)
+    rows = [found[i] for i in sorted({max(0, epochs * n // 10 - 1) for n in range(1, 11)})]
+    columns = [key for key in RANKED if any(key in row for row in found)]
+    cells = [
+        [str(row['epoch']), *(f'{row[key]:.2f}' if key in row else '-' for key in columns)]
+        for row in rows
+    ]
+    names = {'architecture': 'beta', 'accuracy_share': 'S', 'importance': 'I', 'live': 'Live'}
+    print(f"Kendall's tau of the operations left on an edge to {dataset} of {table.name}")
+    print(format_table(['epoch', *(names[key] for key in columns)], cells))
+
+
 def main() -> None:
-    """Parse the arguments, read the table, look a cell up or judge a super-net."""
+    """Parse the arguments, read the table; look a cell up, judge a super-net, follow a search."""
     from mmengine.config import DictAction
 
     parser = cli.new_parser(
-        'Look a cell of NAS-Bench-201 up, or compare the ranking by a super-net with the table.',
+        'Look a cell of NAS-Bench-201 up, or compare with the table how a super-net ranks cells, '
+        'or how a search ranked operations.',
         'python tools/nasbench201.py work_dirs/nb201/genotype.json --table data/nasbench201\n'
         '  python tools/nasbench201.py --super-net configs/search/NAME.py '
-        'work_dirs/NAME/epoch_50.pth --cells 100',
+        'work_dirs/NAME/epoch_50.pth --cells 100\n'
+        '  python tools/nasbench201.py --record work_dirs/eoinas_nasbench201/search.json',
     )
     parser.add_argument('genotype', nargs='?', help='JSON file of a cell')
     parser.add_argument(
@@ -88,6 +116,7 @@ def main() -> None:
     parser.add_argument(
         '--super-net', nargs=2, metavar=('CONFIG', 'CHECKPOINT'), help='a search and its weights'
     )
+    parser.add_argument('--record', metavar='FILE', help='search.json of a search')
     parser.add_argument(
         '--network',
         choices=['search', 'inherited'],
@@ -105,18 +134,16 @@ def main() -> None:
     )
     parser.set_defaults(launcher='none', local_rank=0)
     args = parser.parse_args()
-    if (args.genotype is None) == (args.super_net is None):
-        parser.error('give a genotype, or --super-net CONFIG CHECKPOINT')
+    if sum(given is not None for given in (args.genotype, args.super_net, args.record)) != 1:
+        parser.error('give a genotype, or --super-net CONFIG CHECKPOINT, or --record FILE')
     if args.batches < 0:
         parser.error(f'--batches {args.batches}: expected 0 or more')
 
     from ppnas_mm.nasbench201 import Table
 
     table = Table.load(Path(args.table))
-    if args.super_net:
-        judge(args, table)
-    else:
-        look_up(args, table)
+    run = judge if args.super_net else follow if args.record else look_up
+    run(args, table)
 
 
 if __name__ == '__main__':

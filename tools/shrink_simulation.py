@@ -11,27 +11,6 @@ import numpy as np
 from ppnas_mm import cli
 
 
-def read_space(table: Any, dataset: str) -> tuple[dict[str, list[int]], np.ndarray]:
-    """Return the operations of each edge, and the accuracies with one axis for each edge.
-
-    Raises:
-        TableError: If the table lacks a combination of the operations that it has.
-    """
-    from ppnas_mm.nasbench201 import TableError, from_arch_string
-
-    rows = {}
-    for text in table.cells:
-        genotype = from_arch_string(text)
-        edges = [edge for node in genotype.cells[0].nodes for edge in node]
-        rows[tuple(edge.op for edge in edges)] = table.accuracy(genotype, dataset)
-    known = [sorted(set(ops)) for ops in zip(*rows, strict=True)]
-    every = list(itertools.product(*known))
-    if len(rows) != len(every):
-        raise TableError(f'{table.name} has {len(rows)} of {len(every)} cells; all are needed')
-    values = np.array([rows[ops] for ops in every]).reshape([len(ops) for ops in known])
-    return {f'edge{i}': list(range(len(ops))) for i, ops in enumerate(known)}, values
-
-
 def true_best(alive: dict[str, list[int]], values: np.ndarray, number: int) -> set:
     """Return the operations with the highest mean accuracy of all models that contain them."""
     means = {
@@ -140,11 +119,11 @@ def main() -> None:
         parser.error(f'--noise {args.noise}: expected finite numbers, 0 or more')
 
     from ppnas_mm.fileio import write_atomic
-    from ppnas_mm.nasbench201 import Table
+    from ppnas_mm.nasbench201 import Table, accuracy_grid
     from ppnas_mm.report import table as format_table
 
     table = Table.load(args.table)
-    results = simulate(*read_space(table, table.dataset(args.dataset)), args)
+    results = simulate(*accuracy_grid(table, args.dataset), args)
     kept = f'true top {results[0]["top"]} kept'
     keys = ('kept', 'kept_std', 'best', 'mean')
     rows = [[r['score'], f'{r["noise"]:g}', *(f'{r[k]:.2f}' for k in keys)] for r in results]

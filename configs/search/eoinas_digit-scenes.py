@@ -1,5 +1,5 @@
-# EoiNAS inside a segmentor, on digit scenes: a small version of eoinas_cityscapes.py. The paper's
-# 160 epochs, 20 of them warm-up, and prunings after 40, 60, ..., 160 are 40, 5 and 10, 15, ..., 40.
+# EoiNAS inside a segmentor, on digit scenes: a small version of eoinas_cityscapes.py, with 40 epochs
+# instead of 160, so 5 of warm-up and prunings after 10, 15, ..., 40.
 _base_ = ['../_base_/datasets/digit_scenes_masks.py', '../_base_/runtime.py']
 default_scope = 'mmseg'
 model = dict(
@@ -28,9 +28,11 @@ model = dict(
         test_cfg=dict(mode='whole')),
     # nearly all networks have the share of ground as accuracy of the pixels
     accuracy='loss',
-    warmup_epochs=5,
-    temperature=dict(epochs=40),
-    slimming=dict(begin=10, interval=5))
+    # the defaults; for --cfg-options
+    temperature=dict(),
+    indicator=dict(),
+    chain=dict(),
+    slimming=dict())
 optim_wrapper = dict(
     constructor='ppnas_mm.SearchOptimConstructor',
     weights=dict(
@@ -42,8 +44,7 @@ optim_wrapper = dict(
 param_scheduler = dict(
     weights=[
         dict(
-            type='CosineAnnealingLR', T_max=40, eta_min=1e-3, by_epoch=True,
-            convert_to_iter_based=True),
+            type='CosineAnnealingLR', eta_min=1e-3, by_epoch=True, convert_to_iter_based=True),
     ],
     arch=[])
 train_cfg = dict(type='ppnas_mm.SearchLoop', max_epochs=40, val_interval=40)

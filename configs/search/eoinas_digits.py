@@ -1,5 +1,6 @@
 # EoiNAS on handwritten digits: a demonstration of about five minutes on two CPU cores. The paper's
-# 160 epochs, 20 of warm-up and prunings after 40, 60, ..., 160 are 96, 12 and 24, 36, ..., 96 here.
+# 160 epochs, 20 of warm-up and prunings after 40, 60, ..., 160 are 96, 12 and 24, 36, ..., 96 here;
+# train_cfg.max_epochs alone moves them, with the temperature and the rate of the weights.
 _base_ = ['../_base_/runtime.py', '../_base_/datasets/digits.py']
 model = dict(
     type='ppnas_mm.EoiNAS',
@@ -12,9 +13,11 @@ model = dict(
         head=dict(
             type='LinearClsHead', num_classes=10, in_channels=128, topk=(1, ),
             loss=dict(type='CrossEntropyLoss'))),
-    warmup_epochs=12,
-    temperature=dict(epochs=96),
-    slimming=dict(begin=24, interval=12))
+    # the defaults; for --cfg-options
+    temperature=dict(),
+    indicator=dict(),
+    chain=dict(),
+    slimming=dict())
 # the network needs steps more than large batches: 22 an epoch
 train_dataloader = dict(batch_size=32)
 optim_wrapper = dict(
@@ -27,8 +30,7 @@ optim_wrapper = dict(
 param_scheduler = dict(
     weights=[
         dict(
-            type='CosineAnnealingLR', T_max=96, eta_min=1e-3, by_epoch=True,
-            convert_to_iter_based=True),
+            type='CosineAnnealingLR', eta_min=1e-3, by_epoch=True, convert_to_iter_based=True),
     ],
     arch=[])
 train_cfg = dict(type='ppnas_mm.SearchLoop', max_epochs=96, val_interval=96)

@@ -6,7 +6,6 @@ optim_wrapper = dict(weights=dict(optimizer=dict(weight_decay=5e-4, nesterov=Tru
 param_scheduler = dict(
     weights=[
         dict(
-            type='CosineAnnealingLR', T_max=250, eta_min=1e-3, by_epoch=True,
-            convert_to_iter_based=True),
+            type='CosineAnnealingLR', eta_min=1e-3, by_epoch=True, convert_to_iter_based=True),
     ])
 train_cfg = dict(max_epochs=250, val_interval=25)

@@ -1,9 +1,8 @@
 # EoiNAS' network for Cityscapes (Section V): ten cells, group norms, a DeepLabv3+ decoder of whole
 # 3x3 convolutions. The paper prints 80.2 mIoU from ImageNet weights and 72.6 from scratch, and does
 # not say whether on val or test. What it leaves open is the authors' code: width, norms, decoder,
-# decay. Reductions at one and two thirds are text and code; Table IV:
-# model.backbone.reductions=[3,7]. Their code differs in the rate (0.005), crops (768), batches (3),
-# epochs (300), the loss (ppnas_mm.OHEMLoss, thresh=0.7, kept=1/16), dropout of 0.5 between the
+# decay. Their code differs in the reductions (model.backbone.reductions=[3,6]), the rate (0.005),
+# crops (768), batches (3), epochs (300), the loss (ppnas_mm.OHEMLoss, thresh=0.7, kept=1/16), dropout of 0.5 between the
 # decoder's 3x3 convolutions, and the low level: the output of the second cell; here that of the
 # first stage, the third cell, of the same stride and width.
 _base_ = [

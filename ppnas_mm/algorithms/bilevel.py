@@ -22,11 +22,13 @@ class BilevelSearch(SearchAlgorithm):
         uses: Which halves of the data this epoch needs.
         loaders: The loaders of the halves, where a loop has attached them.
         epochs: Number of epochs of that loop.
+        strict_rates: Whether a cosine of the rates must end with the run.
     """
 
     uses: tuple[str, ...] = ('train', 'val')
     loaders: Mapping[str, Any] | None = None
     epochs: int | None = None
+    strict_rates = False
 
     def attach(self, loaders: Mapping[str, Any], epochs: int) -> None:
         """Take note of the data and of the length of the search."""

@@ -99,7 +99,7 @@ class GDAS(BilevelSearch):
 
     Args:
         model: Config of the wrapped model; its backbone is a super-net.
-        temperature: Arguments of :class:`Temperature`.
+        temperature: Arguments of :class:`Temperature`; its ``epochs`` are those of the run.
         warmup_epochs: Epochs at the start in which only the weights learn.
         hard: Whether only the operation drawn is computed (GDAS, eq. 5; ``docs/design.md``), or
             all of them with the soft weights of eq. 5 of EoiNAS (the code of EoiNAS).
@@ -113,6 +113,8 @@ class GDAS(BilevelSearch):
     """
 
     shared_statistics = True
+    strict_rates = True
+    usual_epochs = 250  # where no loop has said how many the run has
 
     def __init__(
         self,
@@ -132,12 +134,45 @@ class GDAS(BilevelSearch):
         self.super_net.mixture = MostLikely(self.super_net.keepable)
         for choice in self.table.choices:
             torch.nn.init.normal_(self.super_net.arch[choice.name], std=init_std)
-        self.temperature = Temperature(**(temperature or {}))
-        self.warmup_epochs = warmup_epochs
+        self.given_temperature = dict(temperature or {})
+        self.given_warmup = warmup_epochs
         self.hard = hard
         self.measure = BatchAccuracy(self.model, accuracy)
         self.draws = Draws(seed)
-        self.now = self.temperature(1)
+        self.now = Temperature(**self.given_temperature).start
+
+    @property
+    def length(self) -> int:
+        """Number of epochs of the search."""
+        return self.epochs or self.usual_epochs
+
+    @property
+    def warmup_epochs(self) -> int:
+        """Epochs at the start in which only the weights learn."""
+        return self.given_warmup
+
+    @property
+    def temperature(self) -> Temperature:
+        """The temperature of each epoch."""
+        return Temperature(**{'epochs': self.length, **self.given_temperature})
+
+    def attach(self, loaders: Mapping[str, Any], epochs: int) -> None:
+        """Also check that what is scheduled ends with the run.
+
+        Raises:
+            ValueError: If not; it names the key and says what would be right.
+        """
+        super().attach(loaders, epochs)
+        if self.warmup_epochs >= epochs:
+            raise ValueError(
+                f'warmup_epochs={self.warmup_epochs}: expected less than the {epochs} epochs of '
+                'the run (train_cfg.max_epochs)'
+            )
+        if self.temperature.epochs != epochs:
+            raise ValueError(
+                f'temperature.epochs={self.temperature.epochs}: the run has {epochs} epochs '
+                '(train_cfg.max_epochs); leave it out'
+            )
 
     def before_epoch(self, epoch: int) -> None:
         """Set the temperature; in the warm-up only the half ``train`` is used."""

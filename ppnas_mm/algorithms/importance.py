@@ -25,11 +25,10 @@ class OperationImportance(nn.Module):
             (j, the code).
         scale: Factor of A, a share in [0, 1]; the code has per cent, 100 (j).
         unit: E counts ``'epochs'`` (steps by steps an epoch) or ``'steps'`` (k, the code).
-        forget: Whether E starts anew at each pruning (k).  In between it only grows, so C falls and
-            S evens out: the operations of largest S lose a little each epoch (see
-            ``docs/design.md``).
-        unsampled: What C is where nothing was drawn since the last pruning: ``'mean'`` of the
-            edge's other operations or ``'zero'`` (l; the code divides zero by zero).
+        forget: Whether E starts anew at each pruning (k: the code; the paper's Algorithm 1 never
+            resets it).
+        unsampled: What C is where nothing was drawn yet: ``'mean'`` of the edge's other operations
+            or ``'zero'`` (l; the code divides zero by zero).
 
     Raises:
         ValueError: If an option is unknown.
@@ -50,7 +49,7 @@ class OperationImportance(nn.Module):
         accuracy: str = 'epoch',
         scale: float = 1.0,
         unit: str = 'epochs',
-        forget: bool = True,
+        forget: bool = False,
         unsampled: str = 'mean',
     ) -> None:
         super().__init__()
@@ -111,11 +110,13 @@ class OperationImportance(nn.Module):
         """
         if self.kind == 'beta':
             return beta
-        c = self._relative_accuracy(alive)
         if self.kind == 'code':
-            return torch.where(alive, beta + self.weight * c, 0.0)
-        s = c.masked_fill(~alive, -torch.inf).softmax(1)  # eq. 9
-        return s + self.weight * beta  # eq. 10
+            return torch.where(alive, beta + self.weight * self._relative_accuracy(alive), 0.0)
+        return self.accuracy_share(alive) + self.weight * beta  # eq. 10
+
+    def accuracy_share(self, alive: Tensor) -> Tensor:
+        """Return S, the softmax of C over the operations alive of each edge (eq. 9)."""
+        return self._relative_accuracy(alive).masked_fill(~alive, -torch.inf).softmax(1)
 
     def _relative_accuracy(self, alive: Tensor) -> Tensor:
         """C = A / E (eq. 8) of what was drawn for both A and E; of the others see ``unsampled``."""

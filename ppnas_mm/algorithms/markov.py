@@ -7,21 +7,27 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+READINGS = ('edge', 'before')
+
 
 class LiveDie(nn.Module):
     """For each operation the state X = (l, d), l + d = 1, and its transition matrix Q.
 
-    An increase of the indicator adds ``epsilon`` to the column Live of Q and takes it from the
-    column Die, a decrease does the opposite.  Rows of Q so keep their sum (c), and Q is a function
-    of the count k of increases minus decreases: ``q_LL = .5 + e1 k``, ``q_DL = .5 + e2 k``.  One
-    number for X and one for Q are all there is to store.  The letters in brackets are the rows of
-    the table of ambiguities in ``docs/design.md``.
+    "As the indicator of importance increases" ``epsilon`` goes from the column Die of Q to the
+    column Live, and back as it decreases; ``against`` says what the indicator is compared with.
+    Rows of Q so keep their sum (c), and Q is a function of the count k of increases minus
+    decreases: ``q_LL = .5 + e1 k``, ``q_DL = .5 + e2 k``.  One number for X and one for Q are all
+    there is to store.  The letters in brackets are the rows of the table of ambiguities in
+    ``docs/design.md``.
 
     Args:
         rows, columns: Size of the tables.
+        against: ``'edge'``: an indicator counts as increased above the mean of the edge's living
+            operations; ``'before'``: above its own value of the step before, at the first step
+            above the uniform start, which is that mean (e).
         epsilon: e1 and e2; both rows of Q move towards Live (d).
         max_count: Bound of \\|k\\|: Q stays within [0, 1] (b).
-        deadband: Changes of the indicator up to this are none (e).
+        deadband: Differences of the indicator up to this are none (e).
         sigma_start, sigma_end: The weights sigma_1..n of eq. 11, the newest first, before the first
             pruning and after the last; linear in the number of prunings between (h).
         pad: Whether the history before the start counts as X_0, Q_0; else the sigmas of the
@@ -29,9 +35,10 @@ class LiveDie(nn.Module):
         newest: Whether X takes the newest change of Q in, so that it counts at a pruning (i).
 
     Raises:
-        ValueError: If the sigmas break eq. 12 or Q could leave [0, 1].
+        ValueError: If ``against`` is unknown, the sigmas break eq. 12 or Q could leave [0, 1].
     """
 
+    before: Tensor
     live: Tensor
     counts: Tensor
     known: Tensor
@@ -40,6 +47,7 @@ class LiveDie(nn.Module):
         self,
         rows: int,
         columns: int,
+        against: str = 'edge',
         epsilon: Sequence[float] = (0.02, 0.01),
         max_count: int = 24,
         deadband: float = 1e-6,
@@ -49,18 +57,23 @@ class LiveDie(nn.Module):
         newest: bool = True,
     ) -> None:
         super().__init__()
+        if against not in READINGS:
+            raise ValueError(f'chain.against={against!r}: expected one of {READINGS}')
         for name, sigma in (('sigma_start', sigma_start), ('sigma_end', sigma_end)):
             if min(sigma) < 0 or abs(sum(sigma) - 1) > 1e-9 or len(sigma) != len(sigma_start):
-                raise ValueError(f'{name}={sigma}: expected weights of one length and sum 1')
+                raise ValueError(f'chain.{name}={sigma}: expected weights of one length and sum 1')
         if max_count * max(abs(e) for e in epsilon) > 0.5:
             raise ValueError(
-                f'max_count={max_count}, epsilon={epsilon}: probabilities leave [0, 1]'
+                f'chain.max_count={max_count}, epsilon={epsilon}: probabilities leave [0, 1]'
             )
+        self.against = against
         self.epsilon, self.max_count, self.deadband = tuple(epsilon), max_count, deadband
         self.sigma_start, self.sigma_end = (
             torch.tensor(s, dtype=torch.double) for s in (sigma_start, sigma_end)
         )
         self.pad, self.newest = pad, newest
+        # the indicator of the step before; below 0: there is none
+        self.register_buffer('before', torch.full((rows, columns), -1.0, dtype=torch.double))
         # the newest first
         shape = (len(sigma_start), rows, columns)
         self.register_buffer('live', torch.full(shape, 0.5, dtype=torch.double))
@@ -74,27 +87,43 @@ class LiveDie(nn.Module):
 
     def reset(self) -> None:
         """Forget everything."""
+        self.before.fill_(-1)
         self.live.fill_(0.5)
         self.counts.zero_()
         self.known.fill_(1)
 
-    def step(self, change: Tensor, progress: float) -> None:
+    def step(self, indicator: Tensor, alive: Tensor, progress: float) -> None:
         """Do one step of the chain (eq. 11).
 
         Args:
-            change: Change of the indicator, ``(rows, columns)``.
+            indicator: I of the operations alive, 0 of the others, ``(rows, columns)``.
+            alive: Mask of the operations that were not pruned.
             progress: Share of the prunings that are done.
         """
-        moved = torch.where(change.abs() > self.deadband, change.sign(), 0.0)
+        change = indicator - self._reference(indicator, alive)
+        moved = torch.where(alive & (change.abs() > self.deadband), change.sign(), 0.0)
         now = (self.counts[0] + moved).clamp(-self.max_count, self.max_count)
         if self.newest:
             self.counts[0] = now
         to_live, to_live_from_die = (0.5 + e * self.counts for e in self.epsilon)
         arriving = self.live * to_live + (1 - self.live) * to_live_from_die
-        live = torch.einsum('m,mrc->rc', self.sigmas(progress), arriving)
-        self.live = torch.cat([live[None], self.live[:-1]])
+        # term by term, so that equal histories give equal bits and ties are ties
+        live = sum(s * term for s, term in zip(self.sigmas(progress), arriving, strict=True))
+        self.live = torch.cat([torch.as_tensor(live)[None], self.live[:-1]])
         self.counts = torch.cat([now[None], self.counts[:-1]])
         self.known += 1
+        self.before = indicator.clone()
+
+    def _reference(self, indicator: Tensor, alive: Tensor) -> Tensor:
+        """What the indicator is compared with.
+
+        Over an edge S and beta sum to 1 each, so the mean of its n indicators is the uniform
+        start, (1 + lambda) / n.
+        """
+        mean = indicator.sum(1, keepdim=True) / alive.sum(1, keepdim=True)
+        if self.against == 'edge':
+            return mean
+        return torch.where(self.before < 0, mean, self.before)
 
     def sigmas(self, progress: float) -> Tensor:
         """Return sigma_1..n (eq. 12)."""

@@ -130,8 +130,14 @@ class CellBlock(nn.Module):
 VARIANTS = ('cifar', 'imagenet', 'segmentation')
 
 
-def default_reductions(num_cells: int) -> tuple[int, int]:
-    """Indices of the reduction cells: at one and two thirds of the depth (DARTS)."""
+def default_reductions(num_cells: int, variant: str = 'cifar') -> tuple[int, int]:
+    """Indices of the reduction cells: at one and two thirds of the depth.
+
+    Rounded down (DARTS' code) or, in the variant ``'segmentation'``, to the nearest: of ten cells 3
+    and 7 (EoiNAS, Table IV; its authors' code has 3 and 6).
+    """
+    if variant == 'segmentation':
+        return round(num_cells / 3), round(2 * num_cells / 3)
     return num_cells // 3, 2 * num_cells // 3
 
 
@@ -149,7 +155,7 @@ class MacroDARTS(Backbone):
         num_cells: Number of cells.
         init_channels: Width of the first cells; it doubles at each reduction.
         stem_multiplier: The CIFAR stem has so many times the width of the first cells.
-        reductions: Indices of the reduction cells; ``None``: at one and two thirds.
+        reductions: Indices of the reduction cells; ``None``: :func:`default_reductions`.
         pool_norm: Whether a norm without parameters follows each pool (DARTS' search).
         auxiliary: Whether training also returns, first, the output of the last reduction cell, as
             an auxiliary classifier needs it.
@@ -184,7 +190,7 @@ class MacroDARTS(Backbone):
         norm_eval: bool = False,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        cuts = tuple(default_reductions(num_cells) if reductions is None else reductions)
+        cuts = tuple(default_reductions(num_cells, variant) if reductions is None else reductions)
         if variant not in VARIANTS:
             raise ValueError(f'variant={variant!r}: expected one of {VARIANTS}')
         if list(cuts) != sorted(set(cuts)) or any(not 0 < c < num_cells for c in cuts):

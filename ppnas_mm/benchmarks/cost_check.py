@@ -36,6 +36,7 @@ class Case:
 
 DEEPER = {'model.model.backbone.depth': 38}
 MORE_CELLS = {'model.model.backbone.num_cells': 8, 'model.evaluation.num_cells': 12}
+MEASURED = {'model.model.backbone.reductions': (3, 6)}  # those of the record
 CASES = {
     'PP-NAS, digits': Case('ppnas_digits', 32),
     'PP-NAS, digits, batch 64': Case('ppnas_digits', 64),
@@ -58,7 +59,7 @@ CASES = {
     'PP-NAS, ImageNet': Case('ppnas_imagenet', 2),
     'CDARTS, ImageNet, joint': Case('cdarts_imagenet', 2, 14),
     'SPOS, ImageNet': Case('spos_imagenet', 2),
-    'EoiNAS, Cityscapes': Case('eoinas_cityscapes', 2, 21),
+    'EoiNAS, Cityscapes': Case('eoinas_cityscapes', 2, 21, MEASURED),
 }
 """A step of every algorithm, and batch, depth and size changed."""
 

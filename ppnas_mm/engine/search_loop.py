@@ -40,7 +40,8 @@ class SearchLoop(EpochBasedTrainLoop):
         **kwargs: See mmengine's ``EpochBasedTrainLoop``.
 
     Raises:
-        ValueError: If a half is smaller than a batch, or the run lacks what a bilevel search needs.
+        ValueError: If a half is smaller than a batch, the run lacks what a bilevel search needs,
+            or what the algorithm schedules does not end with it.
     """
 
     def __init__(
@@ -94,6 +95,24 @@ class SearchLoop(EpochBasedTrainLoop):
             )
         if not any(isinstance(hook, SearchHook) for hook in self.runner.hooks):
             raise ValueError(f"{name}: custom_hooks lack dict(type='ppnas_mm.SearchHook')")
+        if self.algorithm.strict_rates:
+            self._check_rates()
+
+    def _check_rates(self) -> None:
+        """Refuse a cosine that does not end with the run."""
+        given: Any = self.runner.param_schedulers or {}
+        for part, schedulers in given.items() if isinstance(given, dict) else [('', given)]:
+            for scheduler in schedulers:
+                if not hasattr(scheduler, 'T_max'):
+                    continue
+                end = scheduler.begin + scheduler.T_max
+                epochs = end if scheduler.by_epoch else end / len(self.dataloader)
+                if epochs != self.max_epochs:
+                    key = f'param_scheduler.{part}'.rstrip('.')
+                    raise ValueError(
+                        f'{key}: T_max ends after {epochs:g} epochs, the run has {self.max_epochs} '
+                        '(train_cfg.max_epochs); leave T_max out'
+                    )
 
     def _batches(self) -> Iterator[dict[str, Any]]:
         uses = self.algorithm.uses

@@ -33,7 +33,6 @@ SEARCHES: dict[str, dict[str, Any]] = {
     'cdarts_digits': {'model.warmup_epochs': 0, 'optim_wrapper.arch.optimizer.lr': 0.05},
     'eoinas_digits': {
         'model.warmup_epochs': 0,
-        'model.temperature.epochs': EPOCHS,
         'model.slimming': dict(begin=1, interval=1),
         'optim_wrapper.arch.optimizer.lr': 0.05,
     },
@@ -45,7 +44,6 @@ SEARCHES: dict[str, dict[str, Any]] = {
     },
     'gdas_digits': {
         'model.warmup_epochs': 0,
-        'model.temperature.epochs': EPOCHS,
         'optim_wrapper.arch.optimizer.lr': 0.05,
     },
     'darts_digits': {'model.warmup_epochs': 0, 'optim_wrapper.arch.optimizer.lr': 0.05},
