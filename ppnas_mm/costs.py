@@ -3,7 +3,7 @@
 An architecture is one path, and the candidates of a choice see the same input whatever else is
 chosen; so multiply-adds and parameters of a path are a fixed part and one term a choice, exactly,
 and latency is so nearly (:mod:`ppnas_mm.latency`).  A search under a limit only looks numbers up
-(SE-NAS, Section 4: "lookup table").
+(SE-NAS does not say how).
 """
 
 from __future__ import annotations

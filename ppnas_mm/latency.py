@@ -1,7 +1,7 @@
 """Latency of a super-net's candidates, measured, and how well the sums predict whole networks.
 
 Each candidate is timed alone on input of its real shape; what is not searched is what reference
-architectures take longer than the sum of their candidates (SE-NAS, Section 4: "lookup table").
+architectures take longer than the sum of their candidates (SE-NAS does not say how).
 """
 
 from __future__ import annotations

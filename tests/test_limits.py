@@ -112,12 +112,14 @@ def test_scored_models_keep_the_limits() -> None:
     sizes = sorted(probe.limits.costs(probe.training_paths()[0])['params'] for _ in range(30))
     algorithm = build('SENAS', SIX, limits={'params': sizes[10]})
     seen: list[int] = []
-    algorithm.batch_accuracy = lambda path, _: float(len(seen) + 1)
+    algorithm.recalibrated_accuracy = lambda *_: float(len(seen) + 1)
     real = algorithm.limits.costs
     algorithm.reported = lambda items, _: (seen.append(real(p)['params']) or p for p in items)
     algorithm.importances()
     assert len(seen) >= 12 and max(seen) <= sizes[10]
-    window = build('SENAS', CHAIN, limits={'params': (sizes[0] / 2, 10**9)})
-    window.limits.ok = lambda path: False
+    low = build('SENAS', SIX, limits={'params': (sizes[-1], 10**9)}, models_per_op=1)
+    assert len(low.scored_paths(low.paths.alive(), np.random.default_rng(0))) >= 6
+    window = build('SENAS', CHAIN, limits={'params': 10**9})
+    window.limits.below = lambda path: False
     with pytest.raises(ConstraintError, match='no model drawn'):
         window.importances()

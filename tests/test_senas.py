@@ -113,23 +113,37 @@ def test_given_shrinkings() -> None:
 # -- importance ------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize('recalibrated', [0, 1])
 @pytest.mark.parametrize('net', ['mobile', 'darts', 'ppconv'])
-def test_importance_is_the_mean_over_the_models_with_an_operation(net: str) -> None:
-    algorithm = scramble(build('SENAS', net, models_per_op=2, accuracy='loss', snapshots=1))
+def test_importance_is_the_mean_over_the_models_with_an_operation(
+    net: str, recalibrated: int
+) -> None:
+    given = {'models_per_op': 2, 'snapshots': 1, 'scoring_recalibrate_batches': recalibrated}
+    algorithm = scramble(build('SENAS', net, **given))
     algorithm.super_net.prune(
         *next((n, ops[0]) for n, ops in algorithm.paths.alive().items() if len(ops) > 1)
     )
     models: list[tuple[Any, float]] = []
-    real = algorithm.batch_accuracy
-    algorithm.batch_accuracy = lambda path, data: (
-        models.append((path, real(path, data))) or models[-1][1]
+    real = algorithm.recalibrated_accuracy
+    algorithm.recalibrated_accuracy = lambda path, *data: (
+        models.append((path, real(path, *data))) or models[-1][1]
     )
+    buffers = {k: b.clone() for k, b in algorithm.model.named_buffers()}
     found = algorithm.importances()
+    assert all(torch.equal(b, buffers[k]) for k, b in algorithm.model.named_buffers())
     for path, accuracy in models[:3]:
         model = derived(algorithm, path)
-        assert accuracy == pytest.approx(
-            likelihood(model, algorithm.loaders['val'], [nn.BatchNorm2d]), rel=1e-4
-        )
+        if recalibrated:  # the statistics of the first training batch, with momentum 1
+            for module in model.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.momentum = 1.0
+            model.train()
+            data = model.data_preprocessor(algorithm.loaders['train'][0], True)
+            with torch.no_grad():
+                model(data['inputs'], mode='tensor')
+        alone = [] if recalibrated else [nn.BatchNorm2d]
+        expected = likelihood(model, algorithm.loaders['val'], alone)
+        assert accuracy == pytest.approx(expected, rel=1e-4)
     row = iter(algorithm.importance.tolist())
     net_ = algorithm.super_net
     fewest = math.inf
@@ -149,10 +163,10 @@ def test_importance_is_the_mean_over_the_models_with_an_operation(net: str) -> N
     assert fewest >= (0 if net == 'darts' else 2)  # there an edge is in a model with chance 2 / n
 
 
-def test_depths_are_balanced_as_long_as_there_are_identities() -> None:
+def test_depths_are_balanced_as_long_as_there_areidentities() -> None:
     deep = {**NETS['mobile'], 'depths': (1, 3, 2, 1, 1, 1)}
     algorithm = build('SENAS', deep, scoring_sampler='depth_balanced', drop='each')
-    free = algorithm._identities()
+    free = algorithm.identities()
     assert list(free) == ['stage2/node2/op', 'stage2/node3/op', 'stage3/node2/op']
     for name in list(free):
         assert algorithm.super_net.choices[name].candidates[free[name]] == 'identity'
@@ -160,7 +174,7 @@ def test_depths_are_balanced_as_long_as_there_are_identities() -> None:
         depths = Counter(sum(model[n] == i for n, i in free.items()) for model in models)
         assert depths == dict.fromkeys(range(len(free) + 1), 12 // (len(free) + 1))
         algorithm.super_net.prune(name, free.pop(name))
-        assert algorithm._identities() == free
+        assert algorithm.identities() == free
     run_epochs(algorithm, search_optimizers(algorithm), [1])
     assert algorithm.shrinking is not None
     with pytest.raises(ValueError, match="scoring_sampler='depth_balanced'"):

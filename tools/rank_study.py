@@ -58,6 +58,18 @@ def draw_cells(net: Any, number: int, seed: int, known: Any = None) -> list[Geno
     return list(found.values())
 
 
+def draw_whole(net: Any, number: int, seed: int) -> list[Genotype]:
+    """Return different architectures of all that a super-net stands for, also degenerate ones."""
+    rng = np.random.default_rng(seed)
+    found: dict[str, Genotype] = {}
+    for _ in range(100 * number):
+        genotype = net.random_genotype(rng, constrained=False)
+        found[genotype.hash] = genotype
+        if len(found) == number:
+            break
+    return list(found.values())
+
+
 def random_drops(net: Any, counts: Sequence[int], seed: int) -> list[list[list[str]]]:
     """Return shrinkings that drop operations at random, never the last of a choice."""
     rng = np.random.default_rng(seed)
@@ -108,6 +120,8 @@ def search_options(variant: str, drops: Any, threshold: int | None) -> dict[str,
     """Return the config entries of a variant of SE-NAS; ``drops=None``: it shrinks by score."""
     return {
         'model.selection': SPARE,
+        # snapshots are SE-NAS' (eq. 4)
+        **({'model.snapshots': 1} if variant == 'SPOS' else {}),
         'model.drops': [[] for _ in drops] if variant == 'SPOS' else drops,
         'model.threshold': threshold if variant == '+ expanding' else None,
     }
@@ -131,21 +145,27 @@ def study(args: Namespace) -> None:
 
     folder = Path(args.work_dir)
     truth = Truth(args)
-    result: dict[str, Any] = {variant: dict(tau=[], accuracies=[]) for variant in VARIANTS}
+    keys = ('tau', 'whole', 'accuracies')
+    result: dict[str, Any] = {variant: {key: [] for key in keys} for variant in VARIANTS}
     start, runs = time.monotonic(), 0
     for seed in range(args.seeds):
-        drops, cells = truth.drops, truth.cells
         for variant in reversed(VARIANTS):
-            options = args.cfg_options | search_options(variant, drops, args.threshold)
+            options = args.cfg_options | search_options(variant, truth.drops, args.threshold)
             runner = build(args.config, folder / 'run', seed, options)
             runner.train()
-            if drops is None:  # each seed shrinks by scores of its own, the others repeat it
-                drops = drops_of(json.loads((folder / 'run/search.json').read_text()))
-                cells = draw_cells(runner.model.super_net, args.cells, seed, truth.table)
+            net = runner.model.super_net
+            if truth.drops is None:  # the first one shrinks by scores, all others repeat it
+                truth.drops = drops_of(json.loads((folder / 'run/search.json').read_text()))
+                truth.cells = draw_cells(net, args.cells, args.seed, truth.table)
+            cells = truth.cells
             found = accuracies(runner, cells)
             tau = kendall_tau(found, truth(cells))
             result[variant]['tau'].append(round(tau, 4))
             result[variant]['accuracies'].append([round(v, 4) for v in found])
+            if truth.table is not None:
+                whole = draw_whole(net, args.cells, args.seed)
+                value = kendall_tau(accuracies(runner, whole), truth(whole))
+                result[variant]['whole'].append(round(value, 4))
             runs += 1
             left = (time.monotonic() - start) / runs * (len(VARIANTS) * args.seeds - runs)
             print(
@@ -154,26 +174,66 @@ def study(args: Namespace) -> None:
                 flush=True,
             )
         write_atomic(folder / 'ranking.json', (json.dumps(result, indent=1) + '\n').encode())
-    print(
-        '| super-net | tau, mean | standard deviation | of each seed |\n| --- | ---: | ---: | --- |'
-    )
-    for variant, row in result.items():
-        spread = np.std(row['tau'], ddof=1) if args.seeds > 1 else 0.0
-        each = ' '.join(f'{tau:.3f}' for tau in row['tau'])
-        print(f'| {variant} | {np.mean(row["tau"]):.3f} | {spread:.3f} | {each} |')
+    print(report(result))
     title = f'{Path(args.config).stem}, {args.seeds} seeds'
     draw_tau_boxes({v: row['tau'] for v, row in result.items()}, folder / 'tau.svg', title)
-    if truth.drops is not None:
-        ranks = {variant: row['accuracies'] for variant, row in result.items()}
-        draw_rank_boxes(truth(truth.cells), ranks, folder / 'ranks.svg', title)
+    ranks = {variant: row['accuracies'] for variant, row in result.items()}
+    draw_rank_boxes(truth(truth.cells), ranks, folder / 'ranks.svg', title)
+
+
+def report(result: Mapping[str, Any]) -> str:
+    """Return the table of taus: over what shrinking left, and over all that a super-net has."""
+    lines = [
+        '| super-net | ranked | tau, mean | standard deviation | of each seed |',
+        '| --- | --- | ---: | ---: | --- |',
+    ]
+    for variant, row in result.items():
+        for key, words in (('tau', 'what is left'), ('whole', 'its whole space')):
+            if not row[key]:
+                continue
+            spread = np.std(row[key], ddof=1) if len(row[key]) > 1 else 0.0
+            each = ' '.join(f'{tau:.3f}' for tau in row[key])
+            lines.append(
+                f'| {variant} | {words} | {np.mean(row[key]):.3f} | {spread:.3f} | {each} |'
+            )
+    return '\n'.join(lines)
+
+
+def models(args: Namespace) -> None:
+    """Print what the operations of each config's super-net would be scored on at first."""
+    from mmengine.registry import MODELS, DefaultScope
+
+    from ppnas_mm.algorithms.scored_models import Drawn
+    from ppnas_mm.compat import guard_torchvision
+    from ppnas_mm.config import load_config
+    from ppnas_mm.report import table
+
+    guard_torchvision()
+    rows = []
+    for path in args.configs:
+        config = load_config(path, args.cfg_options)
+        with DefaultScope.overwrite_default_scope(config.get('default_scope')):
+            search = MODELS.build(config.model)
+        alive = search.paths.alive()
+        paths = search.scored_paths(alive, np.random.default_rng(args.seed))
+        drawn = Drawn.of(
+            [{n: kept[0] for n, kept in p.items() if n in alive} for p in paths],
+            alive,
+            search.identities(),
+        )
+        blocks = f'{drawn.blocks:.2f} of {drawn.skippable}' if drawn.skippable else '-'
+        found = [drawn.models, blocks, drawn.least, f'{drawn.median:g}', len(drawn.unscored)]
+        rows.append([Path(path).stem, *found])
+    heads = ['config', 'models', 'blocks, mean', 'models an operation, least', 'median', 'in none']
+    print(table(heads, rows))
 
 
 class Truth:
     """True accuracies: of a table of this tool, or of NAS-Bench-201.
 
     Attributes:
-        drops: The shrinkings that lead to the space of the cells; ``None``: each seed its own.
-        cells: The architectures, where they are the same for all seeds.
+        drops: The shrinkings that lead to the space of the cells; ``None``: not known yet.
+        cells: The architectures, the same for all seeds.
     """
 
     def __init__(self, args: Namespace) -> None:
@@ -204,7 +264,7 @@ class Truth:
 
 
 def parser() -> ArgumentParser:
-    """Return the parser of the two commands."""
+    """Return the parser of the commands."""
     from mmengine.config import DictAction
 
     top = cli.new_parser(
@@ -213,7 +273,8 @@ def parser() -> ArgumentParser:
         '    --search configs/search/senas_nasbench201-digits.py --record search.json \\\n'
         '    --out docs/tables/digits_cells.json\n'
         '  python tools/rank_study.py study configs/search/senas_nasbench201-digits.py \\\n'
-        '    --truth docs/tables/digits_cells.json --seeds 5',
+        '    --truth docs/tables/digits_cells.json --seeds 5\n'
+        '  python tools/rank_study.py models configs/search/senas_imagenet_*m.py',
     )
     commands = top.add_subparsers(dest='command', required=True)
     cells = commands.add_parser('cells', help='train architectures from scratch: the truth')
@@ -233,12 +294,17 @@ def parser() -> ArgumentParser:
     source.add_argument('--table', help='NAS-Bench-201 table, or its folder')
     ranks.add_argument('--dataset', default='cifar10', help='data set of the NAS-Bench-201 table')
     ranks.add_argument('--threshold', type=int, default=50, help='of the expansion')
+    drawn = commands.add_parser('models', help='what operations would be scored on')
+    drawn.add_argument('configs', nargs='+', help='configs of SENAS searches')
+    drawn.add_argument('--seed', type=int, default=0, help='seed of the draw')
+    ranks.add_argument('--seed', type=int, default=0, help='seed of the draw of architectures')
     for command in (cells, ranks):
         command.add_argument('--cells', type=int, default=30, help='number of architectures')
         command.add_argument('--seeds', type=int, default=5, help='number of seeds')
         command.add_argument(
             '--work-dir', default='work_dirs/ranking', help='folder of the results'
         )
+    for command in (cells, ranks, drawn):
         command.add_argument(
             '--cfg-options',
             nargs='+',
@@ -253,6 +319,9 @@ def parser() -> ArgumentParser:
 def main() -> None:
     """Parse the arguments and run one of the commands."""
     args = parser().parse_args()
+    if args.command == 'models':
+        models(args)
+        return
     if args.cells < 2 or args.seeds < 1:
         raise ConfigError(
             f'--cells {args.cells} --seeds {args.seeds}: expected 2 or more, 1 or more'

@@ -5,8 +5,8 @@
 # 100 and 5 epochs, 10 operations a time, 1,000 models an operation. It follows "the same training
 # setting" as AngleNAS, whose code has label smoothing, the clip, and the end of the shrinking: at
 # most a million architectures, here after ten times. Not stated: augmentation, when it stops,
-# the snapshots, the selection (SPOS' evolution), and how models within the limits are drawn:
-# 'depth_balanced' is AngleNAS' code; of models drawn uniformly only two in a thousand are.
+# the snapshots, the selection (SPOS' evolution), and how models within the limits are drawn: here
+# uniformly among those below the upper limit, more with an operation that is in few of them.
 # model.eval_batches=10: a fifth of the time of the evaluations.
 _base_ = ['../_base_/runtime.py', '../_base_/datasets/imagenet.py']
 model = dict(
@@ -24,8 +24,7 @@ model = dict(
     drop=10,
     finish_size=1000000,
     threshold=50,
-    models_per_op=1000,
-    scoring_sampler='depth_balanced')
+    models_per_op=1000)
 optim_wrapper = dict(
     constructor='ppnas_mm.SearchOptimConstructor',
     weights=dict(

@@ -2,7 +2,8 @@
 # after 20 epochs each, batch 256, 5,000 images held out, as in the paper (Section 4.3, Fig. 7:
 # "decouples supernet parameters at 20-th epoch and 40-th epoch"). It does not say whether training
 # goes on after the second: here for 20 epochs, without which the copies would be equal. Rate, decay
-# and schedule are not stated either: those of ImageNet, the rate less for the smaller batch.
+# and schedule are not stated either: here SE-NAS' on
+# ImageNet, the rate less for the smaller batch.
 _base_ = ['../_base_/runtime.py', '../_base_/datasets/cifar10.py']
 model = dict(
     type='ppnas_mm.SENAS',

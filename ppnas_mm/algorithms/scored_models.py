@@ -102,7 +102,7 @@ def within_caps(
             shall be as likely as each other (before the caps).
 
     Returns:
-        ``number`` models, or none if not even the cheapest keeps the caps.
+        ``number`` models, or none if not even the cheapest ones keep the caps.
     """
     free = {
         name: list(alive[name]).index(i)
@@ -113,10 +113,11 @@ def within_caps(
         name: np.array([[cap.costs[name][i] / cap.most for i in ops] for cap in caps])
         for name, ops in alive.items()
     }  # (caps, operations), as shares of what is allowed
-    state = {name: np.full(number, costs[name].max(0).argmin()) for name in alive}
-    spent = np.sum([costs[name][:, state[name]] for name in alive], 0)  # (caps, models)
-    if number == 0 or (spent[:, 0] > 1 + 1e-12).any():
+    start = _cheapest(costs)
+    if number == 0 or start is None:
         return []
+    state = {name: np.full(number, column) for name, column in start.items()}
+    spent = np.sum([costs[name][:, state[name]] for name in alive], 0)  # (caps, models)
     skipped: Any = sum((state[name] == i for name, i in free.items()), np.zeros(number, int))
     names = [name for name, ops in alive.items() if len(ops) > 1]
     for _ in range(SWEEPS):
@@ -132,6 +133,16 @@ def within_caps(
                 skipped = skipped + (state[name] == free[name])
             spent = spent + costs[name][:, state[name]]
     return _models({name: np.array(ops)[state[name]] for name, ops in alive.items()})
+
+
+def _cheapest(costs: Mapping[str, np.ndarray]) -> dict[str, int] | None:
+    """Return the columns of a model that keeps all caps: the cheapest by one of them, or by all."""
+    caps = range(len(next(iter(costs.values()))))
+    for by in (*caps, None):
+        found = {n: int((c.max(0) if by is None else c[by]).argmin()) for n, c in costs.items()}
+        if (np.sum([costs[n][:, i] for n, i in found.items()], 0) <= 1 + 1e-12).all():
+            return found
+    return None
 
 
 def _balanced(skipped: np.ndarray, free: int, ops: int, identity: int) -> np.ndarray:
@@ -259,3 +270,21 @@ class Drawn:
             blocks=float(np.mean(blocks)) if blocks else 0.0,
             skippable=len(free),
         )
+
+    def counts(self) -> dict[str, Any]:
+        """Return the numbers, for the record of a search."""
+        return dict(
+            models=self.models,
+            models_per_op=dict(least=self.least, median=self.median),
+            blocks=round(self.blocks, 3),
+            skippable=self.skippable,
+        )
+
+    def words(self, unscored: Sequence[str]) -> str:
+        """Return them in words, with the names of what is in no model."""
+        text = f'Scoring on {self.models} models; an operation is in {self.least} or more of them'
+        if self.skippable:
+            text += f'; of {self.skippable} blocks they keep {self.blocks:.1f} in the mean'
+        if unscored:
+            text += f'; in no model within the limits, so dropped first: {", ".join(unscored)}'
+        return text

@@ -106,7 +106,7 @@ class SENAS(SPOS):
         self.drops = drops
         self.shrinking: dict[str, Any] | None = None
         self.drawn: Drawn | None = None
-        if scoring_sampler == 'depth_balanced' and not self._identities():
+        if scoring_sampler == 'depth_balanced' and not self.identities():
             raise ValueError(
                 f'scoring_sampler={scoring_sampler!r}: the space has none of {IDENTITIES}'
             )
@@ -191,9 +191,10 @@ class SENAS(SPOS):
         names = {n: self.super_net.choices[n].candidates for n in alive}
         for name, op in dropped:
             self.super_net.prune(name, op)
+        unscored = {'unscored': self._named_spots(self.drawn.unscored if self.drawn else [])}
         self.shrinking = dict(
             stage=stage,
-            **({} if self.drawn is None else {'scored': self._scored(self.drawn)}),
+            **({} if self.drawn is None else {'scored': unscored | self.drawn.counts()}),
             dropped=[
                 dict(
                     choice=n,
@@ -218,16 +219,8 @@ class SENAS(SPOS):
                 f'drops[{stage - 1}]: {error}: expected pairs of a choice and one of its operations'
             ) from None
 
-    def _scored(self, drawn: Drawn) -> dict[str, Any]:
-        """Return what the record holds of the models that operations were scored on."""
-        names = {n: self.super_net.choices[n].candidates for n in self.paths.alive()}
-        return dict(
-            models=drawn.models,
-            models_per_op=dict(least=drawn.least, median=drawn.median),
-            blocks=round(drawn.blocks, 3),
-            skippable=drawn.skippable,
-            unscored=[f'{n} {names[n][i]}' for n, i in drawn.unscored],
-        )
+    def _named_spots(self, spots: Sequence[Spot]) -> list[str]:
+        return [f'{name} {self.super_net.choices[name].candidates[i]}' for name, i in spots]
 
     def _report_ties(self, scores: Any, dropped: list[Spot]) -> None:
         """Say where chance decided what is dropped."""
@@ -258,8 +251,8 @@ class SENAS(SPOS):
         rng = np.random.default_rng(self.draws.next())
         models = self.scored_paths(alive, rng)
         named = [{n: kept[0] for n, kept in path.items() if n in alive} for path in models]
-        self.drawn = Drawn.of(named, alive, self._identities())
-        self._report_drawn(self.drawn)
+        self.drawn = Drawn.of(named, alive, self.identities())
+        print_log(self.drawn.words(self._named_spots(self.drawn.unscored)), 'current')
         accuracies = self._accuracies(models)
         importance = selection_importance(named, accuracies, alive)
         row: Tensor = self.importance
@@ -281,27 +274,17 @@ class SENAS(SPOS):
             raise ConstraintError(f'no model drawn keeps the limits {self.limits.bounds}')
         return models
 
-    def _report_drawn(self, drawn: Drawn) -> None:
-        """Say what is scored, and what cannot be."""
-        text = f'Scoring on {drawn.models} models; an operation is in {drawn.least} or more of them'
-        if drawn.skippable:
-            text += f'; of {drawn.skippable} blocks they keep {drawn.blocks:.1f} in the mean'
-        if drawn.unscored:
-            names = self._scored(drawn)['unscored']
-            text += f'; in no model within the limits, so to be dropped first: {", ".join(names)}'
-        print_log(text, 'current')
-
     def _accuracies(self, models: list) -> list[float]:
         """Return the accuracy of each model, with batch-norm statistics of its own."""
         count, loaders = self.scoring_recalibrate_batches, self.loaders
         training = first_batches(loaders['train'], count) if loaders and count else []
-        buffers = {k: b.clone() for k, b in self.model.named_buffers()} if training else {}
+        buffers = {k: b.clone() for k, b in self.model.named_buffers()}
         with self.evaluation() as batches:
             found = [
                 self.recalibrated_accuracy(path, batches, training)
                 for path in self.reported(models, 'Scoring')
             ]
-        for name, buffer in self.model.named_buffers() if training else ():
+        for name, buffer in self.model.named_buffers():
             buffer.copy_(buffers[name])
         return found
 
@@ -317,16 +300,16 @@ class SENAS(SPOS):
         if ahead > stops + 1 or not (last or self.ends_stage(epoch)):
             return 0
         if last or ahead == stops + 1:
-            kept = shrinkings[min(ahead, stops)] if last else shrinkings[stops]
-            genes = {n: [(i,) for i in kept[n]] if n in kept else v for n, v in self._genes()}
+            kept = shrinkings[min(ahead, stops)]
+            genes = {
+                n: [(i,) for i in kept[n]] if n in kept else values
+                for n, values in self.paths.genes().items()
+            }
             return self._batches_selecting(genes, train, val)
         if self.drops is not None:
             return 0
         models = len(self.scored_paths(shrinkings[ahead - 1], np.random.default_rng(0)))
         return models * (min(train, self.scoring_recalibrate_batches) + self._val_batches(val))
-
-    def _genes(self) -> Any:
-        return self.paths.genes().items()
 
     def _shrinkings_to_come(self) -> list[dict[str, tuple[int, ...]]]:
         """Return what is left before each shrinking to come, and after the last, at random."""
@@ -348,7 +331,7 @@ class SENAS(SPOS):
 
     def _sample(self, alive: dict[str, tuple[int, ...]], rng: np.random.Generator) -> list[Model]:
         """Draw the operations of models, each in as many models as asked for."""
-        identity = self._identities()
+        identity = self.identities()
         return stratified_models(
             alive,
             self._models_per_op(),
@@ -368,7 +351,7 @@ class SENAS(SPOS):
         shares = (len(c.candidates) / (c.keep or len(c.candidates) / 2) for c in gates)
         return math.ceil(self.models_per_op * max(shares, default=1))
 
-    def _identities(self) -> dict[str, int]:
+    def identities(self) -> dict[str, int]:
         """Return the index of the identity in each choice that has one left."""
         choices = self.super_net.choices
         return {

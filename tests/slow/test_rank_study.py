@@ -44,9 +44,13 @@ def test_against_a_table(tmp_path: Path, table: tuple, capsys: pytest.CaptureFix
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith('| ')]
     for name, row in found.items():
         assert len(row['tau']) == 2 and {len(v) for v in row['accuracies']} == {6}
-        (line,) = [r for r in rows if r.startswith(f'| {name} |')]
-        assert f'{np.mean(row["tau"]):.3f} | {np.std(row["tau"], ddof=1):.3f}' in line
-    assert (tmp_path / 'study/tau.svg').is_file()
+        for key, line in zip(
+            ('tau', 'whole'), [r for r in rows if f'| {name} |' in r], strict=True
+        ):
+            assert len(row[key]) == 2
+            assert f'{np.mean(row[key]):.3f} | {np.std(row[key], ddof=1):.3f}' in line
+    for picture in ('tau.svg', 'ranks.svg'):
+        assert (tmp_path / 'study' / picture).is_file()
 
 
 def test_cells_are_trained_and_ranked(tmp_path: Path) -> None:
@@ -77,3 +81,12 @@ def test_bad_tables_are_named(tmp_path: Path, capsys: pytest.CaptureFixture) -> 
     assert 'none.csv' in capsys.readouterr().err
     assert call('rank_study.py', 'study', SEARCH, '--truth', truth, '--cells', '1') == 2
     assert '--cells 1' in capsys.readouterr().err
+
+
+def test_what_operations_are_scored_on(capsys: pytest.CaptureFixture) -> None:
+    config = SEARCH.replace('senas_nasbench201-digits', 'senas_imagenet_250m')
+    assert call('rank_study.py', 'models', config, '--cfg-options', 'model.models_per_op=20') == 0
+    *_, row = capsys.readouterr().out.splitlines()
+    name, models, blocks, least, _, none = (cell.strip() for cell in row.strip('|').split('|'))
+    assert (name, least, none) == ('senas_imagenet_250m', '20', '0')
+    assert int(models) > 141 and 1.5 < float(blocks.split()[0]) < 3 and blocks.endswith('of 15')
