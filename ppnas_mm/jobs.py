@@ -10,9 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
+DEGENERATE = 'error: DegenerateArchitectureError'
+"""What a search says that found nothing whole; its record says so, too."""
+
 
 class JobError(RuntimeError):
     """A tool that was run failed; the message has its error line and where its output is."""
+
+
+class NothingFoundError(JobError):
+    """A search ran to its end, but what it found is no whole architecture."""
 
 
 class Jobs:
@@ -40,7 +47,8 @@ class Jobs:
         The tool is ended with this process, also by SIGTERM.
 
         Raises:
-            JobError: If the tool fails.
+            NothingFoundError: If it is a search that ends without an architecture.
+            JobError: If the tool fails otherwise.
         """
         self.done += 1
         if finished:
@@ -57,7 +65,9 @@ class Jobs:
         finally:
             signal.signal(signal.SIGTERM, before)
         if code:
-            raise JobError(f'{_error(log, code)} (all of its output: {log})')
+            text = _error(log, code)
+            kind = NothingFoundError if DEGENERATE in text else JobError
+            raise kind(f'{text} (all of its output: {log})')
         self.seconds.append(time.monotonic() - start)
 
     def _left(self) -> str:

@@ -30,6 +30,7 @@ TRANSFORMS = _child('transform', _root.TRANSFORMS, 'datasets')
 HOOKS = _child('hook', _root.HOOKS, 'engine')
 LOOPS = _child('loop', _root.LOOPS, 'engine')
 MODEL_WRAPPERS = _child('model_wrapper', _root.MODEL_WRAPPERS, 'engine')
+OPTIMIZERS = _child('optimizer', _root.OPTIMIZERS, 'engine')
 OPTIM_WRAPPERS = _child('optim_wrapper', _root.OPTIM_WRAPPERS, 'engine')
 OPTIM_WRAPPER_CONSTRUCTORS = _child(
     'optimizer wrapper constructor', _root.OPTIM_WRAPPER_CONSTRUCTORS, 'engine'

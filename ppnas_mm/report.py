@@ -35,7 +35,11 @@ def search_table(work_dir: str | Path) -> str:
     """
     folder = Path(work_dir)
     result = json.loads((folder / 'search.json').read_text()).get('result', {})
-    names = {'super_net': 'super-net', 'derived': 'derived, not retrained'}
+    names = {
+        'super_net': 'super-net',
+        'as_inherited': 'derived, norms of the super-net',
+        'derived': 'derived, not retrained',
+    }
     found = {label: result[key] for key, label in names.items() if key in result}
     retrained = folder / 'retrain' / 'result.json'
     if retrained.is_file():

@@ -20,7 +20,7 @@ from . import cli
 from .config import ConfigError
 from .draw_seeds import draw_seeds
 from .fileio import write_atomic
-from .jobs import JobError, Jobs
+from .jobs import JobError, Jobs, NothingFoundError
 from .report import figure, table
 
 MEASURES = {
@@ -134,8 +134,14 @@ def finished(folder: Path, retrain: bool) -> bool:
     return (
         record.is_file()
         and 'result' in json.loads(record.read_text())
-        and (not retrain or (folder / 'retrain' / 'result.json').is_file())
+        and (not retrain or (folder / 'retrain' / 'result.json').is_file() or bool(failure(folder)))
     )
+
+
+def failure(folder: Path) -> str:
+    """Return why a search that has ended found no whole architecture; '' if it did."""
+    record = json.loads((folder / 'search.json').read_text())
+    return str(record.get('result', {}).get('failed', ''))
 
 
 def search_seeds(args: Namespace, tool: Path) -> None:
@@ -150,7 +156,8 @@ def search_seeds(args: Namespace, tool: Path) -> None:
 
     Raises:
         ConfigError: If the config, that of the retraining, or the launcher is not right.
-        JobError: If a search failed; those of the other seeds are run first.
+        JobError: If a search broke off, or none found a whole architecture; those of the other
+            seeds are run first.
     """
     config = cli.load_run(Namespace(**{**vars(args), 'launcher': 'none'}))
     if args.retrain:
@@ -173,6 +180,8 @@ def search_seeds(args: Namespace, tool: Path) -> None:
         arguments = [args.config, '--seed', seed, *options]
         try:
             jobs.run(done, tool, folders[seed], *arguments, environment=environment)
+        except NothingFoundError:  # a result, too: its record says why
+            print(f'seed {seed}: Fail: {failure(folders[seed])}', flush=True)
         except JobError as error:
             failed.append(f'seed {seed}: {error}')
     if failed:
@@ -235,7 +244,13 @@ def keep_best(folder: Path, folders: Mapping[int, Path], select: str | None = No
 
     Raises:
         ConfigError: If not every seed has the measure.
+        JobError: If none found a whole architecture.
     """
+    everything = dict(folders)
+    failed = {seed: failure(path) for seed, path in everything.items()}
+    folders = {seed: path for seed, path in everything.items() if not failed[seed]}
+    if not folders:
+        raise JobError(f'no seed found a whole architecture; {next(iter(failed.values()))}')
     records = {s: json.loads((p / 'search.json').read_text()) for s, p in folders.items()}
     found = {seed: measures(path, records[seed]) for seed, path in folders.items()}
     values = {seed: {k: value for k, (_, value) in row.items()} for seed, row in found.items()}
@@ -249,11 +264,15 @@ def keep_best(folder: Path, folders: Mapping[int, Path], select: str | None = No
             dict(seed=seed, genotype=records[seed]['result']['genotype'], values=values[seed])
             for seed in folders
         ],
+        failed={seed: reason for seed, reason in failed.items() if reason},
     )
-    text = f'{seeds_table(values, names, best)}\n\n'
+    text = f'{seeds_table({s: values.get(s) for s in everything}, names, best)}\n\n'
     text += f'Best: seed {best}, by {names[key]} of {MEASURES[key]}.'
     if key != 'val':
         text += '\nIf that is the test split, this choice was made on test data.'
+    if len(folders) < len(everything):
+        left = ', '.join(f'{seed} ({reason})' for seed, reason in failed.items() if reason)
+        text += f'\nWarning: no architecture came of seed {left}. Means are over the others.'
     _copy(folders[best], folder)
     draw_seeds(records, values, names, (key, best), folder / 'seeds.svg')
     write_atomic(folder / 'seeds.md', f'{text}\n'.encode())
@@ -271,17 +290,20 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def seeds_table(
-    values: Mapping[int, Mapping[str, float]], names: Mapping[str, str], best: int
+    values: Mapping[int, Mapping[str, float] | None], names: Mapping[str, str], best: int
 ) -> str:
-    """Return the Markdown table of each seed's measures, their mean and spread."""
+    """Return the Markdown table of each seed's measures, their mean and spread; ``None``: Fail."""
     keys = [key for key in MEASURES if key in names]
     rows: list[Sequence[Any]] = [
-        [f'{seed} (best)' if seed == best else seed, *(row.get(key, '-') for key in keys)]
+        [
+            f'{seed} (best)' if seed == best else seed,
+            *('Fail' if row is None else row.get(key, '-') for key in keys),
+        ]
         for seed, row in values.items()
     ]
     spread = []
     for key in keys:
-        column = [row[key] for row in values.values() if key in row]
+        column = [row[key] for row in values.values() if row is not None and key in row]
         mean = sum(column) / len(column)
         variance = sum((v - mean) ** 2 for v in column) / max(1, len(column) - 1)
         spread.append(f'{figure(mean)} ± {figure(variance**0.5)}' if len(column) > 1 else '-')

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +83,30 @@ def test_ratios_are_those_of_the_medians_in_the_same_form(monkeypatch: pytest.Mo
     values = [found['NASBench201Net', form, 3, 'fp32'] for form in ('eager', 'deployed')]
     assert [(v['median'], v['least'], v['ratio']) for v in values] == [(10, 9, 2), (3, 1, 1.5)]
     lines = [''.join(line.split()) for line in result.report().splitlines()]
-    assert '|NASBench201Net|deployed|bf16|3|3.0|1.0|1.50|' in lines
+    assert '|NASBench201Net|deployed|bf16|3|3.0|1.0|1.50|1.00|' in lines
     assert '16x16' in lines[-1] and 'fp32' not in lines[-1] and '7interleavedrounds' in lines[-1]
+
+
+def test_networks_have_their_own_images_and_the_mean_of_table_vii(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sides = []
+
+    def samples(runs: Any, device: torch.device, rounds: int, warmup: int) -> Any:
+        sides.append({name[0]: run.args[0].shape[-1] for name, run in runs.items()})
+        return {name: [1.0, 2.0, 9.0] for name in runs}
+
+    monkeypatch.setattr(record, 'samples', samples)
+    both = {'Small': replace(SMALL[TWO[0]], classes=10), TWO[1]: SMALL[TWO[1]]}
+    monkeypatch.setitem(NETWORKS, 'Small', both['Small'])
+    given: dict[str, Any] = dict(forms=('eager',), batches=(4,), memory=False, rounds=5)
+    rows = backbone_latency.measure(list(both), mean=True, **given).results
+    expected = {'Small': 32, TWO[1]: 224}
+    assert {name: side for found in sides for name, side in found.items()} == expected
+    assert {row['network']: row['size'] for row in rows} == expected
+    assert all((row['mean'], row['image']) == (4.0, 1.0) and 'median' not in row for row in rows)
+    (middle, *_) = backbone_latency.measure(['Small'], **given).results
+    assert (middle['median'], middle['image'], middle['size']) == (2.0, 0.5, 32)
 
 
 def test_memory_holds_weights_and_maps() -> None:

@@ -9,7 +9,7 @@ import plain
 import pytest
 import torch
 from torch import Tensor, nn
-from zoo import build_super_net, images, scramble
+from zoo import SPACES, build_super_net, images, scramble
 
 from ppnas_mm.genotype import SPACE_RULES, Genotype, GenotypeError
 from ppnas_mm.ops import OPS, ConvStyle
@@ -199,9 +199,15 @@ def test_random_architectures_have_one_identity_a_stage() -> None:
     for _ in range(60):
         genotype = net.random_genotype(rng)
         assert identities(genotype) == [1, 1, 1]
+        ops = [e.op for c in genotype.cells for edges in c.nodes for e in edges]
+        assert ops.count('conv_3x3') == 9  # as the authors drew them
         first = genotype.cells[0].nodes
         places |= {j for j, (edge,) in enumerate(first) if edge.op == 'identity'}
     assert places == {0, 1, 2, 3}
+    drawn = [net.random_genotype(rng, free=True) for _ in range(40)]
+    ops = [e.op for g in drawn for c in g.cells for edges in c.nodes for e in edges]
+    assert set(ops) == set(SPACES['ppconv']['ops'])  # free draws take any
+    assert {n for g in drawn for n in identities(g)} >= {0, 1, 2}
     without = build_super_net('ppconv', ops=('conv_1x1', 'conv_3x3'))
     assert identities(without.random_genotype(rng)) == [0, 0, 0]
     only = build_super_net('ppconv', ops=('identity',))

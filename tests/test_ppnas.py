@@ -10,7 +10,7 @@ from tasks import classifier
 from zoo import SPACES
 
 from ppnas_mm.algorithms import PPNAS
-from ppnas_mm.genotype import DegenerateArchitectureError
+from ppnas_mm.genotype import DegenerateArchitectureError, Genotype, published
 from ppnas_mm.registry import MODELS
 from ppnas_mm.spaces import PPConvSuperNet
 
@@ -206,6 +206,23 @@ def test_the_default_threshold_is_the_papers() -> None:
     weights = (algorithm.zero_one_weight, algorithm.connection_weight, algorithm.l2_weight)
     assert weights == (1, 1, 5e-4)
     assert algorithm.reduction == 'sum'
+
+
+def test_the_first_identity_is_where_the_published_ones_have_it() -> None:
+    algorithm = ppnas(identities='first')
+    all_gates(algorithm, 20.0)
+    strongest = algorithm.super_net.choices['stage1/node6/op'].candidates.index('identity')
+    with torch.no_grad():  # another node's identity weighs most
+        algorithm.arch_parameters()['stage1/node6/op'][strongest] = 9.0
+    genotype = algorithm.derive()
+    for cell in genotype.cells:
+        assert [edges[0].op == 'identity' for edges in cell.nodes] == [True, False, False, False]
+    for name in published():
+        cells = Genotype.load(name).cells
+        if name.startswith('pp_resnet'):
+            assert all(cell.nodes[0][0].op == 'identity' for cell in cells), name
+    with pytest.raises(ValueError, match="identities='last'"):
+        ppnas(identities='last')
 
 
 def chosen(values: Values, count: int | None, ops: tuple) -> dict[str, int]:

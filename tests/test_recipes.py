@@ -23,7 +23,13 @@ SEARCH = dict(**CIFAR, **ARCH, **STRONG, epochs=300, mixup=0, l2=5e-4, depth=110
 STANDARD = dict(**CIFAR, **PLAIN, epochs=200, depth=110)
 AUGMENTED = dict(**CIFAR, **STRONG, epochs=600, mixup=0.2, depth=110)
 IN1K = dict(**IMAGENET, decay=1e-4, epochs=120, augment=(), mixup=0, train=224)
-IN1K_AUGMENTED = dict(**IMAGENET, decay=4e-5, epochs=300, augment=('RandAugment',), train=160)
+IN1K_AUGMENTED = dict(
+    **{**IMAGENET, 'optimizer': 'ppnas_mm.StableSGD'},
+    decay=4e-5,
+    epochs=300,
+    augment=('RandAugment',),
+    train=160,
+)
 DARTS_CIFAR = dict(
     lr=0.025,
     decay=5e-4,
@@ -108,8 +114,15 @@ PAPER: dict[str, dict[str, Any]] = {
     'search/ppnas_imagenet': dict(**IN1K, **ARCH, l2=1e-4, depth=50),
     'search/random_cifar10': STANDARD,
     'search/random-full_cifar10': STANDARD,
-    **{f'search/ppnas_cifar10_{tag}': SEARCH for tag in ('no-conn', 'no-zero-one', 'l2-only')},
+    'search/random_cifar100': STANDARD,
+    'search/random-full_cifar100': STANDARD,
+    **{
+        f'search/ppnas_{data}_{tag}': SEARCH
+        for data in ('cifar10', 'cifar100')
+        for tag in ('no-conn', 'no-zero-one', 'l2-only')
+    },
     'search/ppnas_cifar10_ce-only': {**SEARCH, 'l2': 0},
+    'search/ppnas_cifar100_ce-only': {**SEARCH, 'l2': 0},
     **{
         f'classification/{network}110{tag}_cifar{classes}': setting
         for network in ('pp-resnet', 'resnet', 'resnext', 'res2net')
@@ -291,7 +304,7 @@ def test_parameters(name: str) -> None:
         assert round((sum(counts.values()) - tower) / 1e6, 3) == MILLIONS[name]
 
 
-@pytest.mark.parametrize('data', ['digits', 'cifar10'])
+@pytest.mark.parametrize('data', ['digits', 'cifar10', 'cifar100'])
 @pytest.mark.parametrize('tag', ABLATIONS)
 def test_loss_weights_of_table_viii(data: str, tag: str) -> None:
     config = shrink(load(f'search/ppnas_{data}{tag}'))
@@ -303,10 +316,33 @@ def test_loss_weights_of_table_viii(data: str, tag: str) -> None:
     assert weights == ABLATIONS[tag]
 
 
-@pytest.mark.parametrize('data', ['digits', 'cifar10'])
+@pytest.mark.parametrize('data', ['digits', 'cifar10', 'cifar100'])
 def test_random_search_full_and_constrained(data: str) -> None:
     assert load(f'search/random_{data}').model.constrained is True
     assert load(f'search/random-full_{data}').model.constrained is False
+
+
+@pytest.mark.parametrize('data', ['cifar10', 'cifar100'])
+@pytest.mark.parametrize('tag', ['random', 'random-full'])
+def test_random_networks_have_the_size_of_the_found_one(data: str, tag: str) -> None:
+    """18.49 M, as all four that the authors drew; CIFAR-100: 90 classes of 1,025 weights more."""
+    config = load(f'search/{tag}_{data}')
+    with scope(config), torch.device('meta'):
+        drawn = [MODELS.build({**config.model, 'seed': seed}) for seed in (0, 1)]
+    more = 90 * 1025 if data == 'cifar100' else 0
+    for algorithm in drawn:
+        arch = sum(p.numel() for p in algorithm.arch_parameters().values())
+        assert sum(p.numel() for p in algorithm.parameters()) - arch == 18_492_810 + more
+
+
+def test_stable_weight_decay_is_that_of_the_row_with_a_star() -> None:
+    for network in ('pp-resnet50', 'resnet50-vd', 'res2net50-vd'):
+        config = load(f'classification/{network}_8xb128-aug-300e_in1k')
+        assert config.optim_wrapper.optimizer.type == 'ppnas_mm.StableSGD'
+        assert config.optim_wrapper.optimizer.weight_decay == 4e-5
+    for network in ('pp-resnet50', 'resnet50-vd', 'res2net50-vd'):
+        path = f'segmentation/deeplabv3plus_{network}-d8_90e_cityscapes'
+        assert load(path).train_cfg.max_epochs == 90  # Table VI
 
 
 # -- SE-NAS --------------------------------------------------------------------------------------

@@ -127,6 +127,8 @@ def test_search_that_fails_to_derive_says_so(tmp_path, capsys):
     genotype = Genotype.load(tmp_path / 'genotype.json')
     assert genotype.provenance['status'].startswith('provisional')
     assert not (tmp_path / 'derived.safetensors').exists()
+    result = json.loads((tmp_path / 'search.json').read_text())['result']
+    assert 'stage1 node 4 has no input' in result['failed']
 
 
 def test_random_search_ends_in_what_it_drew(tmp_path):

@@ -53,11 +53,12 @@ def latency(args: argparse.Namespace) -> Any:
         args.networks or measured.DEFAULT,
         args.forms or measured.FORMS[:3],
         args.batches,
-        args.size or (224,),
+        args.size,
         args.dtype,
         args.device,
-        args.rounds or 20,
+        args.rounds or (5 if args.mean else 20),
         memory=not args.no_memory,
+        mean=args.mean,
     )
 
 
@@ -261,6 +262,7 @@ def _add_timings(commands: Any) -> None:
     forwards = _add(commands, 'latency', latency, text, *options)
     forms = ['eager', 'fused', 'deployed', 'compiled']
     forwards.add_argument('--forms', nargs='+', choices=forms, help='default: first three')
+    forwards.add_argument('--mean', action='store_true', help='mean of 5 runs, as in Table VII')
     text = 'forward, backward and optimizer of networks'
     steps = _add(commands, 'train-step', train_step, text, *options, 'profile')
     steps.add_argument('--contiguous', action='store_true', help='not channels-last')

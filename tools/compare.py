@@ -1,15 +1,19 @@
 """Compare networks over several seeds; see --help."""
 
+import contextlib
+import fnmatch
 import json
 from pathlib import Path
 
 import numpy as np
 
 from ppnas_mm import cli
-from ppnas_mm.jobs import Jobs
+from ppnas_mm.jobs import Jobs, NothingFoundError
 
 TOOLS = Path(__file__).parent
 CLASSIFICATION = 'configs/classification'
+Results = dict[str, list[dict | None]]
+"""What each seed of each network came to; ``None``: its search found no whole architecture."""
 
 
 def draw(search: str, seed: int, path: Path) -> None:
@@ -24,34 +28,48 @@ def draw(search: str, seed: int, path: Path) -> None:
     super_net.random_genotype(np.random.default_rng(seed)).save(path)
 
 
-def train_all(args: object, folder: Path) -> dict[str, list[dict]]:
+def search(jobs: Jobs, finished: bool, work: Path, *arguments: object) -> bool:
+    """Search unless finished; return whether a whole architecture came of it."""
+    from ppnas_mm.seeds import failure
+
+    if (work / 'search.json').is_file() and failure(work):
+        finished = True
+    with contextlib.suppress(NothingFoundError):
+        jobs.run(finished, TOOLS / 'search.py', work, *arguments)
+    return not failure(work)
+
+
+def train_all(args: object, folder: Path) -> Results:
     """Search and train every network with every seed; finished runs are not repeated."""
-    results: dict[str, list[dict]] = {}
+    results: Results = {}
     jobs = Jobs(args.seeds * (3 + len(args.baselines)))
     for seed in range(args.seeds):
-        search = folder / f'search-{seed}'
+        place = folder / f'search-{seed}'
         common = ['--seed', seed, '--resume']
-        found = (search / 'derived.safetensors').is_file()
-        jobs.run(found, TOOLS / 'search.py', search, args.search, *common)
+        done = (place / 'derived.safetensors').is_file()
+        found = search(jobs, done, place, args.search, *common)
         drawn = folder / f'random-{seed}.json'
         if not drawn.is_file():
             draw(args.search, seed, drawn)
         networks = {
-            'found (PP-NAS)': (args.retrain, ['--genotype', search / 'genotype.json']),
+            'found (PP-NAS)': (args.retrain, ['--genotype', place / 'genotype.json']),
             'constrained random': (args.retrain, ['--genotype', drawn]),
             **{name: (f'{CLASSIFICATION}/{name}20_digits.py', []) for name in args.baselines},
         }
         for name, (config, extra) in networks.items():
             work = folder / f'{name.split()[0]}-{seed}'
             result = work / 'result.json'
+            if name.startswith('found') and not found:
+                results.setdefault(name, []).append(None)
+                continue
             jobs.run(result.is_file(), TOOLS / 'train.py', work, config, *common, *extra)
             results.setdefault(name, []).append(json.loads(result.read_text()))
     return results
 
 
-def train_configs(args: object, folder: Path) -> dict[str, list[dict]]:
+def train_configs(args: object, folder: Path) -> Results:
     """Train every config of ``--configs`` with every seed; finished runs are not repeated."""
-    results: dict[str, list[dict]] = {}
+    results: Results = {}
     jobs = Jobs(args.seeds * len(args.configs))
     options = ['--cfg-options', *args.cfg_options] if args.cfg_options else []
     for seed in range(args.seeds):
@@ -64,18 +82,19 @@ def train_configs(args: object, folder: Path) -> dict[str, list[dict]]:
     return results
 
 
-def train_searches(args: object, folder: Path) -> dict[str, list[dict]]:
+def train_searches(args: object, folder: Path) -> Results:
     """Run every search of ``--searches`` with every seed and train what it found."""
-    results: dict[str, list[dict]] = {}
+    results: Results = {}
     jobs = Jobs(args.seeds * len(args.searches))
+    options = ['--cfg-options', *args.cfg_options] if args.cfg_options else []
     for seed in range(args.seeds):
         for config in args.searches:
             name = Path(config).stem
             work = folder / f'{name}-{seed}'
             result = work / 'retrain' / 'result.json'
-            common = ['--seed', seed, '--resume', '--retrain', args.retrain]
-            jobs.run(result.is_file(), TOOLS / 'search.py', work, config, *common)
-            results.setdefault(name, []).append(json.loads(result.read_text()))
+            common = ['--seed', seed, '--resume', '--retrain', args.retrain, *options]
+            found = search(jobs, result.is_file(), work, config, *common)
+            results.setdefault(name, []).append(json.loads(result.read_text()) if found else None)
     return results
 
 
@@ -83,11 +102,14 @@ def operations(args: object, folder: Path) -> str:
     """Return how often each operation stands in each cell that the searches found."""
     from ppnas_mm import Genotype
     from ppnas_mm.report import table
+    from ppnas_mm.seeds import failure
 
     rows = []
     for config in args.searches:
         for seed in range(args.seeds):
             name = Path(config).stem
+            if failure(folder / f'{name}-{seed}'):
+                continue
             genotype = Genotype.load(folder / f'{name}-{seed}' / 'genotype.json')
             for cell in genotype.cells:
                 ops = sorted(edge.op for edges in cell.nodes for edge in edges)
@@ -97,39 +119,70 @@ def operations(args: object, folder: Path) -> str:
     return table(['search', 'seed', 'cell', 'skips', 'operations'], rows)
 
 
-def summary(results: dict[str, list[dict]], metric: str) -> str:
-    """Return mean, spread and a paired t-test of each network against the first."""
+def metrics_of(results: Results, wanted: list[str]) -> list[str]:
+    """Return the metrics that names or patterns (``coco/bbox_mAP*``) stand for, in order.
+
+    ``error/NAME`` is 100 minus ``accuracy/NAME``.
+
+    Raises:
+        ConfigError: If one stands for nothing that the runs have measured.
+    """
+    from ppnas_mm.config import ConfigError
+
+    runs = [run for row in results.values() for run in row if run is not None]
+    if not runs:
+        return wanted
+    known = list(dict.fromkeys(name for run in runs for name in run['metrics']))
+    known += [f'error/{n.split("/", 1)[1]}' for n in known if n.startswith('accuracy/')]
+    found: dict[str, None] = {}
+    for pattern in wanted:
+        names = fnmatch.filter(known, pattern)
+        if not names:
+            raise ConfigError(f'--metric {pattern}: the runs have {known}')
+        found.update(dict.fromkeys(names))
+    return list(found)
+
+
+def score(run: dict | None, metric: str) -> float:
+    """Return a metric of a run; not a number where it failed or has none."""
+    if run is None:
+        return float('nan')
+    if metric.startswith('error/'):
+        return 100 - run['metrics'].get(metric.replace('error/', 'accuracy/'), float('nan'))
+    return run['metrics'].get(metric, float('nan'))
+
+
+def summary(results: Results, metric: str) -> str:
+    """Return mean, spread and a paired t-test of each network against the first.
+
+    A run without an architecture is a ``Fail``; means are over the others, tests over the seeds
+    where neither failed.
+    """
     from scipy.stats import ttest_rel
 
     from ppnas_mm.report import table
 
-    scores = {name: np.array([r['metrics'][metric] for r in rs]) for name, rs in results.items()}
+    scores = {name: np.array([score(r, metric) for r in rs]) for name, rs in results.items()}
     first = next(iter(scores.values()))
+    known = np.concatenate([v[np.isfinite(v)] for v in scores.values()])
+    digits = 3 if known.size and known.max() <= 1 else 2  # shares, or per cent
     rows = []
     for name, values in scores.items():
-        digits = 3 if values.max() <= 1 else 2  # shares, or per cent
-        difference = first - values
-        p = ttest_rel(first, values).pvalue if np.ptp(difference) else float('nan')
-        against = '-' if values is first else f'{difference.mean():+.{digits}f} (p = {p:.2f})'
-        parameters = sorted({r['parameters'] for r in results[name]})
-        size = (
-            f'{parameters[0]:,}'
-            if len(parameters) == 1
-            else f'{parameters[0]:,}..{parameters[-1]:,}'
-        )
-        each = ' '.join(f'{v:.{digits}f}' for v in values)
-        spread = values.std(ddof=1) if len(values) > 1 else float('nan')
-        rows.append(
-            [name, f'{values.mean():.{digits}f} ± {spread:.{digits}f}', each, against, size]
-        )
-    header = [
-        'network',
-        f'{metric}, mean ± sd',
-        'each seed',
-        'first minus it (paired t)',
-        'parameters',
-    ]
-    return table(header, rows)
+        good, both = np.isfinite(values), np.isfinite(values) & np.isfinite(first)
+        difference = (first - values)[both]
+        spread = values[good].std(ddof=1) if good.sum() > 1 else float('nan')
+        against = '-'
+        if values is not first and both.any():
+            several = both.sum() > 1 and np.ptp(difference)
+            p = ttest_rel(first[both], values[both]).pvalue if several else float('nan')
+            against = f'{difference.mean():+.{digits}f} (p = {p:.2f})'
+        mean = f'{values[good].mean():.{digits}f} ± {spread:.{digits}f}' if good.any() else 'Fail'
+        each = ' '.join(f'{v:.{digits}f}' if np.isfinite(v) else 'Fail' for v in values)
+        sizes = sorted({r['parameters'] for r in results[name] if r is not None})
+        size = '..'.join(f'{n:,}' for n in dict.fromkeys(sizes[:1] + sizes[-1:])) or '-'
+        rows.append([name, mean, each, against, size])
+    header = ['network', f'{metric}, mean ± sd', 'each seed', 'first minus it (paired t)']
+    return table([*header, 'parameters'], rows)
 
 
 def main() -> None:
@@ -147,16 +200,23 @@ def main() -> None:
     parser.add_argument('--baselines', nargs='*', default=['res2net', 'resnet'])
     parser.add_argument('--configs', nargs='+', help='training configs to compare instead')
     parser.add_argument('--searches', nargs='+', help='searches to compare by --retrain instead')
-    parser.add_argument('--cfg-options', nargs='+', metavar='KEY=VALUE', help='for all --configs')
-    parser.add_argument('--metric', default='accuracy/top1')
+    parser.add_argument(
+        '--cfg-options', nargs='+', metavar='KEY=VALUE', help='for all --configs or --searches'
+    )
+    parser.add_argument(
+        '--metric',
+        nargs='+',
+        default=['accuracy/top1'],
+        help="one table each: names, 'error/top1', or patterns such as 'coco/bbox_mAP*' (by size) "
+        "and 'coco/*_precision' (each class, with val_evaluator.classwise=True)",
+    )
     args = parser.parse_args()
     folder = Path(args.work_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    if args.searches:
-        scores = summary(train_searches(args, folder), args.metric)
-        text = f'{scores}\n\n{operations(args, folder)}'
-    else:
-        text = summary((train_configs if args.configs else train_all)(args, folder), args.metric)
+    train = train_searches if args.searches else train_configs if args.configs else train_all
+    results = train(args, folder)
+    parts = [summary(results, metric) for metric in metrics_of(results, args.metric)]
+    text = '\n\n'.join(parts + ([operations(args, folder)] if args.searches else []))
     (folder / 'table.md').write_text(text + '\n')
     print(text)
 

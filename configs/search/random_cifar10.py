@@ -1,6 +1,7 @@
 # Random search on CIFAR-10 as in the paper, Section IV-B: a drawn architecture that uses all input
-# groups ("constrained"), trained as the standard networks are. The derived network is the trained
-# one. The architectures that the authors drew: configs/classification/pp-resnet110_cifar10.py with
+# groups ("constrained"), trained as the standard networks are. As those that the authors drew, a stage
+# has one identity and three 3x3 convolutions, so all have the size of the found network (18.49 M);
+# operations='free' draws them, too. The derived network is the trained one. The architectures that the authors drew: configs/classification/pp-resnet110_cifar10.py with
 # --genotype pp_resnet_random_full1, ..._full2, ..._constrained1 or ..._constrained2.
 _base_ = ['../_base_/runtime.py', '../_base_/datasets/cifar10.py']
 model = dict(

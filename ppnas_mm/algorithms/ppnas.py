@@ -33,7 +33,8 @@ class PPNAS(SearchAlgorithm):
         threshold: A connection is kept when its sigmoid is above this.
         identities: Number of identity operations a cell keeps: the nodes where it weighs most;
             every other node takes its strongest other operation.  The paper keeps exactly one but
-            does not say which.  ``None`` takes the strongest operation everywhere.
+            does not say which.  ``'first'`` keeps that of the first output node, where all
+            published architectures have it; ``None`` takes the strongest operation everywhere.
         **kwargs: See :class:`SearchAlgorithm`.
 
     Raises:
@@ -48,7 +49,7 @@ class PPNAS(SearchAlgorithm):
         l2_weight: float = 5e-4,
         reduction: str = 'sum',
         threshold: float = 0.9,
-        identities: int | None = 1,
+        identities: int | str | None = 1,
         **kwargs: Any,
     ) -> None:
         super().__init__(model, **kwargs)
@@ -62,10 +63,9 @@ class PPNAS(SearchAlgorithm):
                 f'PPNAS needs connection gates that it may learn freely; {self.super_net.space!r} '
                 'has none'
             )
-        if identities is not None and not 0 <= identities <= self.super_net.cell_inputs:
-            raise ValueError(
-                f'identities={identities}: expected None or 0 to {self.super_net.cell_inputs}'
-            )
+        most = self.super_net.cell_inputs
+        if identities not in (None, 'first', *range(most + 1)):
+            raise ValueError(f"identities={identities!r}: expected None, 'first' or 0 to {most}")
         self.zero_one_weight = zero_one_weight
         self.connection_weight = connection_weight
         self.l2_weight = l2_weight
@@ -134,7 +134,7 @@ class PPNAS(SearchAlgorithm):
             self._reconnect(path)
         return path
 
-    def _with_identities(self, count: int) -> dict[str, tuple[int, ...]]:
+    def _with_identities(self, count: int | str) -> dict[str, tuple[int, ...]]:
         path: dict[str, tuple[int, ...]] = {}
         choices = [c for c in self.super_net.choices.values() if not c.gates]
         for cell in dict.fromkeys(c.cell for c in choices):
@@ -145,7 +145,10 @@ class PPNAS(SearchAlgorithm):
                 )
                 for c in members
             }
-            keepers = sorted(weight, key=lambda name: -weight[name])[:count]
+            if isinstance(count, str):
+                keepers = [c.name for c in members if c.node == self.super_net.cell_inputs]
+            else:
+                keepers = sorted(weight, key=lambda name: -weight[name])[:count]
             for choice in members:
                 identity = choice.candidates.index('identity')
                 others = self.super_net.arch[choice.name].clone()

@@ -20,24 +20,32 @@ class RandomSearch(SearchAlgorithm):
 
     Args:
         model: Config of the wrapped model; its backbone is a super-net.
-        constrained: Resample until every input group of every cell is used.
+        constrained: Resample until every input group of every cell is used; else it is "full".
+        operations: ``'authors'``: as the space's :meth:`random_path` draws them (in ``ppconv`` one
+            identity and 3x3 convolutions a stage, the published ones and of one size), or
+            ``'free'``: each uniformly.
         seed: Seed of the draw; ``None`` takes torch's, which follows the search's ``--seed``.
         limits: Limits that the architecture keeps, see :class:`Limits`; ``None``: none.
         **kwargs: See :class:`SearchAlgorithm`.
 
     Raises:
         ConstraintError: If none of 10,000 draws keeps the limits.
+        ValueError: If an option is unknown.
     """
 
     def __init__(
         self,
         model: dict,
         constrained: bool = True,
+        operations: str = 'authors',
         seed: int | None = None,
         limits: dict | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(model, **kwargs)
+        if operations not in ('authors', 'free'):
+            raise ValueError(f"operations={operations!r}: expected 'authors' or 'free'")
+        self.free = operations == 'free'
         rng = np.random.default_rng(torch.initial_seed() % 2**32 if seed is None else seed)
         path = self._draw(rng, constrained, Limits(self.model, **(limits or {})))
         for name, kept in path.items():
@@ -49,7 +57,8 @@ class RandomSearch(SearchAlgorithm):
     def _draw(self, rng: np.random.Generator, constrained: bool, limits: Limits) -> Path:
         seen = []
         for _ in range(10_000):
-            path = self.super_net.to_path(self.super_net.random_genotype(rng, constrained))
+            genotype = self.super_net.random_genotype(rng, constrained, self.free)
+            path = self.super_net.to_path(genotype)
             if limits.ok(path):
                 return path
             seen.append(limits.costs(path))

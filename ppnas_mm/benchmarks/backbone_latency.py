@@ -56,25 +56,32 @@ def measure(
     names: Sequence[str] = DEFAULT,
     forms: Sequence[str] = FORMS[:3],
     batches: Sequence[int] = (1, 8),
-    sizes: Sequence[int] = (224,),
+    sizes: Sequence[int] | None = None,
     dtypes: Sequence[str] = ('fp32',),
     device: str = 'cpu',
     rounds: int = 20,
     warmup: int = 3,
     memory: bool = True,
+    mean: bool = False,
 ) -> Record:
     """Measure forwards; the rounds of an input go round all networks and forms, interleaved.
 
-    ``memory``: also the peak memory, weights and one forward, but not a compiler's.
+    ``sizes``: ``None`` takes that of each network's own images, 224 or 32.  ``memory``: also the
+    peak memory, weights and one forward, but not a compiler's.  ``mean``: the mean of the rounds
+    counts, as in PP-NAS' Table VII, not the median.
     """
     results = []
     for dtype in dtypes:
         nets = {(n, f): build(n, f, device, dtype) for n in names for f in forms}
-        for size, batch in product(sizes, batches):
+        own = {name: network.size for name, network in named(names).items()}
+        for size, batch in product(sizes or dict.fromkeys(own.values()), batches):
             x = images(batch, size, device, dtype)
-            runs: dict[tuple, Callable] = {key: partial(net, x) for key, net in nets.items()}
+            runs: dict[tuple, Callable] = {
+                key: partial(net, x) for key, net in nets.items() if sizes or own[key[0]] == size
+            }
             where = dict(dtype=dtype, size=size, batch=batch)
-            for found in timed(('network', 'form'), runs, device, rounds, warmup):
+            for found in timed(('network', 'form'), runs, device, rounds, warmup, mean):
+                found['image'] = found['mean' if mean else 'median'] / batch
                 found = {'network': found['network'], 'form': found['form'], **where, **found}
                 if memory and found['form'] != 'compiled':
                     what = (found['network'], found['form'], batch, size, device, dtype)

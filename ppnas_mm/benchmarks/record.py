@@ -38,6 +38,8 @@ COLUMNS: dict[str, tuple[str, str]] = {
     'batch': ('batch', ''),
     'input': ('input', ''),
     'median': ('median, ms', '.1f'),
+    'mean': ('mean, ms', '.1f'),
+    'image': ('ms an image', '.2f'),
     'predicted': ('predicted, ms', '.1f'),
     'error': ('error, %', '+.0f'),
     'crossed': ('from the other half, %', '+.0f'),
@@ -150,7 +152,7 @@ class Record:
         from matplotlib.figure import Figure
 
         keys = self.columns()
-        value = next(key for key in ('median', 'millions', 'kept') if key in keys)
+        value = next(key for key in ('median', 'mean', 'millions', 'kept') if key in keys)
         name = next(key for key in NAMES if key in keys)
         split = [key for key in PANELS if key in keys]
         panels: dict[tuple, list[Mapping[str, Any]]] = {}
@@ -215,6 +217,7 @@ def timed(
     device: str,
     rounds: int,
     warmup: int,
+    mean: bool = False,
 ) -> list[dict[str, Any]]:
     """Time calls, interleaved; return a result for each.
 
@@ -224,20 +227,22 @@ def timed(
         device: ``'cpu'`` or ``'cuda'``.
         rounds: Timings of each.
         warmup: Calls of each before.
+        mean: Whether the mean counts, not the median.
 
     Returns:
-        Dicts of the name's parts, the median and the least milliseconds, and the ratio of the
-        median to that of the first run (of the same form, where names have a second part).  The
-        medians also go to stderr, for whoever waits.
+        Dicts of the name's parts, the median (or mean) and the least milliseconds, and the ratio of
+        the median to that of the first run (of the same form, where names have a second part).
+        The medians also go to stderr, for whoever waits.
     """
     taken = samples(runs, torch.device(device), rounds, warmup)
-    middle = {name: statistics.median(values) for name, values in taken.items()}
+    key, middle_of = ('mean', statistics.fmean) if mean else ('median', statistics.median)
+    middle = {name: middle_of(values) for name, values in taken.items()}
     first = next(iter(runs))[0]
     results = []
     for name in runs:
         reference = (first, *name[1:])
         found: dict[str, Any] = dict(zip(keys, name, strict=True))
-        found.update(median=middle[name], least=min(taken[name]))
+        found.update({key: middle[name], 'least': min(taken[name])})
         results.append({**found, 'ratio': middle[name] / middle[reference]})
         print(f'{" ".join(name)}: {middle[name]:.1f} ms', file=sys.stderr)
     return results

@@ -9,6 +9,7 @@ from .optim import SearchOptimConstructor, SearchOptimWrapper
 from .search_hook import SearchHook
 from .search_loop import Replicas, SearchLoop
 from .seed import EpochSeedHook
+from .stable_sgd import StableSGD
 
 __all__ = [
     'AnnotationError',
@@ -23,4 +24,5 @@ __all__ = [
     'SearchLoop',
     'SearchOptimConstructor',
     'SearchOptimWrapper',
+    'StableSGD',
 ]

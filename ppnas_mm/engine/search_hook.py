@@ -12,6 +12,7 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ..algorithms.base import SearchAlgorithm
@@ -195,8 +196,17 @@ class SearchHook(Hook):
                 draw_growth(self.record, self.folder / 'growth.svg')
         for remark in self.algorithm.remarks():
             runner.logger.warning(remark)
-        genotype = self._genotype(runner, epoch, strict=True)
+        try:
+            genotype = self._genotype(runner, epoch, strict=True)
+        except DegenerateArchitectureError as error:
+            if is_main_process():
+                self.record['result'] = {'failed': str(error)}
+                self._write_record()
+            raise
         model = derive_model(self.algorithm, genotype)
+        as_inherited = {}
+        if self.recalibrate_batches and runner.val_loop is not None:
+            as_inherited = self._result(runner, model)
         loader = runner.train_dataloader
         set_epoch(loader, runner.seed, epoch, runner.rank)
         seed_everything(mix_seed(runner.seed, epoch, runner.rank))
@@ -207,12 +217,10 @@ class SearchHook(Hook):
             genotype=genotype.hash, bn_recalibrated_on_batches=self.recalibrate_batches
         )
         if runner.val_loop is not None:
-            loop = runner.val_loop
-            for name, network in (('super_net', self.algorithm), ('derived', model)):
-                result[name] = dict(
-                    metrics=evaluate(network, loop.dataloader, loop.evaluator),
-                    parameters=sum(p.numel() for p in network.parameters()),
-                )
+            result['super_net'] = self._result(runner, self.algorithm)
+            if as_inherited:
+                result['as_inherited'] = as_inherited
+            result['derived'] = self._result(runner, model)
         self.record['result'] = result
         if not is_main_process():
             return
@@ -220,6 +228,14 @@ class SearchHook(Hook):
         draw_genotype(genotype, self.folder / 'genotype.svg')
         genotype.save(self.folder / 'genotype.json')
         self._write_record()
+
+    def _result(self, runner: Any, network: nn.Module) -> dict[str, Any]:
+        """Return metrics on the validation data, and the number of parameters."""
+        loop = runner.val_loop
+        return dict(
+            metrics=evaluate(network, loop.dataloader, loop.evaluator),
+            parameters=sum(p.numel() for p in network.parameters()),
+        )
 
     def _genotype(self, runner: Any, epoch: int, strict: bool) -> Genotype:
         about = {key: self.record[key] for key in ('algorithm', 'config', 'seed')}

@@ -317,17 +317,22 @@ class SuperNet(Expandable):
             kept = tuple(i for i in alive if rng.random() < 0.5)
         return kept
 
-    def random_genotype(self, rng: np.random.Generator, constrained: bool = True) -> Genotype:
-        """Draw an architecture; ``constrained`` resamples until every input group is used.
+    def random_genotype(
+        self, rng: np.random.Generator, constrained: bool = True, free: bool = False
+    ) -> Genotype:
+        """Draw an architecture; PP-NAS, Section IV-B: full and constrained random search.
 
-        PP-NAS, Section IV-B: full and constrained random search.
+        Args:
+            rng: Source of randomness.
+            constrained: Whether to resample until every input group is used.
+            free: Whether operations are drawn uniformly where a space has its own way.
 
         Raises:
             DegenerateArchitectureError: If 10,000 draws were degenerate (what was pruned may leave
                 no other).
         """
         for _ in range(10_000):
-            path = self.random_path(rng)
+            path = SuperNet.random_path(self, rng) if free else self.random_path(rng)
             if not constrained or not self.degeneracies(path):
                 return self.to_genotype(path)
         self.check(path)

@@ -176,14 +176,19 @@ class PPConvSuperNet(SuperNet, MacroResNet):
         return MacroResNet.forward(self, x, stages)
 
     def random_path(self, rng: np.random.Generator) -> Path:
-        """Draw a path with one identity a stage, as the paper keeps, where candidates allow it."""
+        """Draw a path with one identity and 3x3 convolutions a stage, as the authors drew theirs.
+
+        So all have one size.  What the candidates do not have is drawn among the others.
+        """
         path = dict(super().random_path(rng))
         for cell in {choice.cell: None for choice in self.choices.values()}:
             names = [n for n, c in self.choices.items() if c.cell == cell and not c.gates]
             keeper = names[int(rng.integers(len(names)))]
             for name in names:
                 ops, alive = self.choices[name].candidates, self._alive[name]
-                wanted = [i for i in alive if (ops[i] == 'identity') == (name == keeper)]
+                kept = 'identity' if name == keeper else 'conv_3x3'
+                others = [i for i in alive if (ops[i] == 'identity') == (name == keeper)]
+                wanted = [i for i in alive if ops[i] == kept] or others
                 if wanted:
                     path[name] = (int(rng.choice(wanted)),)
         return path

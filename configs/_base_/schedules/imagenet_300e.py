@@ -1,9 +1,9 @@
 # The paper's augmented training on ImageNet, Section IV-C: as the standard one (batch 1024, 5
 # epochs of warm-up, cosine to 0) for 300 epochs with a weight decay of 4e-5. The paper's decay is
-# the "stable weight decay" of arXiv 2011.11152, which torch does not have: here it is torch's.
+# the "stable weight decay" of arXiv 2011.11152.
 # Only in the authors' code: optim_wrapper.optimizer.nesterov=True, and a warm-up from 0.1
 # rather than from 0 (start_factor=0.25).
-optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.4, momentum=0.9, weight_decay=4e-5))
+optim_wrapper = dict(optimizer=dict(type='ppnas_mm.StableSGD', lr=0.4, momentum=0.9, weight_decay=4e-5))
 param_scheduler = [
     dict(
         type='LinearLR', start_factor=1e-6, begin=0, end=5, by_epoch=True,
