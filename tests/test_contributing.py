@@ -135,7 +135,7 @@ def outcomes(copy: Path) -> dict[str, str]:
 def applied_op() -> None:
     """A super-net with the operation finds it; the derived network is its one-hot forward."""
     net = build_super_net('ppconv', ops=('identity', 'conv_3x3', ADDED['op']))
-    genotype = net.random_genotype(np.random.default_rng(0))
+    genotype = net.random_genotype(np.random.default_rng(0), free=True)
     assert ADDED['op'] in genotype.to_json()
     config, weights = net.export(Genotype.from_json(genotype.to_json()))
     derived = MODELS.build(config).eval()

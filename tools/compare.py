@@ -21,10 +21,7 @@ def draw(search: str, seed: int, path: Path) -> None:
     from ppnas_mm.config import load_config
     from ppnas_mm.registry import MODELS
 
-    backbone = load_config(search).model.model.backbone
-    # the published networks keep one identity and 3x3 convolutions: so do these, for equal size
-    backbone.ops = ('identity', 'conv_3x3')
-    super_net = MODELS.build(backbone)
+    super_net = MODELS.build(load_config(search).model.model.backbone)
     super_net.random_genotype(np.random.default_rng(seed)).save(path)
 
 
