@@ -24,13 +24,14 @@ from ppnas_mm.costs import (
 )
 from ppnas_mm.latency import Check, check_latency, latency_report, latency_table, timings
 from ppnas_mm.registry import MODELS
+from ppnas_mm.spaces import SuperNet
 
 SHAPE = (3, 18, 18)  # odd sides at the lower resolutions
 
 
 def derived(net: Any, seed: int) -> tuple[Any, nn.Module]:
     """A random path and its network, built on its own."""
-    path = net.random_path(np.random.default_rng(seed))
+    path = SuperNet.random_path(net, np.random.default_rng(seed))
     return path, MODELS.build(net.backbone_config(net.to_genotype(path))).eval()
 
 

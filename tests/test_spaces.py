@@ -196,7 +196,9 @@ def test_random_genotypes_reach_every_candidate(super_net: Any) -> None:
     rng = np.random.default_rng(0)
     seen: dict[str, set[int]] = {name: set() for name in super_net.choices}
     for _ in range(150):
-        for name, kept in super_net.to_path(super_net.random_genotype(rng, False, free=True)).items():
+        for name, kept in super_net.to_path(
+            super_net.random_genotype(rng, False, free=True)
+        ).items():
             seen[name].update(kept)
     for name, choice in super_net.choices.items():
         assert seen[name] == set(allowed(super_net, choice)), name
