@@ -1,7 +1,9 @@
 """Check what only a GPU can show; started by gpu_check.sh, see --help."""
 
 import argparse
+import os
 import shlex
+import signal
 import sys
 import time
 from pathlib import Path
@@ -16,6 +18,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the parts; return 1 where one failed or a check did not pass."""
     from ppnas_mm.gpu_check import run as runs
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that its part is ended, too
     parts = runs.chosen(args.parts)
     plan = runs.Plan(
         Path(args.out),
@@ -36,11 +39,18 @@ def run(args: argparse.Namespace) -> int:
 
 def part(args: argparse.Namespace) -> None:
     """Run one part in this process."""
+    # whoever started this may be gone: it ends by itself
+    signal.alarm(max(1, min(10**6, int(args.until - time.time()) + 8)))
+    if args.device == 'cpu':
+        os.environ['CUDA_VISIBLE_DEVICES'] = ''
+    import torch
     from mmengine.logging import MMLogger
 
     from ppnas_mm.compat import guard_torchvision
     from ppnas_mm.gpu_check.parts import Options, part_named, write_rows
 
+    if args.device == 'cuda' and not torch.cuda.is_available():
+        raise SystemExit(f'error: --device cuda: torch {torch.__version__} finds no GPU')
     guard_torchvision()
     MMLogger.get_current_instance().setLevel('ERROR')
     options = Options(args.device, args.tiny, Path(args.out), args.data, args.until)

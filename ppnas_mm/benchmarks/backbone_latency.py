@@ -43,7 +43,8 @@ def build(name: str, form: str, device: str = 'cpu', dtype: str = 'fp32') -> Any
     if form == 'deployed':
         return net
     # of a GPU, launches take longer than small kernels: its compiled form replays a CUDA graph
-    return torch.compile(net, mode='reduce-overhead' if device == 'cuda' else 'default')
+    mode = 'reduce-overhead' if device == 'cuda' else 'default'
+    return torch.compile(net, mode=mode, dynamic=False)
 
 
 def images(batch: int, size: int, device: str = 'cpu', dtype: str = 'fp32') -> torch.Tensor:
@@ -70,6 +71,8 @@ def measure(
     peak memory, weights and one forward, but not a compiler's.  ``mean``: the mean of the rounds
     counts, as in PP-NAS' Table VII, not the median.
     """
+    if 'compiled' in forms:  # networks share a forward, and torch compiles it only so many times
+        torch._dynamo.reset()
     results = []
     for dtype in dtypes:
         nets = {(n, f): build(n, f, device, dtype) for n in names for f in forms}

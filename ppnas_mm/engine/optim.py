@@ -107,8 +107,10 @@ class SearchOptimWrapper(OptimWrapperDict):
             scaler.unscale_(wrapper.optimizer)
             grads = [p.grad for p in _parameters(wrapper) if p.grad is not None]
             norms += torch._foreach_norm(grads) if grads else []
+        if not norms:  # nothing to step, and the scaler has seen nothing
+            return
         # one value read from the GPU, as torch's scaler does
-        if not norms or bool(torch.stack(norms).isfinite().all()):
+        if bool(torch.stack(norms).isfinite().all()):
             for wrapper in chosen:
                 self._step(wrapper)
         scaler.update()

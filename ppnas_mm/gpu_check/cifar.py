@@ -21,6 +21,7 @@ from torch.optim.swa_utils import update_bn
 
 from ..benchmarks.step import classifier
 from ..compat import guard_torchvision, require
+from ..config import ConfigError
 from ..derive import derive_model
 from ..fileio import write_atomic
 from ..genotype import Genotype
@@ -105,23 +106,33 @@ class Run:
         return self.model.model if self.genotype is None else self.model
 
     def save(self) -> None:
-        """Write the checkpoint."""
+        """Write the checkpoint, without the momentum of the weights: a file below 16 MiB."""
         file = io.BytesIO()
         state = dict(
             epoch=self.epoch,
             genotype=self.genotype,
+            data=[self.train.name, len(self.train.labels)],
             model=self.model.state_dict(),
-            optimizers=self.optimizers.state_dict(),
         )
+        if self.genotype is None:
+            state['arch'] = self.optimizers['arch'].state_dict()
         torch.save(state, file)
         write_atomic(self.path, file.getvalue())
 
     def restore(self) -> None:
-        """Go on from the checkpoint."""
+        """Go on from the checkpoint.
+
+        Raises:
+            ConfigError: If it was trained on other images.
+        """
         state = torch.load(self.path, map_location=self.device, weights_only=True)
+        given = [self.train.name, len(self.train.labels)]
+        if state['data'] != given:
+            raise ConfigError(f'{self.path}: trained on {state["data"]}, here is {given}')
         self.start(state['genotype'])
         self.model.load_state_dict(state['model'])
-        self.optimizers.load_state_dict(state['optimizers'])
+        if self.genotype is None:
+            self.optimizers['arch'].load_state_dict(state['arch'])
         self.epoch = state['epoch']
 
     def train_epoch(self) -> float:
@@ -174,7 +185,8 @@ def rows(options: Options) -> Iterator[Row]:
     train, test = load(options.data, options.device, size.images)
     run = Run(size, options, train)
     yield dict(data=train.name, training_images=len(train.labels), phase=run.phase, epoch=run.epoch)
-    while options.left > RESERVE or options.tiny:
+    seconds = 0.0
+    while options.left > RESERVE + 2 * seconds or options.tiny:
         if run.epoch == size.epochs and run.phase == 'training':
             break
         if run.epoch == size.epochs:

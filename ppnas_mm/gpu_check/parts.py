@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
+import sys
 import time
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -59,11 +62,13 @@ class Part:
 
 
 PARTS = (
-    Part('forwards', 'versions, card, one forward of every backbone beside the CPU', 0.12),
-    Part('searches', 'two epochs of every search on digits, with and without --amp; resume', 0.26),
-    Part('latencies', 'latency of PP-ResNet-50, Res2Net-50-vd and ResNet-50-vd', 0.24),
-    Part('training_steps', 'training steps of the three', 0.08),
-    Part('search_steps', 'every search step beside its plain form; peak memory', 0.16),
+    Part('forwards', 'versions, card, one forward of every backbone beside the CPU', 0.1),
+    Part(
+        'searches', 'a few epochs of every search on digits, with and without --amp; resume', 0.24
+    ),
+    Part('latencies', 'latency of PP-ResNet-50, Res2Net-50-vd and ResNet-50-vd', 0.3),
+    Part('training_steps', 'training steps of the three', 0.07),
+    Part('search_steps', 'every search step beside its plain form; peak memory', 0.15),
     Part('cifar', "PP-NAS on CIFAR-10 at the paper's width; goes on in the next run", 0.9),
 )
 """The last one takes what is left."""
@@ -81,11 +86,34 @@ def part_named(name: str) -> Part:
     raise ValueError(f'part {name!r}: expected one of {[p.name for p in PARTS]}')
 
 
+def attempt(what: Row, make: Callable[[], Iterable[Row]]) -> Iterator[Row]:
+    """Yield the rows of one item of a part; where it breaks off, a row that says so.
+
+    Args:
+        what: What the row says of the item.
+        make: Returns the rows.
+    """
+    try:
+        yield from make()
+    except Exception as error:
+        traceback.print_exc()
+        text = ' '.join(str(error).split())[:300]
+        yield {**what, 'error': f'{type(error).__name__}: {text}', 'ok': False}
+        torch = sys.modules.get('torch')
+        if torch is not None and torch.cuda.is_available():
+            torch.cuda.empty_cache()  # what ran out of memory shall not starve the next
+
+
+def finite(row: Row) -> Row:
+    """Return a row as JSON knows it: ``None`` for what is not a number or infinite."""
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+
+
 def write_rows(part: Part, options: Options, path: Path) -> None:
     """Run a part; write its rows to a file, a line each, so that a kill leaves those before."""
     with open(path, 'w') as file:
         for row in part.rows(options):
-            file.write(json.dumps(row, allow_nan=False) + '\n')
+            file.write(json.dumps(finite(row), allow_nan=False) + '\n')
             file.flush()
             print(json.dumps(row), flush=True)
 

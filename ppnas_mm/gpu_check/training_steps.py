@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 
 from ..benchmarks import train_step
 from .latencies import NETWORKS
-from .parts import Options, Row
+from .parts import Options, Row, attempt
 
 KINDS = (('fp16', True), ('fp32', True), ('bf16', True), ('fp16', False), ('fp32', False))
 """Types, and whether the layout is channels-last."""
@@ -18,7 +19,8 @@ def rows(options: Options) -> Iterator[Row]:
     """Yield the medians of each network, type and layout."""
     torch.backends.cudnn.benchmark = True
     batch, size, rounds = (2, 32, 1) if options.tiny else (64, 224, 10)
-    for dtype, last in (('fp32', True), ('bf16', False)) if options.tiny else KINDS:
+
+    def measure(dtype: str, last: bool) -> Iterator[Row]:
         found = train_step.measure(
             NETWORKS,
             (batch,),
@@ -31,3 +33,7 @@ def rows(options: Options) -> Iterator[Row]:
         ).results
         for row in found:
             yield dict(row, layout='channels-last' if last else 'contiguous')
+
+    for dtype, last in (('fp32', True), ('bf16', False)) if options.tiny else KINDS:
+        what = {'dtype': dtype, 'channels_last': last}
+        yield from attempt(what, partial(measure, dtype, last))
