@@ -320,7 +320,7 @@ def draw_cells(table: Table, algorithm: SearchAlgorithm, number: int, seed: int)
         except GenotypeError:  # an operation that this super-net lacks
             continue
         alive = all(set(kept) <= set(net.alive_candidates(name)) for name, kept in path.items())
-        if alive and not net.degeneracies(path):
+        if alive and not net.remarks(path):
             drawn.append(genotype)
         if len(drawn) == number:
             return drawn

@@ -159,7 +159,9 @@ def test_the_divergence_is_equations_9_and_10() -> None:
         q = [math.exp(v / 2) / sum(math.exp(u / 2) for u in s) for v in s]
         total += sum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
     expected = 2**2 / 5 * total
-    assert float(4 * DISTILLATIONS['kl'](search, evaluation, 2.0)) == pytest.approx(expected, rel=1e-9)
+    assert float(4 * DISTILLATIONS['kl'](search, evaluation, 2.0)) == pytest.approx(
+        expected, rel=1e-9
+    )
     kl_mean = DISTILLATIONS['kl_mean'](search, evaluation, 2.0)
     assert float(4 * kl_mean) == pytest.approx(expected / 7)
     # the authors' code: SmoothL1 without temperature inside

@@ -356,7 +356,7 @@ def test_cells_are_drawn_once_and_only_if_the_super_net_has_them(search: Any) ->
     drawn = draw_cells(table, algorithm, 50, 0)
     assert drawn == draw_cells(table, algorithm, 50, 0) != draw_cells(table, algorithm, 50, 1)
     net = algorithm.super_net
-    whole = [c for c in cells if not net.degeneracies(net.to_path(from_arch_string(c)))]
+    whole = [c for c in cells if not net.remarks(net.to_path(from_arch_string(c)))]
     everything = draw_cells(table, algorithm, len(whole), 0)
     assert sorted(map(arch_string, everything)) == sorted(whole)
     for number in (len(whole) + 1, 1):

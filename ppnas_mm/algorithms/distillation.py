@@ -182,7 +182,9 @@ class IntrospectiveDistillation(nn.Module):
         every = range(len(channels) + 1)
         self.chosen = sorted(every if levels is None else set(levels))
         if not self.chosen or not set(self.chosen) <= set(every):
-            raise ValueError(f'levels={levels}: expected some of {list(every)}, the last the logits')
+            raise ValueError(
+                f'levels={levels}: expected some of {list(every)}, the last the logits'
+            )
         sizes = [(channels[i], pools[i]) for i in self.chosen if i < len(channels)]
         self.heads = nn.ModuleList(EmbeddingHead(c, classes, pool) for c, pool in sizes)
         self.heads.requires_grad_(not freeze_heads)

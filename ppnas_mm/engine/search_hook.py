@@ -193,9 +193,11 @@ class SearchHook(Hook):
             if any('super_net' in entry for entry in self.record['epochs']):
                 draw_stages(self.record, self.folder / 'stages.svg')
                 draw_growth(self.record, self.folder / 'growth.svg')
-        for remark in self.algorithm.remarks():
-            runner.logger.warning(remark)
         genotype = self._genotype(runner, epoch, strict=True)
+        net = self.algorithm.super_net
+        remarks = [*self.algorithm.remarks(), *net.remarks(net.to_path(genotype))]
+        for remark in remarks:
+            runner.logger.warning(remark)
         model = derive_model(self.algorithm, genotype)
         loader = runner.train_dataloader
         set_epoch(loader, runner.seed, epoch, runner.rank)
@@ -204,7 +206,9 @@ class SearchHook(Hook):
         if self.algorithm.shared_statistics:
             recalibrate(self.algorithm, loader, self.recalibrate_batches)
         result: dict[str, Any] = dict(
-            genotype=genotype.hash, bn_recalibrated_on_batches=self.recalibrate_batches
+            genotype=genotype.hash,
+            bn_recalibrated_on_batches=self.recalibrate_batches,
+            **(dict(remarks=remarks) if remarks else {}),
         )
         if runner.val_loop is not None:
             loop = runner.val_loop

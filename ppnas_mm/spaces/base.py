@@ -328,10 +328,10 @@ class SuperNet(Expandable):
         """
         for _ in range(10_000):
             path = self.random_path(rng)
-            if not constrained or not self.degeneracies(path):
+            if not constrained or not (self.degeneracies(path) or self.remarks(path)):
                 return self.to_genotype(path)
         self.check(path)
-        raise AssertionError('unreachable: the last path was degenerate')
+        return self.to_genotype(path)
 
     def degeneracies(self, path: Path) -> list[str]:
         """List, in words, nodes with too few inputs and input groups that nothing reads.
@@ -356,6 +356,10 @@ class SuperNet(Expandable):
                 f'{cell} input {i} is dropped' for i in range(self.cell_inputs) if i not in used
             ]
         return found
+
+    def remarks(self, path: Path) -> list[str]:
+        """Say what is odd about an architecture that the space allows; random draws avoid it."""
+        return []
 
     def check(self, path: Path) -> None:
         """Raise ``DegenerateArchitectureError`` that lists what is empty or dropped."""
