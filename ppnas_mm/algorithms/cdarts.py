@@ -15,10 +15,11 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ..registry import MODELS
-from ..spaces.mixture import Fixed
+from ..spaces.mixture import Fixed, Path
 from .bilevel import BilevelSearch, owned_by, without_gradient
-from .discretise import strongest
 from .distillation import IntrospectiveDistillation, captured, channels_of
+from .limited import check_one_limit, strongest_within
+from .limits import Limits
 
 JOINT = ('evaluation', 'joint', None)
 PHASES = {'warm-up': ('train',), 'separate': ('val',), 'joint': ('train', 'val')}
@@ -54,10 +55,13 @@ class CDARTS(BilevelSearch):
             ``'evaluation'`` that also does so in its own epochs, another one, ``'joint'`` (paper:
             SGD and Adam), or ``None``: nothing does (Table 7).
         share_stem: Whether both networks have one stem (authors' code).
+        limits: A limit on the evaluation network's cost (see :class:`Limits`), in spaces of
+            operations alone: the strongest architecture within it is taken.
         **kwargs: See :class:`SearchAlgorithm`.
 
     Raises:
         ValueError: If an option is out of range or an operation is no candidate.
+        ConstraintError: If no architecture keeps the limit.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class CDARTS(BilevelSearch):
         separate_epochs: int = 1,
         joint_optimizer: str | None = 'evaluation',
         share_stem: bool = True,
+        limits: dict | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(model, **kwargs)
@@ -110,6 +115,9 @@ class CDARTS(BilevelSearch):
         self.l1_weight, self.l1_epochs, self.l1_ops = l1_weight, l1_epochs, tuple(l1_ops)
         self.l1_reduction, self.joint_optimizer = l1_reduction, joint_optimizer
         self.warmup_epochs, self.separate_epochs = warmup_epochs, separate_epochs
+        self.limits = Limits(self.evaluation, **limits) if limits else None
+        if self.limits is not None:
+            check_one_limit(self.super_net, self.limits)
         self.before_epoch(1)
 
     def _share(self) -> None:
@@ -162,7 +170,17 @@ class CDARTS(BilevelSearch):
         share = 1 - cycle / self.l1_epochs if self.l1_epochs else 0.0
         self.l1_now = self.l1_weight * max(share, 0.0)
         # alpha moves in joint epochs only, so a resumed cycle finds the same architecture
-        self.evaluation.backbone.mixture = Fixed(strongest(self.super_net))
+        self.evaluation.backbone.mixture = Fixed(self.decide(strict=False))
+
+    def decide(self, strict: bool) -> Path:
+        """Return the strongest operations and edges (top 2), within the limit where there is one.
+
+        Raises:
+            DegenerateArchitectureError: With ``strict``, if what is found is no architecture.
+        """
+        if self.limits is None:
+            return super().decide(strict)
+        return strongest_within(self.super_net, self.limits)
 
     def arch_losses(self) -> dict[str, Tensor]:
         """Return the L1 norm of alpha of the operations to hold down (eq. 11), once an edge.
