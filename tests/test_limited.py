@@ -70,9 +70,7 @@ def test_cdarts_keeps_its_limit_from_the_first_epoch_to_the_network() -> None:
     table = Limits(free.evaluation, input_shape=SHAPE, flops=1e12).tables['flops']
     usual = table(free.decide(strict=True))
     bounds = (0.7 * usual, 0.8 * usual)
-    algorithm = build(
-        classifier(NET), **options, limits={'flops': bounds, 'input_shape': SHAPE}
-    )
+    algorithm = build(classifier(NET), **options, limits={'flops': bounds, 'input_shape': SHAPE})
     optimizers = search_optimizers(algorithm)
     data = {half: classifier_batch(size=64, seed=i) for i, half in enumerate(('train', 'val'))}
     for epoch in (1, 2):
