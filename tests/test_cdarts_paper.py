@@ -53,7 +53,8 @@ def test_the_paper_distils_the_sum_of_the_levels(levels: Any, factor: float | No
         for i in kept:
             level = (heads[i](maps[i]) if i < 2 else logits).tolist()
             rows = [
-                [a + b for a, b in zip(r, l, strict=True)] for r, l in zip(rows, level, strict=True)
+                [a + b for a, b in zip(row, more, strict=True)]
+                for row, more in zip(rows, level, strict=True)
             ]
         sums.append(rows)
     expected = (4 if factor is None else factor) * divergence(*sums, 2.0)

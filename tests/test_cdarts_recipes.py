@@ -1,4 +1,4 @@
-"""The numbers of CDARTS' presets: tables written by hand from the paper and the authors' scripts."""
+"""The numbers of CDARTS' presets: tables written by hand from paper and scripts."""
 
 from typing import Any
 
@@ -130,7 +130,7 @@ def test_every_full_preset_has_its_numbers() -> None:
 
 
 def test_the_chain_search_keeps_to_the_size_of_cdarts_a() -> None:
-    """297.7 M multiply-adds with channel attention and classifier, as tests/test_chain.py counts."""
+    """297.7 M multiply-adds, channel attention and classifier included (tests/test_chain.py)."""
     model = load('search/cdarts_chain_imagenet').model
     low, high = model.limits.flops
     assert low < 297.7e6 < high < 1.04 * low

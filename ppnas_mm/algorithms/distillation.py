@@ -87,7 +87,7 @@ def _rows(level: Tensor, like: Tensor) -> Tensor:
 
 
 def kl_divergence(search: Tensor, evaluation: Tensor, temperature: float) -> Tensor:
-    """Eq. 9 and 10 without T^2: 1 / N sum p log(p / q), p from the evaluation's logits ``(N, C)``."""
+    """Eq. 9 and 10 without T^2: 1 / N sum p log(p / q), p from the evaluation's ``(N, C)``."""
     q = functional.log_softmax(search / temperature, dim=1)
     p = functional.log_softmax(evaluation / temperature, dim=1)
     return functional.kl_div(q, p, reduction='batchmean', log_target=True)

@@ -43,15 +43,16 @@ def gradient_norms(
         if hasattr(sample, 'set_gt_label'):
             sample.set_gt_label(i % config.model.classes)
     algorithm.before_epoch(1)
-    losses = algorithm.joint_losses(algorithm.data_preprocessor(batch, True))
+    data = algorithm.data_preprocessor(batch, True)
     arch = list(algorithm.arch_parameters().values())
-    return {name: _norm(loss, arch) for name, loss in losses.items()}
+    terms = ['loss_search', *(['loss_distillation'] if algorithm.distill_weight else [])]
+    # a forward for each: with_cp recomputes blocks for one backward pass only
+    found = {name: _norm(algorithm.joint_losses(data)[name], arch) for name in terms}
+    return found | {name: _norm(loss, arch) for name, loss in algorithm.arch_losses().items()}
 
 
 def _norm(loss: torch.Tensor, arch: list[nn.Parameter]) -> float:
-    if not loss.requires_grad:
-        return 0.0
-    found = torch.autograd.grad(loss, arch, retain_graph=True, allow_unused=True)
+    found = torch.autograd.grad(loss, arch, allow_unused=True)
     squares = sum(float(g.double().square().sum()) for g in found if g is not None)
     return float(squares) ** 0.5
 
