@@ -100,13 +100,7 @@ class CDARTS(BilevelSearch):
         self.search_names, self.evaluation_names = (
             [f'backbone.{name}' for name in net.reduction_blocks] + [logits] for net in networks
         )
-        channels = channels_of(networks[0], networks[0].reduction_blocks)
-        taught = channels_of(networks[1], networks[1].reduction_blocks)
-        if taught != channels:
-            raise ValueError(
-                f'evaluation={evaluation}: its reductions put out {taught} channels, those of the '
-                f'search network {channels}; both networks share the embedding heads'
-            )
+        channels = _embedded_channels(networks[0], networks[1], evaluation)
         _check_logits(self.model, logits, classes)
         self.distillation = IntrospectiveDistillation(
             channels, classes, pools, **(distillation or {})
@@ -240,6 +234,17 @@ class CDARTS(BilevelSearch):
             distilled = self.distillation((features, logits), (teaching, taught))
             losses['loss_distillation'] = self.distill_weight * distilled
         return {**losses, **self.arch_losses()}
+
+
+def _embedded_channels(search: Any, evaluation: Any, given: dict) -> list[int]:
+    """Return the channels of the features to embed; both backbones must have the same."""
+    mine, theirs = (channels_of(net, net.reduction_blocks) for net in (search, evaluation))
+    if mine != theirs:
+        raise ValueError(
+            f'evaluation={given}: its reductions put out {theirs} channels, those of the '
+            f'search network {mine}; both networks share the embedding heads'
+        )
+    return mine
 
 
 def _check_options(
