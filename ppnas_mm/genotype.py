@@ -114,11 +114,12 @@ SPACE_RULES: dict[str, SpaceRule] = {
         cells=('cell',),
     ),
     'chain': SpaceRule(
-        ops={f'mbconv_{k}x{k}_e{e}_se' for k in (3, 5, 7) for e in (4, 6)},
+        ops={f'mbconv_{k}x{k}_e{e}_se' for k in (3, 5, 7) for e in (4, 6)} | {'identity'},
         edges=(1, 1),
         sources=(1, 1),
         inputs=(1, 1),
         wiring='previous',
+        not_first=frozenset({'identity'}),
     ),
     'mobile': SpaceRule(
         ops={f'mbconv_{k}x{k}_e{e}' for k in (3, 5, 7) for e in ('3', '6', '6_g2')} | {'identity'},

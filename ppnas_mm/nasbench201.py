@@ -302,6 +302,41 @@ def rank_correlations(
     return rows
 
 
+def accuracies_by_epoch(record: Mapping[str, Any], table: Table, dataset: str) -> list[float]:
+    """Return what the cell of each epoch's strongest operations scores when trained.
+
+    That is what DARTS and CDARTS would derive after the epoch (CDARTS, Fig. 3); NaN where the
+    table lacks the cell.
+
+    Args:
+        record: The contents of ``search.json``, of a search in this space.
+        table, dataset: See :func:`rank_correlations`.
+    """
+    found = []
+    for entry in record['epochs']:
+        nodes: dict[str, list[str]] = {}
+        for name, weights in entry['architecture'].items():
+            _, node, edge = name.split('/')
+            op = record['choices'][name]['candidates'][int(np.argmax(weights))]
+            nodes.setdefault(node, []).append(f'{op}~{edge.removeprefix("op")}')
+        text = '+'.join(f'|{"|".join(edges)}|' for edges in nodes.values())
+        try:
+            found.append(table.accuracy(from_arch_string(text), dataset))
+        except TableError:
+            found.append(float('nan'))
+    return found
+
+
+def score_by_alpha(algorithm: SearchAlgorithm, genotype: Genotype) -> float:
+    """Return the logarithm of the product of alpha's softmax over a cell's operations.
+
+    CDARTS, Fig. 5, ranks architectures by their alpha.
+    """
+    path = algorithm.super_net.to_path(genotype)
+    shares = algorithm.distribution()
+    return float(sum(np.log(max(shares[name][i], 1e-300)) for name, (i,) in path.items()))
+
+
 def draw_cells(table: Table, algorithm: SearchAlgorithm, number: int, seed: int) -> list[Genotype]:
     """Draw different cells uniformly among those that the table and the super-net both have.
 
@@ -320,7 +355,7 @@ def draw_cells(table: Table, algorithm: SearchAlgorithm, number: int, seed: int)
         except GenotypeError:  # an operation that this super-net lacks
             continue
         alive = all(set(kept) <= set(net.alive_candidates(name)) for name, kept in path.items())
-        if alive and not net.degeneracies(path):
+        if alive and not net.remarks(path):
             drawn.append(genotype)
         if len(drawn) == number:
             return drawn

@@ -159,12 +159,15 @@ def test_the_divergence_is_equations_9_and_10() -> None:
         q = [math.exp(v / 2) / sum(math.exp(u / 2) for u in s) for v in s]
         total += sum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
     expected = 2**2 / 5 * total
-    assert float(DISTILLATIONS['kl'](search, evaluation, 2.0)) == pytest.approx(expected, rel=1e-9)
-    assert float(DISTILLATIONS['kl_mean'](search, evaluation, 2.0)) == pytest.approx(expected / 7)
-    # the authors' code: SmoothL1 without temperature inside, times T^2
+    assert float(4 * DISTILLATIONS['kl'](search, evaluation, 2.0)) == pytest.approx(
+        expected, rel=1e-9
+    )
+    kl_mean = DISTILLATIONS['kl_mean'](search, evaluation, 2.0)
+    assert float(4 * kl_mean) == pytest.approx(expected / 7)
+    # the authors' code: SmoothL1 without temperature inside
     gaps = (search - evaluation).abs().flatten().tolist()
     smooth = sum(g * g / 2 if g < 1 else g - 0.5 for g in gaps) / len(gaps)
-    assert float(DISTILLATIONS['smooth_l1'](search, evaluation, 2.0)) == pytest.approx(4 * smooth)
+    assert float(DISTILLATIONS['smooth_l1'](search, evaluation, 2.0)) == pytest.approx(smooth)
 
 
 @pytest.mark.parametrize('loss', sorted(DISTILLATIONS))
@@ -184,7 +187,7 @@ def test_three_levels_meet_in_the_distillation(loss: str) -> None:
         pairs.append(([found[n] for n in names[:-1]], logits))
     part = algorithm.distillation
     with torch.no_grad():
-        share = part.ensemble.exp() / part.ensemble.exp().sum()
+        share = part.shares.exp() / part.shares.exp().sum()
         whole = [
             torch.cat(
                 [
@@ -196,7 +199,7 @@ def test_three_levels_meet_in_the_distillation(loss: str) -> None:
             for maps, logits in pairs
         ]
         assert whole[0].shape == (18, 3)
-        expected = DISTILLATIONS[loss](*whole, 2.0)
+        expected = 4 * DISTILLATIONS[loss](*whole, 2.0)
         torch.testing.assert_close(part(*pairs), expected)
 
 
@@ -227,9 +230,9 @@ def test_an_embedding_head_has_the_size_of_the_authors() -> None:
     assert [round(n / 1e6, 3) for n in own] == [0.417, 0.434]  # printed in the reference
     assert heads[0](torch.zeros(2, 128, 16, 16)).shape == (2, 10)
     assert heads[1](torch.zeros(2, 256, 8, 8)).shape == (2, 10)
-    frozen = build(distillation={'freeze_heads': True, 'learn_ensemble': False})
+    frozen = build(distillation={'freeze_heads': True, 'shares': 'equal'})
     assert not any(p.requires_grad for p in frozen.distillation.parameters())
-    assert torch.equal(frozen.distillation.ensemble.softmax(0), torch.full((3,), 1 / 3))
+    assert torch.equal(frozen.distillation.shares.softmax(0), torch.full((3,), 1 / 3))
 
 
 # -- two networks in one ---------------------------------------------------------------------------

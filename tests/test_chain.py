@@ -15,6 +15,7 @@ from ppnas_mm.genotype import SPACE_RULES, Genotype, GenotypeError
 from ppnas_mm.ops import ConvStyle, OpSpec, build_op, round_channels
 from ppnas_mm.registry import MODELS
 from ppnas_mm.spaces import ChainSuperNet, Fixed
+from ppnas_mm.spaces.chain import CHAIN_OPS
 
 CHOICES = [(3, 4), (3, 6), (5, 4), (5, 6), (7, 4), (7, 6)]
 """Kernel and expansion of the reference's choices 0 to 5."""
@@ -179,7 +180,10 @@ def plain_network(
                 x = block(state, key, x, stride)
             else:
                 mixed = weights[f'{cell}/node{j + 1}/op']
-                x = sum(w * block(state, f'{key}.{op}', x, stride) for op, w in mixed.items())
+                x = sum(
+                    w * (x if op == 'identity' else block(state, f'{key}.{op}', x, stride))
+                    for op, w in mixed.items()
+                )
         if cell == 'stage5' and 'layer4.1.conv.weight' in state:
             x = unit(state, 'layer4.1', x)
         if cell != 'stage3':
@@ -213,7 +217,7 @@ def test_mixtures_are_the_plain_formula() -> None:
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize('name', sorted(SPACE_RULES['chain'].ops))
+@pytest.mark.parametrize('name', sorted(SPACE_RULES['chain'].ops - {'identity'}))
 @pytest.mark.parametrize(('out_channels', 'stride'), [(16, 1), (24, 1), (16, 2)])
 def test_operations_are_the_plain_formula(name: str, out_channels: int, stride: int) -> None:
     style = ConvStyle(act_cfg=dict(type='SiLU'))
@@ -287,17 +291,59 @@ def test_only_candidates_kept_are_computed() -> None:
     assert whole - single == 5 * 5 * layers  # five convolutions each of the five others
 
 
-def test_the_searched_depth_is_the_papers_most() -> None:
+def test_the_depth_of_a_stage_is_a_choice() -> None:
     with torch.device('meta'):
         net = ChainSuperNet()
-    assert len(net.choices) == 20
-    assert all(len(choice.candidates) == 6 for choice in net.choices.values())
     names = [f'mbconv_{k}x{k}_e{e}_se' for k, e in CHOICES]
-    assert list(net.choices['stage3/node4/op'].candidates) == names
-    genotype = Genotype.load('cdarts_b_4')
-    assert net.to_genotype(net.to_path(genotype)) == genotype
+    blocks = {cell: len(nodes) for cell, nodes in net.layout.items()}
+    assert list(blocks.values()) == [4, 4, 5, 4, 4]
+    for name, choice in net.choices.items():
+        first = name.endswith('/node1/op')
+        assert list(choice.candidates) == names + ([] if first else ['identity'])
+
+
+@pytest.mark.parametrize('name', ARCHS)
+def test_published_chains_are_paths_of_the_space(name: str) -> None:
+    with torch.device('meta'):
+        net = ChainSuperNet()
+    path = net.to_path(Genotype.load(name))
+    for stage, (digits, most) in enumerate(zip(ARCHS[name], (4, 4, 5, 4, 4), strict=True), 1):
+        kept = [path[f'stage{stage}/node{n}/op'] for n in range(1, most + 1)]
+        assert kept == [(int(d),) for d in digits] + [(6,)] * (most - len(digits))
+    assert net.to_genotype(path) == Genotype.load(name)
+
+
+def test_identities_between_blocks_stay_and_those_at_the_end_go() -> None:
+    net = scramble(build_super_net('chain', 0, **{**SPACES['chain'], 'depths': (4, 2, 1, 1, 3)}))
+    ops = {
+        'stage1': (0, 6, 3, 6),
+        'stage2': (5, 6),
+        'stage3': (2,),
+        'stage4': (1,),
+        'stage5': (4, 6, 6),
+    }
+    path = {f'{s}/node{n}/op': (i,) for s, kept in ops.items() for n, i in enumerate(kept, 1)}
+    genotype = net.to_genotype(path, {'note': 'x'})
+    assert [len(cell.nodes) for cell in genotype.cells] == [3, 1, 1, 1, 1]
+    assert [edges[0].op for edges in genotype.cells[0].nodes][1] == 'identity'
+    assert genotype.provenance == {'note': 'x'} and net.to_path(genotype) == path
+    config, weights = net.export(genotype)
+    derived: Any = MODELS.build(config)
+    derived.load_state_dict(weights)
+    net.mixture = Fixed(path)
+    x = images(2, 3, 16, 16)
+    for ours, theirs in zip(derived.eval()(x), net.eval()(x), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_what_the_space_lacks_is_refused() -> None:
+    with torch.device('meta'):
+        shallow = ChainSuperNet(depths=(4, 4, 4, 4, 4))
+        fixed = ChainSuperNet(ops=CHAIN_OPS[:-1])
     with pytest.raises(GenotypeError, match='stage3/node5'):
-        net.to_path(Genotype.load('cdarts_b'))
+        shallow.to_path(Genotype.load('cdarts_b'))
+    with pytest.raises(GenotypeError, match="stage1/node2/op: 'identity' is not among"):
+        fixed.to_path(Genotype.load('cdarts_a'))
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ def test_depths_are_balanced_as_long_as_there_areidentities() -> None:
     run_epochs(algorithm, search_optimizers(algorithm), [1])
     assert algorithm.shrinking is not None
     with pytest.raises(ValueError, match="scoring_sampler='depth_balanced'"):
-        build('SENAS', 'chain', scoring_sampler='depth_balanced')
+        build('SENAS', CHAIN, scoring_sampler='depth_balanced')
 
 
 # -- expansion -------------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ def test_draws_depend_on_seed_and_count_only(space: str) -> None:
 
 
 def test_fair_steps_train_every_operation_once() -> None:
-    for space, most in (('chain', 6), ('mobile', 10)):
+    for space, most in (('chain', 7), ('mobile', 10)):
         algorithm = build(net=SPACES[space], sampler='fair')
         for _ in range(3):
             paths = algorithm.training_paths()

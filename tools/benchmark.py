@@ -172,6 +172,23 @@ def step_check(args: argparse.Namespace) -> Any:
     return check_steps(PAGE.parents[1] / 'configs/search', args.rounds or 5)
 
 
+def gradient_norms(args: argparse.Namespace) -> None:
+    """Print how strongly each term of CDARTS' joint loss pulls at alpha, for every CONFIG."""
+    from mmengine.logging import MMLogger
+
+    from ppnas_mm.benchmarks.gradient_norms import gradient_norms, norms_report
+    from ppnas_mm.compat import guard_torchvision
+    from ppnas_mm.config import load_config
+
+    guard_torchvision()
+    MMLogger.get_current_instance().setLevel('ERROR')
+    found = {
+        Path(config).stem: gradient_norms(load_config(config), args.batch_size, args.seed)
+        for config in args.configs
+    }
+    print(norms_report(found))
+
+
 def results(args: argparse.Namespace) -> int:
     """Write the page's blocks anew, or say which differ."""
     from ppnas_mm.benchmarks import page
@@ -279,6 +296,11 @@ def _add_searches(commands: Any) -> None:
     one.add_argument('--algorithm', nargs='+', default=['cdarts'])
     one.add_argument('--batch-size', type=int, default=16)
     one.add_argument('--size', type=int, nargs=1, default=[32])
+    text = "gradient of alpha from each term of CDARTS' joint loss, at the start of every CONFIG"
+    one = _add(commands, 'gradient-norms', gradient_norms, text, 'threads')
+    one.add_argument('configs', nargs='+', metavar='CONFIG', help='configs of CDARTS searches')
+    one.add_argument('--batch-size', type=int, default=8)
+    one.add_argument('--seed', type=int, default=0)
     text = 'where the time of an epoch of CONFIG goes'
     one = _add(commands, 'epoch', epoch, text, 'threads', 'out')
     cli.add_run_arguments(one)

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from itertools import islice
+from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ def judge(args: argparse.Namespace, table: Any) -> None:
     from ppnas_mm.algorithms import SearchAlgorithm
     from ppnas_mm.config import ConfigError
     from ppnas_mm.engine.seed import mix_seed, seed_everything, set_epoch
-    from ppnas_mm.nasbench201 import arch_string, draw_cells, kendall_tau, score_with_super_net
+    from ppnas_mm.nasbench201 import arch_string, draw_cells, kendall_tau
     from ppnas_mm.weights import load_weights
 
     runner = Runner.from_cfg(config)
@@ -52,28 +52,51 @@ def judge(args: argparse.Namespace, table: Any) -> None:
     set_epoch(loader, runner.seed, 0, 0)
     seed_everything(mix_seed(runner.seed, 0, 0))
     batches = list(islice(iter(loader), args.batches))  # the same for all cells
-    found, truth = [], []
+    found: dict[str, list[float]] = {name: [] for name in args.network}
+    metrics, truth = {}, []
     for i, cell in enumerate(cells, 1):
-        metrics = score_with_super_net(
-            algorithm, cell, batches, loop.dataloader, loop.evaluator, args.network
-        )
-        metric, score = next(iter(metrics.items()))
-        found.append(score)
+        for name in args.network:
+            metrics[name], score = score_of(algorithm, cell, batches, loop, name)
+            found[name].append(score)
         truth.append(table.accuracy(cell, dataset))
-        print(f'[{i}/{len(cells)}] {arch_string(cell)} {score:.2f} trained {truth[-1]:.2f}')
-    best = cells[max(range(len(cells)), key=found.__getitem__)]
-    print(
-        f"Kendall's tau of {metric} with {checkpoint} ({args.network} network) to {dataset} of "
-        f'{table.name}: '
-        f'{kendall_tau(found, truth):.3f} ({len(cells)} cells, seed {args.seed}, batch norms '
-        f'recalibrated on {len(batches)} batches)\nbest by the super-net: {arch_string(best)}, '
-        f'rank {table.rank(best, dataset):,} of {len(table):,}'
-    )
+        words = ' '.join(f'{scores[-1]:.2f}' for scores in found.values())
+        print(f'[{i}/{len(cells)}] {arch_string(cell)} {words} trained {truth[-1]:.2f}')
+    for name, scores in found.items():
+        best = cells[max(range(len(cells)), key=scores.__getitem__)]
+        print(
+            f"Kendall's tau of {metrics[name]} with {checkpoint} ({name} network) to {dataset} of "
+            f'{table.name}: '
+            f'{kendall_tau(scores, truth):.3f} ({len(cells)} cells, seed {args.seed}, batch norms '
+            f'recalibrated on {len(batches)} batches)\nbest by the super-net: {arch_string(best)}, '
+            f'rank {table.rank(best, dataset):,} of {len(table):,}'
+        )
+    for one, two in combinations(found, 2):
+        tau = kendall_tau(found[one], found[two])
+        print(f"Kendall's tau between {one} and {two}: {tau:.3f}")
+
+
+def score_of(
+    algorithm: Any, cell: Any, batches: list, loop: Any, network: str
+) -> tuple[str, float]:
+    """Return what a cell is scored by, and its score."""
+    from ppnas_mm.nasbench201 import score_by_alpha, score_with_super_net
+
+    if network == 'alpha':
+        return 'log-probability', score_by_alpha(algorithm, cell)
+    given = (algorithm, cell, batches, loop.dataloader, loop.evaluator, network)
+    return next(iter(score_with_super_net(*given).items()))
 
 
 def follow(args: argparse.Namespace, table: Any) -> None:
     """Print how a search ranked the operations, in about ten of its epochs."""
-    from ppnas_mm.nasbench201 import RANKED, TableError, rank_correlations
+    import numpy as np
+
+    from ppnas_mm.nasbench201 import (
+        RANKED,
+        TableError,
+        accuracies_by_epoch,
+        rank_correlations,
+    )
     from ppnas_mm.report import table as format_table
 
     try:
@@ -85,15 +108,22 @@ def follow(args: argparse.Namespace, table: Any) -> None:
         raise TableError(f'{args.record}: no record of a search: {error!r:.200}') from None
     dataset = table.dataset(args.dataset or 'cifar10-test')
     found = rank_correlations(record, table, dataset)
-    rows = [found[i] for i in sorted({max(0, epochs * n // 10 - 1) for n in range(1, 11)})]
+    accuracies = accuracies_by_epoch(record, table, dataset)
+    picked = sorted({max(0, epochs * n // 10 - 1) for n in range(1, 11)})
+    rows = [found[i] for i in picked]
     columns = [key for key in RANKED if any(key in row for row in found)]
     cells = [
-        [str(row['epoch']), *(f'{row[key]:.2f}' if key in row else '-' for key in columns)]
-        for row in rows
+        [
+            str(row['epoch']),
+            *(f'{row[key]:.2f}' if key in row else '-' for key in columns),
+            '-' if np.isnan(accuracies[i]) else f'{accuracies[i]:.2f}',
+        ]
+        for i, row in zip(picked, rows, strict=True)
     ]
     names = {'architecture': 'beta', 'accuracy_share': 'S', 'importance': 'I', 'live': 'Live'}
     print(f"Kendall's tau of the operations left on an edge to {dataset} of {table.name}")
-    print(format_table(['epoch', *(names[key] for key in columns)], cells))
+    print('accuracy: of the cell of the strongest operations, there')
+    print(format_table(['epoch', *(names[key] for key in columns), 'accuracy'], cells))
 
 
 def main() -> None:
@@ -119,9 +149,11 @@ def main() -> None:
     parser.add_argument('--record', metavar='FILE', help='search.json of a search')
     parser.add_argument(
         '--network',
-        choices=['search', 'inherited'],
-        default='search',
-        help='which network of the search scores; inherited: for CDARTS the evaluation network',
+        nargs='+',
+        choices=['search', 'inherited', 'alpha'],
+        default=['search'],
+        help='what scores: a network of the search (inherited: for CDARTS the evaluation network), '
+        'or alpha; of several also their correlation',
     )
     parser.add_argument('--cells', type=int, default=100, help='number of random cells')
     parser.add_argument('--seed', type=int, default=0, help='random seed of cells and batches')

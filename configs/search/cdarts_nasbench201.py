@@ -1,5 +1,5 @@
 # CDARTS in the NAS-Bench-201 space on CIFAR-10 with the values of the authors' script. Their L1
-# holds down `none`, the first operation, where they mean the skip; here it is the skip.
+# holds down `none`, the first operation of the list, as a mean over the edges.
 _base_ = ['../_base_/runtime.py', '../_base_/datasets/cifar10.py']
 model = dict(
     type='ppnas_mm.CDARTS',
@@ -18,7 +18,8 @@ model = dict(
     distillation=dict(loss='smooth_l1'),
     l1_weight=5.0,
     l1_epochs=33,
-    l1_ops=('skip_connect', ))
+    l1_ops=('none', ),
+    l1_reduction='mean')
 # the authors' statistics
 data_preprocessor = dict(std=[62.985, 62.0925, 66.705])
 train_dataloader = dict(batch_size=64)

@@ -26,4 +26,5 @@ model = dict(
 custom_hooks = [
     dict(type='ppnas_mm.EpochSeedHook'),
     dict(type='ppnas_mm.DataCheckHook'),
+    dict(type='EMAHook', momentum=2e-4, update_buffers=True),
 ]

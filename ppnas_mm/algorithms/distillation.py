@@ -74,16 +74,23 @@ def channels_of(net: nn.Module, names: Sequence[str]) -> list[int]:
     return [found[name].shape[1] for name in names]
 
 
-def _rows(logits: Tensor) -> Tensor:
-    """Bring logits ``(N, C)`` or ``(N, C, H, W)`` to one row a sample or pixel."""
-    return logits.flatten(2).transpose(1, 2).flatten(0, 1) if logits.dim() > 2 else logits
+def _rows(level: Tensor, like: Tensor) -> Tensor:
+    """Bring a level's logits to one row a sample, or a pixel where the network has a map of them.
+
+    Args:
+        level: Logits ``(N, C)`` or ``(N, C, H, W)``.
+        like: The network's logits; embeddings of an image count for each of its pixels.
+    """
+    if level.dim() == 2 and like.dim() > 2:
+        level = level[..., None, None].expand(-1, -1, *like.shape[2:])
+    return level.flatten(2).transpose(1, 2).flatten(0, 1) if level.dim() > 2 else level
 
 
 def kl_divergence(search: Tensor, evaluation: Tensor, temperature: float) -> Tensor:
-    """Eq. 9 and 10: T^2 / N sum p log(p / q), p from the evaluation network's logits ``(N, C)``."""
+    """Eq. 9 and 10 without T^2: 1 / N sum p log(p / q), p from the evaluation's ``(N, C)``."""
     q = functional.log_softmax(search / temperature, dim=1)
     p = functional.log_softmax(evaluation / temperature, dim=1)
-    return functional.kl_div(q, p, reduction='batchmean', log_target=True) * temperature**2
+    return functional.kl_div(q, p, reduction='batchmean', log_target=True)
 
 
 def _kl_mean(search: Tensor, evaluation: Tensor, temperature: float) -> Tensor:
@@ -92,18 +99,18 @@ def _kl_mean(search: Tensor, evaluation: Tensor, temperature: float) -> Tensor:
 
 
 def _smooth_l1(search: Tensor, evaluation: Tensor, temperature: float) -> Tensor:
-    """The authors' CIFAR scripts: T^2 times SmoothL1 between the logits."""
-    return functional.smooth_l1_loss(search, evaluation) * temperature**2
+    """The authors' CIFAR scripts: SmoothL1 between the logits, without temperature."""
+    return functional.smooth_l1_loss(search, evaluation)
 
 
 def _mse(search: Tensor, evaluation: Tensor, temperature: float) -> Tensor:
-    """T^2 times the squared difference between the logits."""
-    return functional.mse_loss(search, evaluation) * temperature**2
+    """The squared difference between the logits."""
+    return functional.mse_loss(search, evaluation)
 
 
 def _cosine(search: Tensor, evaluation: Tensor, temperature: float) -> Tensor:
-    """T^2 times the negative cosine between the logits."""
-    return -functional.cosine_similarity(search, evaluation, dim=1).mean() * temperature**2
+    """The negative cosine between the logits."""
+    return -functional.cosine_similarity(search, evaluation, dim=1).mean()
 
 
 DISTILLATIONS: Mapping[str, Callable[[Tensor, Tensor, float], Tensor]] = {
@@ -115,12 +122,14 @@ DISTILLATIONS: Mapping[str, Callable[[Tensor, Tensor, float], Tensor]] = {
 }
 """Losses between the logits of the two networks, from (search, evaluation, temperature)."""
 
+ENSEMBLES = ('sum', 'mean-of-losses')
+SHARES = ('learned', 'equal', None)
+
 
 class IntrospectiveDistillation(nn.Module):
-    """Three-level ensemble of both networks' features and the loss between them.
+    """Ensemble of both networks' levels and the loss between them (Fig. 2, eq. 9 and 10).
 
-    Each level's logits are scaled by its softmax weight; the loss is the mean over the levels,
-    which for classification is that of their concatenation along the batch (authors' code).
+    The levels are the embedded features after each reduction and, last, the logits.
 
     Args:
         channels: Channels of the embedded features, one level each.
@@ -128,12 +137,20 @@ class IntrospectiveDistillation(nn.Module):
         pools: Side of the pool of each level's :class:`EmbeddingHead`.
         loss: A key of :data:`DISTILLATIONS`.
         temperature: Temperature T (2).
-        learn_ensemble: Whether the weights of the levels learn (else they are equal).
+        factor: What the loss is multiplied with; ``None``: T^2 (eq. 9, and the authors' code with
+            every loss).
+        ensemble: ``'sum'``: the levels' logits are added up and one loss is taken (Fig. 2);
+            ``'mean-of-losses'``: the mean of a loss for each level, which for classification is the
+            loss of their concatenation along the batch (authors' scripts).
+        shares: A scale of each level: a softmax of numbers that are ``'learned'`` (scripts), or
+            ``'equal'`` ones; ``None``: none (paper).
+        levels: Indices of the levels that take part, the logits last; ``None``: all.
         freeze_heads: Whether the heads are frozen random projections (the CIFAR scripts).
         detach_teacher: Whether the evaluation network gets no gradient from this loss.
 
     Raises:
-        ValueError: If the loss is unknown or the numbers of channels and pools differ.
+        ValueError: If an option is not one of those named, or there are not as many pools as
+            channels.
     """
 
     def __init__(
@@ -143,39 +160,67 @@ class IntrospectiveDistillation(nn.Module):
         pools: Sequence[int],
         loss: str = 'kl',
         temperature: float = 2.0,
-        learn_ensemble: bool = True,
+        factor: float | None = None,
+        ensemble: str = 'mean-of-losses',
+        shares: str | None = 'learned',
+        levels: Sequence[int] | None = None,
         freeze_heads: bool = False,
         detach_teacher: bool = False,
     ) -> None:
         super().__init__()
-        if loss not in DISTILLATIONS:
-            raise ValueError(f'loss={loss!r}: expected one of {list(DISTILLATIONS)}')
+        for name, value, known in (
+            ('loss', loss, list(DISTILLATIONS)),
+            ('ensemble', ensemble, ENSEMBLES),
+            ('shares', shares, SHARES),
+        ):
+            if value not in known:
+                raise ValueError(f'{name}={value!r}: expected one of {known}')
+        if not temperature > 0:
+            raise ValueError(f'temperature={temperature}: expected a positive number')
         if len(pools) != len(channels):
             raise ValueError(f'pools={pools}: the network has {len(channels)} reductions to embed')
-        self.heads = nn.ModuleList(
-            EmbeddingHead(c, classes, p) for c, p in zip(channels, pools, strict=True)
-        )
+        every = range(len(channels) + 1)
+        self.chosen = sorted(every if levels is None else set(levels))
+        if not self.chosen or not set(self.chosen) <= set(every):
+            raise ValueError(
+                f'levels={levels}: expected some of {list(every)}, the last the logits'
+            )
+        sizes = [(channels[i], pools[i]) for i in self.chosen if i < len(channels)]
+        self.heads = nn.ModuleList(EmbeddingHead(c, classes, pool) for c, pool in sizes)
         self.heads.requires_grad_(not freeze_heads)
-        start = 0.333 * torch.rand(len(channels) + 1)
-        self.ensemble = nn.Parameter(start if learn_ensemble else torch.zeros_like(start))
-        self.ensemble.requires_grad_(learn_ensemble)
-        self.loss = DISTILLATIONS[loss]
+        start = 0.333 * torch.rand(len(self.chosen))
+        self.shares: nn.Parameter | None = None
+        if shares is not None:
+            start = start if shares == 'learned' else torch.zeros_like(start)
+            self.shares = nn.Parameter(start, requires_grad=shares == 'learned')
+        self.loss, self.ensemble = DISTILLATIONS[loss], ensemble
         self.temperature = temperature
+        self.factor = temperature**2 if factor is None else factor
         self.detach_teacher = detach_teacher
 
     def levels(self, features: Sequence[Tensor], logits: Tensor) -> list[Tensor]:
-        """Return the weighted logits of each level, one row a sample (or pixel)."""
-        embedded = [head(x) for head, x in zip(self.heads, features, strict=True)]
+        """Return the scaled logits of each level, one row a sample (or pixel)."""
+        everything = [*features, logits]
+        given = [everything[i] for i in self.chosen]
+        found = [head(x) for head, x in zip(self.heads, given, strict=False)]
+        found += given[len(found) :]
+        if self.ensemble == 'sum':
+            found = [_rows(level, like=logits) for level in found]
+        else:
+            found = [_rows(level, like=level) for level in found]
+        if self.shares is None:
+            return found
         # one number each, not a scalar: a scalar would leave half precision as it is
-        weights = self.ensemble.softmax(0).split(1)
-        levels = zip(weights, [*embedded, logits], strict=True)
-        return [weight * _rows(level) for weight, level in levels]
+        weights = self.shares.softmax(0).split(1)
+        return [weight * level for weight, level in zip(weights, found, strict=True)]
 
     def forward(self, search: Any, evaluation: Any) -> Tensor:
         """Return the loss between the two networks, each given as (features, logits)."""
-        pairs = zip(self.levels(*search), self.levels(*evaluation), strict=True)
+        mine, theirs = self.levels(*search), self.levels(*evaluation)
+        if self.ensemble == 'sum':
+            mine, theirs = [torch.stack(mine).sum(0)], [torch.stack(theirs).sum(0)]
         losses = [
             self.loss(s, e.detach() if self.detach_teacher else e, self.temperature)
-            for s, e in pairs
+            for s, e in zip(mine, theirs, strict=True)
         ]
-        return torch.stack(losses).mean()
+        return self.factor * torch.stack(losses).mean()

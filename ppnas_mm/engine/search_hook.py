@@ -194,15 +194,11 @@ class SearchHook(Hook):
             if any('super_net' in entry for entry in self.record['epochs']):
                 draw_stages(self.record, self.folder / 'stages.svg')
                 draw_growth(self.record, self.folder / 'growth.svg')
-        for remark in self.algorithm.remarks():
+        genotype = self._found(runner, epoch)
+        net = self.algorithm.super_net
+        remarks = [*self.algorithm.remarks(), *net.remarks(net.to_path(genotype))]
+        for remark in remarks:
             runner.logger.warning(remark)
-        try:
-            genotype = self._genotype(runner, epoch, strict=True)
-        except DegenerateArchitectureError as error:
-            if is_main_process():
-                self.record['result'] = {'failed': str(error)}
-                self._write_record()
-            raise
         model = derive_model(self.algorithm, genotype)
         as_inherited = {}
         if self.recalibrate_batches and runner.val_loop is not None:
@@ -214,7 +210,9 @@ class SearchHook(Hook):
         if self.algorithm.shared_statistics:
             recalibrate(self.algorithm, loader, self.recalibrate_batches)
         result: dict[str, Any] = dict(
-            genotype=genotype.hash, bn_recalibrated_on_batches=self.recalibrate_batches
+            genotype=genotype.hash,
+            bn_recalibrated_on_batches=self.recalibrate_batches,
+            **(dict(remarks=remarks) if remarks else {}),
         )
         if runner.val_loop is not None:
             result['super_net'] = self._result(runner, self.algorithm)
@@ -228,6 +226,16 @@ class SearchHook(Hook):
         draw_genotype(genotype, self.folder / 'genotype.svg')
         genotype.save(self.folder / 'genotype.json')
         self._write_record()
+
+    def _found(self, runner: Any, epoch: int) -> Genotype:
+        """Return what was found; a search that found nothing whole says so in its record."""
+        try:
+            return self._genotype(runner, epoch, strict=True)
+        except DegenerateArchitectureError as error:
+            if is_main_process():
+                self.record['result'] = {'failed': str(error)}
+                self._write_record()
+            raise
 
     def _result(self, runner: Any, network: nn.Module) -> dict[str, Any]:
         """Return metrics on the validation data, and the number of parameters."""

@@ -320,12 +320,10 @@ class SuperNet(Expandable):
     def random_genotype(
         self, rng: np.random.Generator, constrained: bool = True, free: bool = False
     ) -> Genotype:
-        """Draw an architecture; PP-NAS, Section IV-B: full and constrained random search.
+        """Draw an architecture (PP-NAS, Section IV-B).
 
-        Args:
-            rng: Source of randomness.
-            constrained: Whether to resample until every input group is used.
-            free: Whether operations are drawn uniformly where a space has its own way.
+        ``constrained`` resamples until every input group is used; ``free`` draws operations
+        uniformly where a space has its own way.
 
         Raises:
             DegenerateArchitectureError: If 10,000 draws were degenerate (what was pruned may leave
@@ -333,10 +331,10 @@ class SuperNet(Expandable):
         """
         for _ in range(10_000):
             path = SuperNet.random_path(self, rng) if free else self.random_path(rng)
-            if not constrained or not self.degeneracies(path):
+            if not constrained or not (self.degeneracies(path) or self.remarks(path)):
                 return self.to_genotype(path)
         self.check(path)
-        raise AssertionError('unreachable: the last path was degenerate')
+        return self.to_genotype(path)
 
     def degeneracies(self, path: Path) -> list[str]:
         """List, in words, nodes with too few inputs and input groups that nothing reads.
@@ -361,6 +359,10 @@ class SuperNet(Expandable):
                 f'{cell} input {i} is dropped' for i in range(self.cell_inputs) if i not in used
             ]
         return found
+
+    def remarks(self, path: Path) -> list[str]:
+        """Say what is odd about an architecture that the space allows; random draws avoid it."""
+        return []
 
     def check(self, path: Path) -> None:
         """Raise ``DegenerateArchitectureError`` that lists what is empty or dropped."""

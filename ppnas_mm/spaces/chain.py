@@ -2,27 +2,28 @@
 
 CDARTS, Section 4.6, found CDARTS-a and -b in the chain space (that of Cream, NeurIPS 2020).  The
 code of that search is not published; here the space is searched by the same algorithms as every
-other one.  Each block chooses among six operations and reads the block before; how many blocks a
-stage has is not searched, because no candidate skips a block.
+other one.  Each block chooses among six operations and reads the block before; the identity in
+place of a block, but a stage's first, searches the depth.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
 
 from ..backbones.chain import MacroChain
 from ..backbones.recompute import run_block
-from ..genotype import SPACE_RULES
+from ..genotype import SPACE_RULES, Cell, Edge, Genotype
 from ..ops import OpSpec, build_op
 from ..registry import MODELS
 from .base import Mixed, SuperNet
-from .mixture import Choice, Relaxed, Weights, mixed_sum
+from .mixture import Choice, Path, Relaxed, Weights, mixed_sum
 
-CHAIN_OPS = tuple(f'mbconv_{k}x{k}_e{e}_se' for k in (3, 5, 7) for e in (4, 6))
-"""The reference's order of the candidates."""
+CHAIN_OPS = (*(f'mbconv_{k}x{k}_e{e}_se' for k in (3, 5, 7) for e in (4, 6)), 'identity')
+"""The reference's order of the blocks; the identity is no block."""
 
 
 class MixedChain(Mixed):
@@ -45,6 +46,11 @@ class MixedChain(Mixed):
             nn.ModuleDict({op: build_op(op, spec) for op in ops})
             for ops, spec in zip(self.candidates, specs, strict=True)
         )
+
+    def derived_keys(self, key: str, cell: Cell) -> list[str]:
+        """Drop what stands behind the last block of a shorter stage."""
+        node = int(key.split('.')[1])
+        return super().derived_keys(key, cell) if node < len(cell.nodes) else []
 
     def forward(self, x: Tensor, weights: Sequence[Weights]) -> Tensor:
         """Map ``(N, C_in, H, W)`` to ``(N, C, H / stride, W / stride)``.
@@ -115,9 +121,13 @@ class SearchedChain(SuperNet, MacroChain):
 class ChainSuperNet(SearchedChain):
     """The super-net of the chain space.
 
+    A genotype may have fewer blocks in a stage: identities at the end of a stage are left out of
+    it, and stand in for what it lacks in a path.
+
     Args:
         ops: Candidate operations.
-        depths: Blocks of each of the five stages; every block keeps exactly one candidate.
+        depths: Blocks of each of the five stages, at most where the identity is a candidate; by
+            default four, and five where the released CDARTS-b has them.
         **kwargs: See :class:`MacroChain`; also the arguments of the derived network.
 
     Raises:
@@ -130,7 +140,29 @@ class ChainSuperNet(SearchedChain):
     def __init__(
         self,
         ops: Sequence[str] = CHAIN_OPS,
-        depths: Sequence[int] = (4, 4, 4, 4, 4),
+        depths: Sequence[int] = (4, 4, 5, 4, 4),
         **kwargs: Any,
     ) -> None:
         super().__init__(ops, depths, **kwargs)
+
+    def to_genotype(self, path: Path, provenance: Mapping[str, Any] | None = None) -> Genotype:
+        """Translate a path to a genotype, without identities at the end of a stage."""
+        genotype = super().to_genotype(path, provenance)
+        cells = []
+        for cell in genotype.cells:
+            blocks = [n for n, edges in enumerate(cell.nodes, 1) if edges[0].op != 'identity']
+            cells.append(replace(cell, nodes=cell.nodes[: blocks[-1]]))
+        return replace(genotype, cells=tuple(cells))
+
+    def to_path(self, genotype: Genotype) -> Path:
+        """Translate a genotype to a path, with identities behind the last block of a stage.
+
+        Raises:
+            GenotypeError: If it has other stages, more blocks or other operations.
+        """
+        cells = []
+        for cell in genotype.cells:
+            lacking = range(len(cell.nodes), len(self.layout.get(cell.name, ())))
+            identities = tuple((Edge('identity', (node,)),) for node in lacking)
+            cells.append(replace(cell, nodes=cell.nodes + identities))
+        return super().to_path(replace(genotype, cells=tuple(cells)))

@@ -59,12 +59,14 @@ class NASBench201SuperNet(SuperNet, MacroNB201):
         """Map images to the maps of ``out_indices``, mixed as :attr:`mixture` says."""
         return MacroNB201.forward(self, x, edge_weights(self))
 
-    def degeneracies(self, path: Path) -> list[str]:
-        """Say so where ``none`` cuts every way from the cell's input to its output."""
+    def remarks(self, path: Path) -> list[str]:
+        """Say so where ``none`` cuts every way from the cell's input to its output.
+
+        The benchmark has such cells, so they are results like any other.
+        """
         reached = {0}
         for name, choice in self.choices.items():  # in the order of the nodes
             if choice.source in reached and choice.candidates[path[name][0]] != 'none':
                 reached.add(choice.node)
         cut = self.cell_inputs + NODES - 1 not in reached
-        ways = ["'none' cuts every way from the input of the cell to its output"] if cut else []
-        return super().degeneracies(path) + ways
+        return ["'none' cuts every way from the input of the cell to its output"] if cut else []

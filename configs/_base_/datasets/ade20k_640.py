@@ -1,4 +1,5 @@
 # ADE20K (150 classes) in crops of 640; the shorter side is 320 to 960, the longer one at most 960.
+# Tests: the shorter side is 640, but the longer one at most 640, so it is the longer one that counts.
 train_dataloader = dict(
     batch_size=4,
     num_workers=4,
@@ -31,7 +32,7 @@ val_dataloader = dict(
         test_mode=True,
         pipeline=[
             dict(type='LoadImageFromFile'),
-            dict(type='Resize', scale=(2560, 640), keep_ratio=True),
+            dict(type='Resize', scale=(640, 640), keep_ratio=True),
             dict(type='LoadAnnotations', reduce_zero_label=True),  # masks keep their size
             dict(type='PackSegInputs'),
         ]))

@@ -1,0 +1,3 @@
+# Ablation (CDARTS, Table 7): the evaluation network does not learn in the joint step.
+_base_ = './cdarts_digits.py'
+model = dict(joint_optimizer=None)

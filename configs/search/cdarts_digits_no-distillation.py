@@ -1,0 +1,3 @@
+# Ablation (CDARTS, Table 7): without distillation, alpha follows the cross-entropy alone.
+_base_ = './cdarts_digits.py'
+model = dict(distill_weight=0.0)

@@ -1,0 +1,3 @@
+# Ablation (CDARTS, Table 7): without the features after the second reduction.
+_base_ = './cdarts_imagenet.py'
+model = dict(distillation=dict(levels=(0, 2)))

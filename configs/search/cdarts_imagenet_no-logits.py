@@ -1,0 +1,3 @@
+# Ablation (CDARTS, Table 7): without the logits as a level.
+_base_ = './cdarts_imagenet.py'
+model = dict(distillation=dict(levels=(0, 1)))

@@ -1,0 +1,91 @@
+"""The strongest architecture within a limit on its cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+
+from ..selection import ConstraintError
+from ..spaces.base import SuperNet
+from ..spaces.mixture import Path
+from .discretise import strongest
+from .limits import Limits
+
+BINS = 4096
+
+
+class _Row(NamedTuple):
+    """A choice: its name, and index, cost and log-probability of each candidate."""
+
+    name: str
+    candidates: Sequence[tuple[int, float, float]]
+
+
+def check_one_limit(net: SuperNet, limits: Limits) -> None:
+    """Refuse what :func:`strongest_within` cannot decide.
+
+    Raises:
+        ValueError: If connections are chosen, or there is not exactly one limit.
+        ConstraintError: If no architecture keeps it.
+    """
+    if any(choice.gates for choice in net.choices.values()):
+        raise ValueError(
+            f'limits: in the space {net.space!r} connections are chosen, too; limits are for '
+            'spaces of operations alone'
+        )
+    if len(limits.bounds) != 1:
+        raise ValueError(f'limits={limits.bounds}: expected exactly one of flops, params, latency')
+    limits.check({name: net.keepable(name) for name in net.choices})
+
+
+@torch.no_grad()
+def strongest_within(net: SuperNet, limits: Limits) -> Path:
+    """Return the path of the largest product of softmax weights that keeps the limit.
+
+    Costs add up over the choices, so this is a knapsack with one candidate a choice: of partial
+    paths whose costs fall into one of :data:`BINS` steps up to the limit only the strongest goes
+    on.  Costs are compared as they are; what the steps lose is an optimum by a hair.
+
+    Raises:
+        ConstraintError: If nothing within the limit was found.
+    """
+    path = strongest(net)
+    if limits.ok(path):
+        return path
+    (limit,) = limits.limits
+    table = limits.tables[limit.name]
+    low, high = (bound - table.fixed for bound in limit.range)
+    rows = []
+    for name in net.choices:
+        alive = list(net.alive_candidates(name))
+        shares = dict(zip(alive, net.arch[name][alive].log_softmax(0).tolist(), strict=True))
+        kept = [(i, table.entries[name][i], shares[i]) for i in net.keepable(name)]
+        rows.append(_Row(name, kept))
+    found = _knapsack(rows, low, high)
+    if found is None:
+        raise ConstraintError(f'limits={limits.bounds}: no architecture within them was found')
+    return {row.name: (i,) for row, i in zip(rows, found, strict=True)}
+
+
+def _knapsack(rows: Sequence[_Row], low: float, high: float) -> tuple[int, ...] | None:
+    """Return the candidates of the largest sum of log-probabilities at a cost of low to high."""
+    least = [min(cost for _, cost, _ in row.candidates) for row in rows]
+    most = [max(cost for _, cost, _ in row.candidates) for row in rows]
+    width = max(min(high, sum(most)), 1e-12) / BINS
+    partial: list[tuple[float, float, tuple[int, ...]]] = [(0.0, 0.0, ())]  # score, cost, path
+    for r, row in enumerate(rows):
+        rest_least, rest_most = sum(least[r + 1 :]), sum(most[r + 1 :])
+        bins: dict[int, tuple[float, float, tuple[int, ...]]] = {}
+        for score, cost, path in partial:
+            for i, own, share in row.candidates:
+                total = cost + own
+                if total + rest_least > high or total + rest_most < low:
+                    continue
+                place = math.floor(total / width)
+                if place not in bins or score + share > bins[place][0]:
+                    bins[place] = (score + share, total, (*path, i))
+        partial = list(bins.values())
+    return max(partial)[2] if partial else None

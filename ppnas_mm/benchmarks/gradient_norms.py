@@ -1,0 +1,67 @@
+"""How strongly each term of CDARTS' joint loss pulls at alpha when a search begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from mmengine.registry import DefaultScope
+from torch import nn
+
+from ..algorithms import CDARTS
+from ..config import ConfigError, replace_sync_bn
+from ..report import table
+from .cost_model import build_algorithm, input_size, make_batch
+
+
+def gradient_norms(
+    config: Any, batch_size: int = 8, seed: int = 0, size: int | None = None
+) -> dict[str, float]:
+    """Return the Euclidean norm of alpha's gradient from each term of eq. 8 and eq. 11.
+
+    The terms carry their weights (lambda, T^2, lambda').  Images are noise, labels go round.
+
+    Args:
+        config: Config of a CDARTS search, as of :func:`ppnas_mm.config.load_config`.
+        batch_size: Number of images.
+        seed: Of weights, alpha and images.
+        size: Side of the square images; ``None``: that of the last crop or resize.
+
+    Raises:
+        ConfigError: If the search is not CDARTS, or nothing says how large images are.
+    """
+    torch.manual_seed(seed)
+    replace_sync_bn(config.model)
+    with DefaultScope.overwrite_default_scope(config.get('default_scope')):
+        algorithm = build_algorithm(config)
+        if not isinstance(algorithm, CDARTS):
+            raise ConfigError(f'model.type: {type(algorithm).__name__}; expected CDARTS')
+        algorithm.init_weights()
+        batch = make_batch(algorithm.model, batch_size, size or input_size(config))
+    for i, sample in enumerate(batch['data_samples']):
+        if hasattr(sample, 'set_gt_label'):
+            sample.set_gt_label(i % config.model.classes)
+    algorithm.before_epoch(1)
+    data = algorithm.data_preprocessor(batch, True)
+    arch = list(algorithm.arch_parameters().values())
+    terms = ['loss_search', *(['loss_distillation'] if algorithm.distill_weight else [])]
+    # a forward for each: with_cp recomputes blocks for one backward pass only
+    found = {name: _norm(algorithm.joint_losses(data)[name], arch) for name in terms}
+    return found | {name: _norm(loss, arch) for name, loss in algorithm.arch_losses().items()}
+
+
+def _norm(loss: torch.Tensor, arch: list[nn.Parameter]) -> float:
+    found = torch.autograd.grad(loss, arch, allow_unused=True)
+    squares = sum(float(g.double().square().sum()) for g in found if g is not None)
+    return float(squares) ** 0.5
+
+
+def norms_report(found: Mapping[str, Mapping[str, float]]) -> str:
+    """Return the norms of several configs as a table; ``-``: without this term."""
+    terms = ('loss_search', 'loss_distillation', 'loss_l1')
+    rows = [
+        [name, *(f'{norms[t]:.2g}' if t in norms else '-' for t in terms)]
+        for name, norms in found.items()
+    ]
+    return table(['config', 'cross-entropy', 'distillation', 'L1'], rows)
