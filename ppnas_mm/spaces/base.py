@@ -326,8 +326,7 @@ class SuperNet(Expandable):
         uniformly where a space has its own way.
 
         Raises:
-            DegenerateArchitectureError: If 10,000 draws were degenerate (what was pruned may leave
-                no other).
+            DegenerateArchitectureError: If 10,000 draws were (what was pruned may leave no other).
         """
         for _ in range(10_000):
             path = SuperNet.random_path(self, rng) if free else self.random_path(rng)
