@@ -78,9 +78,11 @@ def to_fake_cuda(module: nn.Module) -> nn.Module:
     for part in module.modules():
         for members in (part._parameters, part._buffers):
             for key, value in members.items():
-                if value is not None:
-                    like = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype)
-                    members[key] = (
-                        type(value)(like.to('cuda')) if key in part._parameters else like.to('cuda')
-                    )
+                if value is None:
+                    continue
+                # without a gradient: torch's CPU build ends the process at one of a CUDA tensor
+                made = torch.empty_strided(
+                    value.shape, value.stride(), dtype=value.dtype, device='cuda'
+                )
+                members[key] = nn.Parameter(made, False) if key in part._parameters else made
     return module

@@ -116,7 +116,7 @@ def test_each_half_moves_its_own_parameters(order: int) -> None:
     optimizers = search_optimizers(algorithm)
     steps: list[str] = []
     for name in ('weights', 'arch'):
-        real = optimizers[name].step
+        real = optimizers[name].optimizer.step
 
         def spy(*args: Any, name: str = name, real: Any = real, **kwargs: Any) -> None:
             owned = {id(p) for g in optimizers[name].param_groups for p in g['params']}
@@ -125,7 +125,7 @@ def test_each_half_moves_its_own_parameters(order: int) -> None:
             steps.append(name)
             real(*args, **kwargs)
 
-        optimizers[name].step = spy
+        optimizers[name].optimizer.step = spy
     data = {'train': classifier_batch(seed=0), 'val': classifier_batch(seed=1)}
     logs = algorithm.train_step(data, optimizers)
     assert steps == ['arch', 'weights']
