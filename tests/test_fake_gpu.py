@@ -117,6 +117,11 @@ def test_forwards_compute_in_half_on_a_gpu(name: str, dtype: torch.dtype) -> Non
     with fake_cuda():
         to_fake_cuda(net)
         x = torch.randn(2, 3, 64, 64, device='cuda')
-        with torch.autocast('cuda', dtype):
-            mixed = net(x)
+        try:
+            with torch.autocast('cuda', dtype):
+                mixed = net(x)
+        except RuntimeError as error:
+            if 'not linked with support for cuda' not in str(error):
+                raise
+            pytest.skip("torch's CPU build computes only some operations of fake CUDA tensors")
         assert {(y.device.type, y.dtype) for y in mixed} == {('cuda', dtype)}

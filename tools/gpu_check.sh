@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Check on a machine with a GPU what only a GPU can show.
 #   tools/gpu_check.sh --pack DIR [--limit MB] [--cifar DIR] [--with NAME ...]
-#     on a machine with a net: put into DIR what the other machine lacks, at most MB (60) megabytes:
+#     on a machine with a net: put into DIR what the other machine lacks, at most MB (50) megabytes:
 #     wheels for Python 3.12, and as many packs of CIFAR-10 as fit
 #   tools/gpu_check.sh [--from DIR] [--out DIR] [--minutes 12] [--device cuda] [--tiny] [--parts NAME ...]
 #     on the machine with the GPU, without a net: run the parts; DIR is gpu_pack, results go to gpu_check
@@ -15,7 +15,7 @@ help() { sed -n '2,/^set/p' "$0" | sed -n 's/^# \{0,1\}//p'; }
 fail() { echo "gpu_check.sh: $*" >&2; exit 2; }
 
 pack() {
-  local folder=$1 limit=60 cifar="$root/../shared/data/cifar10"
+  local folder=$1 limit=50 cifar="$root/../shared/data/cifar10"
   local extra=()
   shift
   while [ $# -gt 0 ]; do
