@@ -29,7 +29,9 @@ def run(args: argparse.Namespace) -> int:
         parts,
         args.since or time.time(),
     )
-    command = shlex.join(['tools/gpu_check.sh', *sys.argv[2:]])
+    words = ['tools/gpu_check.sh', '--minutes', f'{args.minutes:g}', '--device', args.device]
+    words += ['--tiny'] * args.tiny + (['--parts', *args.parts] if args.parts else [])
+    command = shlex.join(words)
     wrong = runs.wrong(runs.check(plan, Path(__file__), command))
     for line in wrong:
         print(f'wrong: {line}')
