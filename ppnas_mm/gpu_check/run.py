@@ -71,7 +71,8 @@ def check(plan: Plan, tool: Path, command: str) -> dict[str, Any]:
     with open(plan.out / f'{NAME}.log', 'a') as log:
         for number, part in enumerate(plan.parts, 1):
             left = end - time.time() - MARGIN
-            limit = max(0.0, min(60 * plan.minutes * part.share, left))
+            share = part.share if number < len(plan.parts) else 1.0  # the last takes what is left
+            limit = max(0.0, min(60 * plan.minutes * share, left))
             print(
                 f'[{number}/{len(plan.parts)}] {part.title}: at most {limit:.0f} s; '
                 f'{left / 60:.1f} min left',
