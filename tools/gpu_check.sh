@@ -6,7 +6,7 @@
 #   tools/gpu_check.sh [--from DIR] [--out DIR] [--minutes 12] [--device cuda] [--tiny] [--parts NAME ...]
 #     on the machine with the GPU, without a net: run the parts; DIR is gpu_pack, results go to gpu_check
 # The machine has Python 3.12, torch, torchvision, numpy, scipy, scikit-learn, matplotlib, safetensors
-# and OpenCV; for one without OpenCV: --with opencv-python-headless (no room is left for CIFAR-10 then).
+# and OpenCV; for one without OpenCV: --limit 60 --with opencv-python-headless==4.11.0.86 (no CIFAR-10).
 set -euo pipefail
 since=$(date +%s)
 root="$(cd "$(dirname "$0")/.." && pwd)"
@@ -66,7 +66,7 @@ check() {
   ls "$from"/wheels/*.whl > /dev/null 2>&1 ||
     fail "$from: no wheels there; make it on a machine with a net: tools/gpu_check.sh --pack $from"
   "$python" -c 'import cv2' 2> /dev/null || ls "$from"/wheels/opencv* > /dev/null 2>&1 ||
-    fail "no OpenCV (cv2) here; pack it, too: tools/gpu_check.sh --pack DIR --with opencv-python-headless"
+    fail "no OpenCV (cv2) here; pack it, too: tools/gpu_check.sh --pack DIR --limit 60 --with opencv-python-headless==4.11.0.86"
   mkdir -p "$out"
   site=$(mktemp -d)
   trap 'rm -rf "$site"' EXIT
