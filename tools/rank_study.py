@@ -38,33 +38,24 @@ def build(config: str, folder: Path, seed: int, options: Mapping[str, Any]) -> A
     return Runner.from_cfg(run)
 
 
-def draw_cells(net: Any, number: int, seed: int, known: Any = None) -> list[Genotype]:
+def draw_cells(
+    net: Any, number: int, seed: int, known: Any = None, constrained: bool = True
+) -> list[Genotype]:
     """Return different random architectures of what a super-net has left, or all if fewer.
 
     Args:
         net: The super-net.
         number: How many.
         seed: Seed of the draws.
-        known: Whether a genotype has a true accuracy; ``None``: each may be drawn.
+        known: The table of true accuracies; only its cells are drawn.  ``None``: any.
+        constrained: Whether to leave degenerate architectures out.
     """
     rng = np.random.default_rng(seed)
     found: dict[str, Genotype] = {}
     for _ in range(100 * number):
-        genotype = net.random_genotype(rng)
+        genotype = net.random_genotype(rng, constrained)
         if known is None or genotype in known:
             found[genotype.hash] = genotype
-        if len(found) == number:
-            break
-    return list(found.values())
-
-
-def draw_whole(net: Any, number: int, seed: int) -> list[Genotype]:
-    """Return different architectures of all that a super-net stands for, also degenerate ones."""
-    rng = np.random.default_rng(seed)
-    found: dict[str, Genotype] = {}
-    for _ in range(100 * number):
-        genotype = net.random_genotype(rng, constrained=False)
-        found[genotype.hash] = genotype
         if len(found) == number:
             break
     return list(found.values())
@@ -163,7 +154,7 @@ def study(args: Namespace) -> None:
             result[variant]['tau'].append(round(tau, 4))
             result[variant]['accuracies'].append([round(v, 4) for v in found])
             if truth.table is not None:
-                whole = draw_whole(net, args.cells, args.seed)
+                whole = draw_cells(net, args.cells, args.seed, constrained=False)
                 value = kendall_tau(accuracies(runner, whole), truth(whole))
                 result[variant]['whole'].append(round(value, 4))
             runs += 1

@@ -24,7 +24,7 @@ class Options:
     Attributes:
         device: ``'cuda'`` or ``'cpu'``.
         tiny: Whether to do the smallest thing that runs the same code.
-        out: Folder of the results; what a later run goes on from lies there.
+        out: Folder of the results; a later run resumes from the checkpoint in it.
         data: Folder with the packs of CIFAR-10; without them the parts take digits.
         until: When the part must have ended, in seconds since the epoch.
     """

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from ..fileio import write_atomic
 from .page import report
-from .parts import PARTS, Part, Row, read_rows
+from .parts import PARTS, Part, Row, part_named, read_rows
 
 NAME = 'gpu_check'
 """Of the files that a run leaves: ``.json``, ``.md`` and ``.log``."""
@@ -174,8 +174,5 @@ def chosen(names: Sequence[str] | None) -> list[Part]:
     Raises:
         ValueError: If a name is unknown.
     """
-    known = [part.name for part in PARTS]
-    for name in names or ():
-        if name not in known:
-            raise ValueError(f'part {name!r}: expected one of {known}')
-    return [part for part in PARTS if names is None or part.name in names]
+    wanted = None if names is None else [part_named(name) for name in names]
+    return [part for part in PARTS if wanted is None or part in wanted]
