@@ -196,7 +196,8 @@ def stratified_models(
         rng: Source of randomness.
         caps: Upper limits that all models keep ("dumps models that don't satisfy FLOPs
             constraint").  Then models are drawn given that they do (:func:`within_caps`), and more
-            with each operation that is short.  An operation that no model within the caps can hold is in none.
+            with each operation that is short.  An operation that no model within the caps can hold
+            is in none.
         sampler: ``'uniform'``, or ``'depth_balanced'``: first the number of identities, uniformly,
             then their positions (AngleNAS).
         identity: Index of the identity in each choice that has one; for ``'depth_balanced'``.
