@@ -110,15 +110,14 @@ def load_run(args: argparse.Namespace) -> Any:
     """Load the config of a run and apply the arguments; no run starts here."""
     import torch
 
-    from .compat import guard_torchvision, require
-    from .config import load_config, replace_sync_bn
+    from .compat import guard_torchvision
+    from .config import load_config, replace_sync_bn, require_library
     from .weights import refuse_code
 
     guard_torchvision()
     refuse_code()
     config = load_config(args.config, args.cfg_options)
-    if config.get('default_scope') not in (None, 'mmengine', 'ppnas_mm'):
-        require(config.default_scope)
+    require_library(config, args.config)
     if not torch.cuda.is_available():
         replace_sync_bn(config.model)
     config.launcher = args.launcher

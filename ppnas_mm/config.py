@@ -2,71 +2,34 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
-from collections.abc import Iterable, Iterator, Mapping
+import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
-from mmengine.runner import Runner
+from mmengine.config import Config, ConfigDict
+from mmengine.logging import print_log
 
-
-class ConfigError(ValueError):
-    """A config that cannot be right; the message names the key and the likely right one."""
-
-
-RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'}
-OTHER_KEYS = frozenset(
-    {
-        'activation_checkpointing',
-        'compile',
-        'custom_imports',
-        'find_unused_parameters',
-        'model_wrapper_cfg',
-        'sync_bn',
-        'tta_model',
-        'tta_pipeline',
-    }
-)
-HOOK_KEYS = frozenset(
-    {
-        'runtime_info',
-        'timer',
-        'sampler_seed',
-        'logger',
-        'param_scheduler',
-        'checkpoint',
-        'visualization',
-    }
+from .compat import require
+from .config_keys import (
+    KEYS,
+    ConfigError,
+    check_hooks,
+    check_top_level,
+    hint,
+    mappings,
+    settle_hooks,
+    type_name,
 )
 
-
-def _hint(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, sorted(map(str, known)), n=1, cutoff=0.8)
-    return f'; did you mean {close[0]!r}?' if close else ''
-
-
-def _check_keys(given: Iterable[str], known: frozenset[str], where: str, closed: bool) -> None:
-    for key in given:
-        hint = _hint(key, known)
-        if key not in known and (closed or hint):
-            raise ConfigError(f'{where}: unknown key {key!r}{hint or f"; known: {sorted(known)}"}')
-
-
-def _mappings(node: Any) -> Iterator[Any]:
-    """Yield every mapping inside of a config."""
-    if isinstance(node, Mapping):
-        yield node
-    for value in node.values() if isinstance(node, Mapping) else node:
-        if isinstance(value, (Mapping, list, tuple)):
-            yield from _mappings(value)
+__all__ = ['ConfigError', 'library', 'load_config', 'replace_sync_bn', 'require_library']
+LIBRARIES = ('mmpretrain', 'mmdet', 'mmseg')
 
 
 def _set_data_root(config: Config, root: str) -> None:
     """Point every data set, and the annotation files of evaluators, to another folder."""
     loaders = [config.get(f'{part}_dataloader') or {} for part in ('train', 'val', 'test')]
-    datasets = [node for node in _mappings(loaders) if isinstance(node.get('data_root'), str)]
+    datasets = [node for node in mappings(loaders) if isinstance(node.get('data_root'), str)]
     if not datasets:
         raise ConfigError('--cfg-options data_root: no data set of the config has a data_root')
     before = {node['data_root'].rstrip('/') + '/' for node in datasets}
@@ -75,7 +38,7 @@ def _set_data_root(config: Config, root: str) -> None:
     old = before.pop()
     for node in datasets:
         node['data_root'] = root
-    for node in _mappings([config.get(f'{part}_evaluator') or {} for part in ('val', 'test')]):
+    for node in mappings([config.get(f'{part}_evaluator') or {} for part in ('val', 'test')]):
         file = str(node.get('ann_file'))
         if file.startswith(old):
             node['ann_file'] = f'{root.rstrip("/")}/{file[len(old) :]}'
@@ -85,55 +48,105 @@ def _overrides(config: Config, options: Mapping[str, Any]) -> None:
     options = dict(options)
     if 'data_root' in options:
         _set_data_root(config, str(options.pop('data_root')))
-    readable = RUNNER_KEYS | OTHER_KEYS
     for dotted in options:
-        where = f'--cfg-options {dotted}'
-        first, *_ = parts = dotted.split('.')
-        if first not in readable:
-            hint = _hint(first, readable)
-            raise ConfigError(
-                f'{where}: no run reads {first!r}; override it where it is used{hint}'
-            )
-        node: Any = config
-        for i, part in enumerate(parts[:-1]):
-            try:
-                node = node[int(part)] if isinstance(node, (list, tuple)) else node[part]
-            except (KeyError, IndexError, ValueError, TypeError):
-                known = node.keys() if isinstance(node, (Mapping, Config)) else ()
-                spot = '.'.join(parts[: i + 1])
-                raise ConfigError(
-                    f'{where}: the config has no {spot!r}{_hint(part, known)}'
-                ) from None
+        _check_override(config, dotted)
     config.merge_from_dict(options)
+
+
+def _check_override(config: Config, dotted: str) -> None:
+    """Refuse an override whose key is probably misspelt; mmengine would add it silently."""
+    where = f'--cfg-options {dotted}'
+    first, *_ = parts = dotted.split('.')
+    if first not in KEYS:
+        text = f'{where}: no run reads {first!r}; override it where it is used'
+        if first not in config:
+            raise ConfigError(text + hint(first, KEYS | set(config.keys())))
+        warn(text)
+    node: Any = config
+    for i, part in enumerate(parts[:-1]):
+        spot = f'the config has no {".".join(parts[: i + 1])!r}'
+        if isinstance(node, (Mapping, Config)):
+            if part not in node and (meant := hint(part, node.keys())):
+                raise ConfigError(f'{where}: {spot}{meant}')
+            if node.get(part) is None:  # a new entry; mmengine does not merge into None
+                node[part] = ConfigDict()
+        try:
+            node = node[int(part)] if isinstance(node, (list, tuple)) else node[part]
+        except (IndexError, ValueError, TypeError):
+            raise ConfigError(f'{where}: {spot}') from None
+
+
+def warn(text: str) -> None:
+    """Log a warning."""
+    print_log(text, 'current', logging.WARNING)
 
 
 def replace_sync_bn(node: Any) -> None:
     """Replace ``SyncBN`` by ``BN`` in a config, in place: torch's needs a GPU."""
-    for mapping in _mappings(node):
-        if mapping.get('type') == 'SyncBN':
+    for mapping in mappings(node):
+        if type_name(mapping) in ('SyncBN', 'SyncBatchNorm'):
             mapping['type'] = 'BN'
+
+
+def library(config: Any) -> str:
+    """Return the library that a config is for: that of its model, or its ``default_scope``.
+
+    Pure-Python configs of the libraries have no scope; their ``type`` is a class.
+
+    Raises:
+        ConfigError: If neither tells it.
+    """
+    model = config.model
+    while 'type' in model:
+        kind = model['type']
+        scope = kind.split('.')[0] if isinstance(kind, str) else kind.__module__.split('.')[0]
+        if scope in LIBRARIES:
+            return scope
+        if not isinstance(model.get('model'), Mapping):
+            break
+        model = model['model']  # of a search
+    if config.get('default_scope') in LIBRARIES:
+        return config.default_scope
+    raise ConfigError(
+        f'default_scope={config.get("default_scope")!r}: expected one of {list(LIBRARIES)}'
+    )
+
+
+def require_library(config: Any, path: str | Path) -> None:
+    """Make sure that a config has a model, and that its library is installed.
+
+    Raises:
+        ConfigError: If there is no model.
+        ImportError: Naming the pip command.
+    """
+    if 'model' not in config:
+        raise ConfigError(f"config {path}: missing key 'model'")
+    scope = config.get('default_scope')
+    if scope not in (None, 'mmengine', 'ppnas_mm'):
+        require(scope)
 
 
 def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
     """Load a config file and merge ``options`` (dotted key -> value) into it.
 
-    The option ``data_root`` points all data sets of the config to another folder.
-
-    A top-level name that is almost, but not quite, one that mmengine's runner knows is an error,
-    as is a hook slot or an override that does not exist: mmengine would ignore them silently.
+    The option ``data_root`` points all data sets of the config to another folder.  What looks like
+    a misspelt key of the run or slot of ``default_hooks``, but may be right, is logged.
 
     Raises:
-        ConfigError: Naming the key and the likely right one.
+        ConfigError: If the file cannot be read, or a key cannot be right; naming the likely one.
     """
     if not Path(path).is_file():
         raise ConfigError(f'config {path}: no such file')
     try:
         config = Config.fromfile(str(path))
-    except (SyntaxError, KeyError, TypeError, ValueError, OSError) as error:
+    except (SyntaxError, KeyError, TypeError, ValueError, OSError, RuntimeError) as error:
         raise ConfigError(f'config {path}: {str(error).splitlines()[0]}') from error
     _overrides(config, options or {})
-    _check_keys(config.keys(), RUNNER_KEYS | OTHER_KEYS, f'config {path}', closed=False)
-    _check_keys(config.get('default_hooks') or {}, HOOK_KEYS, f'config {path}: default_hooks', True)
-    if 'model' not in config:
-        raise ConfigError(f"config {path}: missing key 'model'")
+    try:
+        remarks = [*check_top_level(config), *check_hooks(config)]
+    except ConfigError as error:
+        raise ConfigError(f'config {path}: {error}') from None
+    for remark in remarks:
+        warn(f'config {path}: {remark}')
+    settle_hooks(config)
     return config

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import torch
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DATASETS, MODELS, DefaultScope
 
-from .config import ConfigError
+from .config import ConfigError, library
+from .config_keys import type_name
 from .fileio import write_atomic
 from .weights import load_weights
 
@@ -38,12 +40,20 @@ def read_image(path: str | Path) -> np.ndarray:
     return image
 
 
+def _test_set(config: Any) -> Any:
+    """Return the config of the test set, or of the first one inside of a wrapper."""
+    dataset = config.test_dataloader.dataset
+    while 'dataset' in dataset or 'datasets' in dataset:
+        dataset = dataset.get('dataset') or dataset.datasets[0]
+    return dataset
+
+
 def dataset_meta(config: Any) -> dict[str, Any]:
     """Return classes and palette of a config's test set, as far as config and class know them."""
-    dataset = config.test_dataloader.dataset
-    with DATASETS.switch_scope_and_registry(config.default_scope) as registry:
-        known = registry.get(dataset.type).METAINFO
-    return {**known, **dataset.get('metainfo', {})}
+    dataset = _test_set(config)
+    with DATASETS.switch_scope_and_registry(library(config)) as registry:
+        kind = dataset.type if inspect.isclass(dataset.type) else registry.get(dataset.type)
+    return {**getattr(kind, 'METAINFO', {}), **dataset.get('metainfo', {})}
 
 
 def load_model(config: Any, checkpoint: str | Path, device: str) -> Any:
@@ -65,8 +75,8 @@ def predict(model: Any, config: Any, path: str | Path) -> Any:
 
     The image goes through the config's test pipeline, without its annotations.
     """
-    steps = [s for s in config.test_dataloader.dataset.pipeline if s.type != 'LoadAnnotations']
-    if not any(step.type.startswith('LoadImage') for step in steps):
+    steps = [s for s in _test_set(config).pipeline if type_name(s) != 'LoadAnnotations']
+    if not any(type_name(step).startswith('LoadImage') for step in steps):
         steps.insert(0, dict(type='LoadImageFromFile'))
     data = Compose(steps)(dict(img_path=str(path), img_id=0))
     with torch.no_grad():
@@ -144,7 +154,7 @@ def run_demo(
 
     Args:
         image: Image file.
-        config: A loaded config of mmdet, mmseg or mmpretrain (by its ``default_scope``).
+        config: A loaded config of mmdet, mmseg or mmpretrain (see :func:`library`).
         checkpoint: ``.pth`` or ``.safetensors``.
         out: Picture to write, ``.png`` or ``.jpg``.
         threshold: Score from which boxes are drawn.
@@ -155,9 +165,7 @@ def run_demo(
         CheckpointError: If the checkpoint does not fit.
         ConfigError: If the config is of another library, or ``out`` of another kind.
     """
-    scope = config.get('default_scope')
-    if scope not in DRAW:
-        raise ConfigError(f'default_scope={scope!r}: expected one of {list(DRAW)}')
+    scope = library(config)
     suffix = Path(out).suffix.lower()
     if suffix not in ('.png', '.jpg', '.jpeg'):
         raise ConfigError(f'--out {out}: expected a name that ends with .png or .jpg')

@@ -19,7 +19,8 @@ from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
 from .compat import require
-from .config import ConfigError
+from .config import ConfigError, library
+from .config_keys import type_name
 from .demo import load_model
 from .deploy import switch_to_deploy
 from .fileio import write_atomic
@@ -209,12 +210,12 @@ def export_checkpoint(
         ConfigError: If the model is no classifier and ``backbone`` is not set.
         CheckpointError: If the checkpoint does not fit.
     """
-    if config.get('default_scope') != 'mmpretrain' and not backbone:
+    if not backbone and library(config) != 'mmpretrain':
         raise ConfigError('only classifiers are exported whole; --backbone exports the backbone')
     with DefaultScope.overwrite_default_scope(config.get('default_scope')):
         model = load_model(config, checkpoint, 'cpu')
     if not hasattr(model, 'backbone'):
-        raise ConfigError(f'{config.model.type} has no backbone; export the derived network')
+        raise ConfigError(f'{type_name(config.model)} has no backbone; export the derived network')
     notes = _notes(config, model, backbone, size)
     network = model.backbone if backbone else model
     return export_network(network, file_format, path, size, notes), notes

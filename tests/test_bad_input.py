@@ -61,7 +61,6 @@ def test_misspelt_or_impossible_option(capsys, tmp_path, option, words):
     [
         ("model = dict(type='X')\noptim_wraper = dict()", "did you mean 'optim_wrapper'"),
         ("model = dict(type='X')\ndefault_hooks = dict(chekpoint=dict(type='Y'))", 'chekpoint'),
-        ('train_cfg = dict()', "missing key 'model'"),
         ('model = dict(', 'was never closed'),
         ("_base_ = './nowhere.py'", 'nowhere.py'),
     ],
@@ -71,6 +70,11 @@ def test_misspelt_config(tmp_path, text, words):
     path.write_text(text)
     with pytest.raises(ConfigError, match=r'(?i)' + words.replace('.', r'\.')):
         load_config(path)
+
+
+def test_missing_model(capsys, tmp_path):
+    (tmp_path / 'config.py').write_text('train_cfg = dict()')
+    assert "missing key 'model'" in fails(capsys, 'train.py', tmp_path / 'config.py')
 
 
 def test_missing_files(capsys, tmp_path):

@@ -27,7 +27,7 @@ SMALL = [
     'optim_wrapper.arch.optimizer.lr=0.5',
     'train_cfg.max_epochs=4',
     'train_cfg.val_interval=4',
-    'custom_hooks.1.recalibrate_batches=1',
+    'default_hooks.search.recalibrate_batches=1',
 ]
 SENAS = [
     '--cfg-options',

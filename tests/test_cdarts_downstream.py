@@ -246,7 +246,7 @@ def test_segmentation_is_the_references(name: str) -> None:
     assert (poly.type, poly.power, poly.begin, poly.end) == ('PolyLR', 0.9, 0, found['epochs'])
     assert config.auto_scale_lr.base_batch_size == 8 * config.train_dataloader.batch_size == 32
     average = dict(type='EMAHook', momentum=2e-4, update_buffers=True)
-    assert average in config.custom_hooks  # 0.9998
+    assert average in config.default_hooks.values()  # 0.9998
     norms = {part.norm_cfg.get('momentum', 0.1) for part in (model.backbone, *heads)}
     assert norms == {0.01 if 'ade' in name else 0.1}
 
@@ -315,7 +315,7 @@ def test_classification_is_the_papers(letter: str) -> None:
     assert config.auto_scale_lr.base_batch_size == 8 * config.train_dataloader.batch_size == 1024
     steps = [step.type for step in config.train_dataloader.dataset.pipeline]
     assert 'AutoAugment' in steps
-    assert 'EMAHook' in [hook.type for hook in config.custom_hooks]
+    assert 'EMAHook' in [hook.type for hook in config.default_hooks.values()]
 
 
 def test_interpolation_is_torchs() -> None:

@@ -30,7 +30,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from test_configs import CONFIGS, MOST_LEVELS, chains, load, scope
 
-from ppnas_mm.config import OTHER_KEYS, RUNNER_KEYS
+from ppnas_mm.config_keys import KEYS
 from ppnas_mm.datasets.digit_scenes import write_scenes
 from ppnas_mm.engine import DataCheckHook, EpochSeedHook, SafeCheckpointHook
 from ppnas_mm.engine.data_check import PIXEL_HEADS, heads
@@ -175,10 +175,10 @@ def test_inherits_a_little_and_only_from_here(path: Path) -> None:
 @pytest.mark.parametrize('name', NAMES)
 def test_keys_hooks_and_sizes_at_full_size(name: str) -> None:
     config = deepcopy(loaded(name))  # mmdet's detectors write into their configs
-    assert set(config) <= RUNNER_KEYS | OTHER_KEYS
+    assert set(config) <= KEYS
     assert config.default_scope == ('mmdet' if name.startswith('detection') else 'mmseg')
     with scope(config):
-        hooks = [*config.default_hooks.values(), *config.custom_hooks]
+        hooks = config.default_hooks.values()
         needed = {EpochSeedHook, SafeCheckpointHook, DataCheckHook}
         assert needed <= {type(HOOKS.build(dict(hook))) for hook in hooks}
         with torch.device('meta'):
@@ -244,7 +244,7 @@ def test_trains_a_step_and_predicts(name: str, data: Path) -> None:
         batch = loader.collate_fn(
             [loader.dataset[i] for i in range(config.train_dataloader.batch_size)]
         )
-        (check,) = (HOOKS.build(h) for h in config.custom_hooks if 'DataCheck' in h.type)
+        (check,) = (HOOKS.build(h) for h in config.default_hooks.values() if 'DataCheck' in h.type)
         validation = SimpleNamespace(dataloader=tests[0])
         runner = SimpleNamespace(model=model, train_dataloader=loader, val_loop=validation)
         check.before_train(runner)

@@ -277,7 +277,7 @@ TINY = [
     'train_dataloader.dataset.indices=40',
     'train_dataloader.batch_size=16',
     'val_dataloader.dataset.indices=20',
-    'custom_hooks.1.recalibrate_batches=1',
+    'default_hooks.search.recalibrate_batches=1',
 ]
 
 

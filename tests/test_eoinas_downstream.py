@@ -13,7 +13,7 @@ from test_configs import CONFIGS, MOST_LEVELS, chains, learning_rates, load, sco
 from tool import call
 
 from ppnas_mm.backbones.darts import CellBlock
-from ppnas_mm.config import OTHER_KEYS, RUNNER_KEYS
+from ppnas_mm.config_keys import KEYS
 from ppnas_mm.datasets.digit_scenes import write_scenes
 from ppnas_mm.genotype import Genotype
 from ppnas_mm.registry import MODELS
@@ -108,7 +108,7 @@ def test_search_configs_keep_to_the_rules(name: str) -> None:
     config = load(name)
     for chain in chains(CONFIGS / f'{name}.py'):
         assert len(chain) <= MOST_LEVELS
-    assert set(config) <= RUNNER_KEYS | OTHER_KEYS
+    assert set(config) <= KEYS
     inner = built(name).model
     head = config.model.model.decode_head
     assert head.in_channels == inner.backbone.out_channels[head.in_index]
@@ -117,7 +117,7 @@ def test_search_configs_keep_to_the_rules(name: str) -> None:
         for dataset in leaves(loader.dataset):
             kind = DATASETS.get(f'mmseg.{dataset.type}')
             assert len(dataset.get('metainfo', kind.METAINFO)['classes']) == head.num_classes
-    kinds = {hook.type.split('.')[-1] for hook in config.custom_hooks}
+    kinds = {hook.type.split('.')[-1] for hook in config.default_hooks.values()}
     assert kinds == {'EpochSeedHook', 'DataCheckHook', 'SearchHook'}
 
 
@@ -195,7 +195,7 @@ def test_searches_derives_and_trains_on(name: str, tmp_path: Path) -> None:
         'train_dataloader.batch_size=2',
         'train_cfg.max_epochs=3',
         'train_cfg.val_interval=3',
-        'custom_hooks.2.recalibrate_batches=1',
+        'default_hooks.search.recalibrate_batches=1',
     ]
     path = CONFIGS / f'{name}.py'
     assert call('search.py', path, '--work-dir', work, '--cfg-options', *options) == 0

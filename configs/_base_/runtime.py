@@ -5,8 +5,9 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='ppnas_mm.SafeCheckpointHook', interval=1),
-    sampler_seed=dict(type='DistSamplerSeedHook'))
-custom_hooks = [dict(type='ppnas_mm.EpochSeedHook'), dict(type='ppnas_mm.DataCheckHook')]
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+    epoch_seed=dict(type='ppnas_mm.EpochSeedHook'),
+    data_check=dict(type='ppnas_mm.DataCheckHook'))
 env_cfg = dict(cudnn_benchmark=False, dist_cfg=dict(backend='nccl'))
 # TensorBoard: add dict(type='TensorboardVisBackend') to vis_backends
 visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])

@@ -4,8 +4,4 @@ _base_ = [
     '../_base_/models/cdarts-a.py', '../_base_/datasets/imagenet_autoaugment.py',
     '../_base_/schedules/imagenet_350e.py', '../_base_/runtime.py'
 ]
-custom_hooks = [
-    dict(type='ppnas_mm.EpochSeedHook'),
-    dict(type='ppnas_mm.DataCheckHook'),
-    dict(type='EMAHook', momentum=1e-4, update_buffers=True),
-]
+default_hooks = dict(ema=dict(type='EMAHook', momentum=1e-4, update_buffers=True))

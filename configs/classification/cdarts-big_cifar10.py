@@ -11,7 +11,4 @@ model = dict(
 data_preprocessor = dict(std=[62.985, 62.0925, 66.7050])
 param_scheduler = dict(T_max=2000)
 train_cfg = dict(max_epochs=2000)
-custom_hooks = [
-    dict(type='ppnas_mm.EpochSeedHook'), dict(type='ppnas_mm.DataCheckHook'),
-    dict(type='ppnas_mm.DropPathHook')
-]
+default_hooks = dict(drop_path=dict(type='ppnas_mm.DropPathHook'))

@@ -23,4 +23,4 @@ val_dataloader = dict(
         batches=2,
         pipeline=[dict(type='Resize', scale=16), dict(type='PackInputs')]))
 test_dataloader = val_dataloader
-custom_hooks = [dict(type='ppnas_mm.EpochSeedHook'), dict(type='ppnas_mm.ChannelsLastHook')]
+default_hooks = dict(channels_last=dict(type='ppnas_mm.ChannelsLastHook'))

@@ -2,7 +2,4 @@ _base_ = [
     '../_base_/models/darts_cifar10.py', '../_base_/datasets/cifar10_cutout.py',
     '../_base_/schedules/darts-cifar_600e.py', '../_base_/runtime.py'
 ]
-custom_hooks = [
-    dict(type='ppnas_mm.EpochSeedHook'), dict(type='ppnas_mm.DataCheckHook'),
-    dict(type='ppnas_mm.DropPathHook')
-]
+default_hooks = dict(drop_path=dict(type='ppnas_mm.DropPathHook'))

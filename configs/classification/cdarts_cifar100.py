@@ -4,7 +4,4 @@ _base_ = [
     '../_base_/schedules/darts-cifar_600e.py', '../_base_/runtime.py'
 ]
 model = dict(head=dict(num_classes=100))
-custom_hooks = [
-    dict(type='ppnas_mm.EpochSeedHook'), dict(type='ppnas_mm.DataCheckHook'),
-    dict(type='ppnas_mm.DropPathHook')
-]
+default_hooks = dict(drop_path=dict(type='ppnas_mm.DropPathHook'))

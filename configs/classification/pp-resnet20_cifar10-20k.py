@@ -10,4 +10,4 @@ val_dataloader = dict(num_workers=0, dataset=dict(type='ppnas_mm.PartialCIFAR10'
 test_dataloader = val_dataloader
 train_cfg = dict(max_epochs=12, val_interval=4)
 param_scheduler = dict(T_max=12)
-custom_hooks = [dict(type='ppnas_mm.EpochSeedHook'), dict(type='ppnas_mm.ChannelsLastHook')]
+default_hooks = dict(channels_last=dict(type='ppnas_mm.ChannelsLastHook'))

@@ -26,5 +26,5 @@ optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.025, momentum=0.9, weight_d
 param_scheduler = dict(
     type='CosineAnnealingLR', T_max=100, by_epoch=True, convert_to_iter_based=True)
 train_cfg = dict(by_epoch=True, max_epochs=100, val_interval=5)
-custom_hooks = [dict(type='ppnas_mm.EpochSeedHook'), dict(type='ClassNumCheckHook')]
+default_hooks = dict(class_number=dict(type='ClassNumCheckHook'))
 del data_root, num_classes  # --cfg-options data_root=... is then an error and not ignored

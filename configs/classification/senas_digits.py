@@ -27,4 +27,4 @@ model = dict(
         in_channels=128,
         topk=(1, ),
         loss=dict(_delete_=True, type='CrossEntropyLoss')))
-custom_hooks = [dict(type='ppnas_mm.EpochSeedHook'), dict(type='ppnas_mm.ChannelsLastHook')]
+default_hooks = dict(channels_last=dict(type='ppnas_mm.ChannelsLastHook'))

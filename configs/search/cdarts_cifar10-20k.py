@@ -51,7 +51,4 @@ optim_wrapper = dict(
 # an epoch of warm-up, then 4 cycles
 train_cfg = dict(type='ppnas_mm.SearchLoop', max_epochs=9, val_interval=9)
 model_wrapper_cfg = dict(type='ppnas_mm.Replicas')
-custom_hooks = [
-    dict(type='ppnas_mm.EpochSeedHook'),
-    dict(type='ppnas_mm.SearchHook', recalibrate_batches=100),
-]
+default_hooks = dict(search=dict(type='ppnas_mm.SearchHook', recalibrate_batches=100))

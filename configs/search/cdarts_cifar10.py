@@ -47,7 +47,4 @@ param_scheduler = dict(
 # 2 epochs of warm-up, then 30 cycles of an epoch of the evaluation network and a joint epoch
 train_cfg = dict(type='ppnas_mm.SearchLoop', max_epochs=62, val_interval=2)
 model_wrapper_cfg = dict(type='ppnas_mm.Replicas')
-custom_hooks = [
-    dict(type='ppnas_mm.EpochSeedHook'),
-    dict(type='ppnas_mm.SearchHook', recalibrate_batches=100),
-]
+default_hooks = dict(search=dict(type='ppnas_mm.SearchHook', recalibrate_batches=100))

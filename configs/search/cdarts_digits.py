@@ -30,7 +30,4 @@ optim_wrapper = dict(
 # 2 epochs of warm-up, then 12 cycles of an epoch of the evaluation network and a joint epoch
 train_cfg = dict(type='ppnas_mm.SearchLoop', max_epochs=26, val_interval=26)
 model_wrapper_cfg = dict(type='ppnas_mm.Replicas')
-custom_hooks = [
-    dict(type='ppnas_mm.EpochSeedHook'),
-    dict(type='ppnas_mm.SearchHook', recalibrate_batches=11),
-]
+default_hooks = dict(search=dict(type='ppnas_mm.SearchHook', recalibrate_batches=11))

@@ -47,7 +47,4 @@ param_scheduler = dict(
 # 10 epochs of warm-up, then 30 cycles of three epochs of the evaluation network and a joint one
 train_cfg = dict(type='ppnas_mm.SearchLoop', max_epochs=130, val_interval=10, fraction=0.2)
 model_wrapper_cfg = dict(type='ppnas_mm.Replicas')
-custom_hooks = [
-    dict(type='ppnas_mm.EpochSeedHook'),
-    dict(type='ppnas_mm.SearchHook', recalibrate_batches=100),
-]
+default_hooks = dict(search=dict(type='ppnas_mm.SearchHook', recalibrate_batches=100))

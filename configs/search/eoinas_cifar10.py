@@ -34,7 +34,4 @@ param_scheduler = dict(
     arch=[])
 train_cfg = dict(type='ppnas_mm.SearchLoop', max_epochs=160, val_interval=20)
 model_wrapper_cfg = dict(type='ppnas_mm.Replicas')
-custom_hooks = [
-    dict(type='ppnas_mm.EpochSeedHook'),
-    dict(type='ppnas_mm.SearchHook', recalibrate_batches=100),
-]
+default_hooks = dict(search=dict(type='ppnas_mm.SearchHook', recalibrate_batches=100))

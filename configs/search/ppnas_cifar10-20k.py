@@ -24,7 +24,4 @@ param_scheduler = dict(
     weights=[dict(type='CosineAnnealingLR', T_max=12, by_epoch=True, convert_to_iter_based=True)],
     arch=[])
 train_cfg = dict(by_epoch=True, max_epochs=12, val_interval=2)
-custom_hooks = [
-    dict(type='ppnas_mm.EpochSeedHook'),
-    dict(type='ppnas_mm.SearchHook', recalibrate_batches=100),
-]
+default_hooks = dict(search=dict(type='ppnas_mm.SearchHook', recalibrate_batches=100))

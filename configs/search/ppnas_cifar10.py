@@ -22,7 +22,4 @@ param_scheduler = dict(
     weights=[dict(type='CosineAnnealingLR', T_max=300, by_epoch=True, convert_to_iter_based=True)],
     arch=[])
 train_cfg = dict(by_epoch=True, max_epochs=300, val_interval=10)
-custom_hooks = [
-    dict(type='ppnas_mm.EpochSeedHook'),
-    dict(type='ppnas_mm.SearchHook', recalibrate_batches=100),
-]
+default_hooks = dict(search=dict(type='ppnas_mm.SearchHook', recalibrate_batches=100))

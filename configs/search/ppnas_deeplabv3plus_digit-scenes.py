@@ -42,8 +42,4 @@ param_scheduler = dict(arch=[], weights=[
         convert_to_iter_based=True),
 ])
 train_cfg = dict(by_epoch=True, max_epochs=12, val_interval=12)
-custom_hooks = [
-    dict(type='ppnas_mm.EpochSeedHook'),
-    dict(type='ppnas_mm.DataCheckHook'),
-    dict(type='ppnas_mm.SearchHook', recalibrate_batches=50),
-]
+default_hooks = dict(search=dict(type='ppnas_mm.SearchHook', recalibrate_batches=50))

@@ -19,7 +19,4 @@ param_scheduler = dict(arch=[], weights=[
     dict(type='CosineAnnealingLR', T_max=20, by_epoch=True, convert_to_iter_based=True)
 ])
 train_cfg = dict(by_epoch=True, max_epochs=20, val_interval=20)
-custom_hooks = [
-    dict(type='ppnas_mm.EpochSeedHook'),
-    dict(type='ppnas_mm.SearchHook', recalibrate_batches=22),
-]
+default_hooks = dict(search=dict(type='ppnas_mm.SearchHook', recalibrate_batches=22))

@@ -34,9 +34,7 @@ param_scheduler = dict(
     weights=[dict(type='CosineAnnealingLR', T_max=100, by_epoch=True, convert_to_iter_based=True)],
     arch=[])
 train_cfg = dict(by_epoch=True, max_epochs=100, val_interval=5)
-custom_hooks = [
-    dict(type='ppnas_mm.EpochSeedHook'),
-    dict(type='ppnas_mm.SearchHook', recalibrate_batches=100),
-    dict(type='ClassNumCheckHook'),
-]
+default_hooks = dict(
+    search=dict(type='ppnas_mm.SearchHook', recalibrate_batches=100),
+    class_number=dict(type='ClassNumCheckHook'))
 del data_root, num_classes  # --cfg-options data_root=... is then an error and not ignored

@@ -34,7 +34,4 @@ param_scheduler = dict(
     ],
     arch=[])
 train_cfg = dict(by_epoch=True, max_epochs=120, val_interval=5)
-custom_hooks = [
-    dict(type='ppnas_mm.EpochSeedHook'),
-    dict(type='ppnas_mm.SearchHook', recalibrate_batches=100),
-]
+default_hooks = dict(search=dict(type='ppnas_mm.SearchHook', recalibrate_batches=100))

@@ -24,4 +24,4 @@ param_scheduler = dict(
     weights=[dict(type='CosineAnnealingLR', T_max=200, by_epoch=True, convert_to_iter_based=True)],
     arch=[])
 train_cfg = dict(by_epoch=True, max_epochs=200, val_interval=10)
-custom_hooks = [dict(type='ppnas_mm.EpochSeedHook'), dict(type='ppnas_mm.SearchHook')]
+default_hooks = dict(search=dict(type='ppnas_mm.SearchHook'))

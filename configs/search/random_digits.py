@@ -2,4 +2,4 @@
 # uses all input groups (Section IV-B, "constrained"). The derived network is the trained one.
 _base_ = './ppnas_digits.py'
 model = dict(type='ppnas_mm.RandomSearch', constrained=True)
-custom_hooks = [dict(type='ppnas_mm.EpochSeedHook'), dict(type='ppnas_mm.SearchHook')]
+default_hooks = dict(search=dict(type='ppnas_mm.SearchHook', recalibrate_batches=0))

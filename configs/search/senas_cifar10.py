@@ -34,7 +34,4 @@ train_cfg = dict(
     type='ppnas_mm.SearchLoop', max_epochs=150, val_interval=10, val_share=0.1,
     val_pipeline=[dict(type='PackInputs')])
 model_wrapper_cfg = dict(type='ppnas_mm.Replicas')
-custom_hooks = [
-    dict(type='ppnas_mm.EpochSeedHook'),
-    dict(type='ppnas_mm.SearchHook', recalibrate_batches=100),
-]
+default_hooks = dict(search=dict(type='ppnas_mm.SearchHook', recalibrate_batches=100))

@@ -41,7 +41,4 @@ train_cfg = dict(
     type='ppnas_mm.SearchLoop', max_epochs=64, val_interval=64, val_share=0.25,
     val_pipeline=[dict(type='PackInputs')])
 model_wrapper_cfg = dict(type='ppnas_mm.Replicas')
-custom_hooks = [
-    dict(type='ppnas_mm.EpochSeedHook'),
-    dict(type='ppnas_mm.SearchHook', recalibrate_batches=20),
-]
+default_hooks = dict(search=dict(type='ppnas_mm.SearchHook', recalibrate_batches=20))

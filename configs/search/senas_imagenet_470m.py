@@ -49,7 +49,4 @@ train_cfg = dict(
         dict(type='PackInputs'),
     ])
 model_wrapper_cfg = dict(type='ppnas_mm.Replicas')
-custom_hooks = [
-    dict(type='ppnas_mm.EpochSeedHook'),
-    dict(type='ppnas_mm.SearchHook', recalibrate_batches=100),
-]
+default_hooks = dict(search=dict(type='ppnas_mm.SearchHook', recalibrate_batches=100))

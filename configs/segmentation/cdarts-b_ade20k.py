@@ -23,8 +23,4 @@ model = dict(
             loss_decode=dict(type='ppnas_mm.OHEMLoss', thresh=0.7, kept=1 / 16, loss_weight=0.2))
         for index, channels in ((2, 96), (3, 320))
     ])
-custom_hooks = [
-    dict(type='ppnas_mm.EpochSeedHook'),
-    dict(type='ppnas_mm.DataCheckHook'),
-    dict(type='EMAHook', momentum=2e-4, update_buffers=True),
-]
+default_hooks = dict(ema=dict(type='EMAHook', momentum=2e-4, update_buffers=True))

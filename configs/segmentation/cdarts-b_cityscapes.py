@@ -19,8 +19,4 @@ train_dataloader = dict(
             dict(type='RandomFlip', prob=0.5),
             dict(type='PackSegInputs'),
         ]))
-custom_hooks = [
-    dict(type='ppnas_mm.EpochSeedHook'),
-    dict(type='ppnas_mm.DataCheckHook'),
-    dict(type='EMAHook', momentum=2e-4, update_buffers=True),
-]
+default_hooks = dict(ema=dict(type='EMAHook', momentum=2e-4, update_buffers=True))

@@ -210,13 +210,13 @@ def batches(config: Any, processes: int, images: int | None = None) -> tuple[int
     """
     loader, loop = config.train_dataloader, config.train_cfg
     data = loader.dataset
-    total = images or IMAGES.get(data.type)
+    total = images or IMAGES.get(data.type if isinstance(data.type, str) else type_name(data))
     if total is None:
-        raise ConfigError(f'how many training images has {data.type}? give their number')
+        raise ConfigError(f'how many training images has {type_name(data)}? give their number')
     if isinstance(data.get('indices'), int):
         total = min(total, data.indices)
     halves = [total, 0]
-    if loop.get('type') == 'ppnas_mm.SearchLoop':
+    if type_name(loop) == 'SearchLoop':
         used = round(total * loop.get('fraction', 1.0))
         val = int(used * loop.get('val_share', 0.5))
         halves = [used - val, val]

@@ -17,6 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ..algorithms.base import SearchAlgorithm
 from ..averaging import average_buffers
+from ..config_keys import ConfigError
 from ..derive import derive_model, evaluate, save_derived
 from ..draw_importance import draw_importance, draw_importance_table
 from ..draw_stages import draw_growth, draw_stages
@@ -83,7 +84,13 @@ class SearchHook(Hook):
         self.values: dict[str, list[float]] = {}
 
     def before_train(self, runner: Any) -> None:
-        """Start the record, or continue that of the epochs before."""
+        """Start the record, or continue that of the epochs before.
+
+        Raises:
+            ConfigError: If the config has two such hooks.
+        """
+        if sum(isinstance(hook, SearchHook) for hook in runner.hooks) > 1:
+            raise ConfigError('two SearchHooks: keep that of default_hooks.search or custom_hooks')
         self._start(runner)
         if self.channels_last:
             runner.model.to(memory_format=torch.channels_last)

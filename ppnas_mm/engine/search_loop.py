@@ -94,7 +94,7 @@ class SearchLoop(EpochBasedTrainLoop):
                 f"{name} with several processes: model_wrapper_cfg=dict(type='ppnas_mm.Replicas')"
             )
         if not any(isinstance(hook, SearchHook) for hook in self.runner.hooks):
-            raise ValueError(f"{name}: custom_hooks lack dict(type='ppnas_mm.SearchHook')")
+            raise ValueError(f"{name}: default_hooks lack search=dict(type='ppnas_mm.SearchHook')")
         if self.algorithm.strict_rates:
             self._check_rates()
 

@@ -19,7 +19,7 @@ SHORT = [
     'train_cfg.max_epochs=3', 'train_cfg.val_interval=3', 'model.models_per_op=1',
     'model.recalibrate_batches=1', 'train_dataloader.dataset.indices=32',
     'train_dataloader.batch_size=8', 'val_dataloader.dataset.indices=10',
-    'custom_hooks.1.recalibrate_batches=1',
+    'default_hooks.search.recalibrate_batches=1',
 ]  # fmt: skip
 
 

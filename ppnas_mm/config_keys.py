@@ -1,0 +1,193 @@
+"""Which top-level keys of a config a run reads, and which others look like a misspelt one."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from types import ModuleType
+from typing import Any
+
+from mmengine.config.lazy import LazyAttr, LazyObject
+from mmengine.runner import Runner
+
+
+class ConfigError(ValueError):
+    """A config that cannot be right; the message names the key and the likely right one."""
+
+
+OTHER_KEYS = frozenset(
+    {
+        'activation_checkpointing',
+        'compile',
+        'custom_imports',
+        'efficient_conv_bn_eval',
+        'find_unused_parameters',
+        'model_wrapper_cfg',
+        'sync_bn',
+        'tta_model',
+        'tta_pipeline',
+    }
+)
+RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'}
+KEYS = RUNNER_KEYS | OTHER_KEYS
+"""Top-level keys that mmengine's runner and its libraries read."""
+
+SLOTS = {
+    'runtime_info': 'RuntimeInfoHook',
+    'timer': 'IterTimerHook',
+    'sampler_seed': 'DistSamplerSeedHook',
+    'logger': 'LoggerHook',
+    'param_scheduler': 'ParamSchedulerHook',
+    'checkpoint': 'CheckpointHook',
+    'visualization': 'VisualizationHook',
+    'epoch_seed': 'EpochSeedHook',
+    'data_check': 'DataCheckHook',
+    'search': 'SearchHook',
+    'channels_last': 'ChannelsLastHook',
+    'drop_path': 'DropPathHook',
+}
+"""Slots of ``default_hooks``: mmengine's and this package's, with the hook that each holds."""
+
+ENGINE_SLOTS = frozenset(list(SLOTS)[:6])
+"""Those that mmengine fills by itself; ``None`` empties them."""
+
+TEXT = {'work_dir', 'load_from', 'launcher', 'log_level', 'default_scope', 'experiment_name'}
+LISTS = {'custom_hooks', 'tta_pipeline'}
+EITHER = {'param_scheduler', 'val_evaluator', 'test_evaluator', 'compile', 'sync_bn'}
+SWITCHES = {'resume', 'find_unused_parameters'}
+
+
+def near_miss(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that another one was probably meant to be.
+
+    ``<more>_<known>_<more>`` is a name that somebody chose (``val_evaluator_coco``), and so is
+    another ``..._pipeline``: they miss nothing.
+    """
+    names = {name.lower(): name for name in map(str, known)}
+    close = difflib.get_close_matches(word.lower(), sorted(names), n=1, cutoff=0.8)
+    if not close or re.fullmatch(f'(.+_{close[0]}|(.+_)?{close[0]}(_.+|[0-9]+))', word.lower()):
+        return None
+    ratio = difflib.SequenceMatcher(None, word.lower(), close[0]).ratio()
+    if close[0].endswith('_pipeline') and ratio < 0.9:
+        return None
+    return names[close[0]]
+
+
+def hint(word: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean ...?`` for a probably misspelt word, else nothing."""
+    close = near_miss(word, known)
+    return f'; did you mean {close!r}?' if close else ''
+
+
+def mappings(node: Any) -> Iterator[Any]:
+    """Yield every mapping inside of a config."""
+    if isinstance(node, Mapping):
+        yield node
+    for value in node.values() if isinstance(node, Mapping) else node:
+        if isinstance(value, (Mapping, list, tuple)):
+            yield from mappings(value)
+
+
+def type_name(config: Any) -> str:
+    """Return the name of the class that a config's ``type`` names, without scope or module.
+
+    In pure-Python configs it is the class itself.
+    """
+    kind = config.get('type', '') if isinstance(config, Mapping) else config
+    return str(getattr(kind, '__name__', kind)).split('.')[-1]
+
+
+def _imported(value: Any) -> bool:
+    """Whether a value is what a pure-Python config imports, not what it sets."""
+    return isinstance(value, (LazyObject, LazyAttr, ModuleType)) or callable(value)
+
+
+def _of_kind(key: str, value: Any) -> bool:
+    """Whether a key of a run could have this value."""
+    if key in TEXT:
+        return isinstance(value, str)
+    if key in SWITCHES:
+        return isinstance(value, bool)
+    if key in LISTS:
+        return isinstance(value, (list, tuple))
+    return isinstance(value, Mapping) or (key in EITHER and isinstance(value, (list, tuple, str)))
+
+
+def _used(config: Mapping[str, Any], key: str) -> bool:
+    """Whether the value of a helper variable stands anywhere else in the config, too."""
+
+    def inside(node: Any, value: Any) -> bool:
+        if isinstance(node, type(value)) and node == value:
+            return True
+        inner = node.values() if isinstance(node, Mapping) else node
+        return isinstance(node, (Mapping, list, tuple)) and any(inside(n, value) for n in inner)
+
+    value = config[key]
+    return bool(value) and any(inside(v, value) for k, v in config.items() if k != key)
+
+
+def check_top_level(config: Mapping[str, Any]) -> list[str]:
+    """Look for top-level names that were meant to be a key of the run.
+
+    A top-level name is free in OpenMMLab: helper variables such as ``train_pipeline`` are right.
+
+    Args:
+        config: A loaded config.
+
+    Returns:
+        A remark for each name that is like a key, but may be a helper variable.
+
+    Raises:
+        ConfigError: If a key is missing, and a name that is like it holds a value of its kind that
+            nothing in the config uses.
+    """
+    remarks = []
+    for key, value in config.items():
+        close = near_miss(key, KEYS) if key not in KEYS and not _imported(value) else None
+        if close is None or _used(config, key):
+            continue
+        if close not in config and _of_kind(close, value):
+            raise ConfigError(f'unknown key {key!r}; did you mean {close!r}?')
+        remarks.append(f'no run reads {key!r}; if {close!r} was meant, it is misspelt')
+    return remarks
+
+
+def check_hooks(config: Mapping[str, Any]) -> list[str]:
+    """Look for misspelt slots of ``default_hooks``; other slots are free, too.
+
+    Returns:
+        A remark for each slot that is like another that the config has, too.
+
+    Raises:
+        ConfigError: If a slot holds no hook, or is like one that is missing.
+    """
+    hooks = config.get('default_hooks') or {}
+    remarks = []
+    for slot, hook in hooks.items():
+        if slot in SLOTS or _imported(hook):
+            continue
+        close, where = near_miss(slot, SLOTS), f'default_hooks: unknown key {slot!r}'
+        meant = f'; did you mean {close!r}?' if close else ''
+        if isinstance(hook, Mapping) and not hook.get('type'):
+            known = meant or f'; a slot of your own needs a type; known: {sorted(SLOTS)}'
+            raise ConfigError(where + known)
+        if close is not None and close not in hooks:
+            raise ConfigError(where + meant)
+        if close is not None:
+            remarks.append(f'default_hooks has {close!r} and {slot!r}: both run; is one misspelt?')
+    return remarks
+
+
+def settle_hooks(config: Any) -> None:
+    """Leave one of each hook of this package, and no empty slot that mmengine stops at, in place.
+
+    One that ``custom_hooks`` sets goes before the one in its slot.
+    """
+    custom = {type_name(hook) for hook in config.get('custom_hooks') or () if hook}
+    hooks = config.get('default_hooks') or {}
+    for slot in [slot for slot in hooks if slot not in ENGINE_SLOTS]:
+        name = type_name(hooks[slot] or {})
+        if hooks[slot] is None or (slot in SLOTS and name in custom):
+            del hooks[slot]
