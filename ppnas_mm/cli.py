@@ -14,21 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-RESULTS = (
-    'epoch_*.pth',
-    'best_*.pth',
-    'last_checkpoint',
-    'genotype.*',
-    'search.*',
-    'importance*.svg',
-    'stages*.svg',
-    'growth*.svg',
-    'derived.safetensors',
-    'result.json',
-    'retrain',
-    'seeds.*',
-)
-
 
 def new_parser(description: str, example: str) -> argparse.ArgumentParser:
     """Return a parser whose ``--help`` ends with an example."""
@@ -147,6 +132,44 @@ def _mix_precision(wrapper: Any, gpu: bool) -> None:
         part.pop(key, None)
 
 
+def require_search(config: Any, path: str) -> None:
+    """Make sure that a config is that of a search, before anything is trained.
+
+    Raises:
+        ConfigError: If its model is no search algorithm, or the hook is missing that derives.
+    """
+    from .algorithms.base import SearchAlgorithm
+    from .config_keys import ConfigError, type_name
+    from .registry import MODELS
+
+    kind = config.model.type
+    with MODELS.switch_scope_and_registry(config.get('default_scope')) as registry:
+        kind = kind if inspect.isclass(kind) else registry.get(kind)
+    if not (inspect.isclass(kind) and issubclass(kind, SearchAlgorithm)):
+        raise ConfigError(
+            f'config {path} trains a network (model.type={type_name(config.model)!r}), it searches '
+            "none; a search wraps the model: model=dict(type='ppnas_mm.PPNAS', model=...), see "
+            'configs/search; to train it, take tools/train.py'
+        )
+    hooks = [*(config.get('default_hooks') or {}).values(), *(config.get('custom_hooks') or ())]
+    if not any(type_name(hook or {}).endswith('SearchHook') for hook in hooks):
+        raise ConfigError(
+            f"config {path}: default_hooks lack search=dict(type='ppnas_mm.SearchHook')"
+        )
+
+
+def require_arch(config: Any, option: str) -> None:
+    """Make sure that a config has a searched backbone, whose architecture can be replaced.
+
+    Raises:
+        ConfigError: If it has none.
+    """
+    from .config import ConfigError
+
+    if 'arch' not in (config.model.get('backbone') or {}):
+        raise ConfigError(f'{option}: the config has no model.backbone.arch to replace')
+
+
 def set_genotype(config: Any, path: str) -> None:
     """Put a genotype in place of the config's ``model.backbone.arch``.
 
@@ -154,49 +177,14 @@ def set_genotype(config: Any, path: str) -> None:
         ConfigError: If the config has no searched backbone.
         GenotypeError: If the genotype is not valid.
     """
-    from .config import ConfigError
     from .genotype import Genotype
 
     genotype = Genotype.load(path)
     status = str(genotype.provenance.get('status', ''))
     if status.startswith('provisional'):
         print(f'warning: {path} is {status[:200]}')
-    if 'arch' not in config.model.get('backbone', {}):
-        raise ConfigError('--genotype: the config has no model.backbone.arch to replace')
+    require_arch(config, '--genotype')
     config.model.backbone.arch = genotype.to_dict()
-
-
-def start_run(config: Any, resume: bool) -> None:
-    """Resume the work dir, or put what an earlier run left there out of the way."""
-    if resume:
-        resume_run(config)
-        return
-    if int(os.environ.get('RANK', 0)) == 0:
-        put_aside(Path(config.work_dir))
-
-
-def put_aside(folder: Path) -> None:
-    """Move what an earlier run left in a work dir to a folder ``earlier_N`` inside of it."""
-    left = [p for pattern in RESULTS for p in folder.glob(pattern)]
-    if left:
-        number = 1 + len(list(folder.glob('earlier_*')))
-        earlier = folder / f'earlier_{number}'
-        earlier.mkdir()
-        for path in left:
-            path.rename(earlier / path.name)
-        print(f'{folder} holds an earlier run; its results are now in {earlier}')
-
-
-def resume_run(config: Any) -> None:
-    """Let the run go on from the newest checkpoint of its work dir that can be read."""
-    from .engine.checkpoint import latest_checkpoint
-
-    path = latest_checkpoint(config.work_dir, warn=lambda text: print(f'warning: {text}'))
-    if path is None:
-        print(f'warning: {config.work_dir} has no checkpoint yet; starting from the beginning')
-        return
-    config.resume = True
-    config.load_from = str(path)
 
 
 def _suggestion(error: BaseException) -> str:

@@ -65,7 +65,7 @@ def _check_override(config: Config, dotted: str) -> None:
     node: Any = config
     for i, part in enumerate(parts[:-1]):
         spot = f'the config has no {".".join(parts[: i + 1])!r}'
-        if isinstance(node, (Mapping, Config)):
+        if isinstance(node, (dict, Config)):
             if part not in node and (meant := hint(part, node.keys())):
                 raise ConfigError(f'{where}: {spot}{meant}')
             if node.get(part) is None:  # a new entry; mmengine does not merge into None

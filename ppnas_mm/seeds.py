@@ -22,6 +22,7 @@ from .draw_seeds import draw_seeds
 from .fileio import write_atomic
 from .jobs import JobError, Jobs, NothingFoundError
 from .report import figure, table
+from .work_dir import put_aside
 
 MEASURES = {
     'val': 'networks drawn in the last epoch on the training images that no weights learn from',
@@ -160,16 +161,18 @@ def search_seeds(args: Namespace, tool: Path) -> None:
             seeds are run first.
     """
     config = cli.load_run(Namespace(**{**vars(args), 'launcher': 'none'}))
+    cli.require_search(config, args.config)
     if args.retrain:
         again = {'config': args.retrain, 'cfg_options': {}, 'launcher': 'none'}
-        cli.load_run(Namespace(**{**vars(args), **again}))
+        retrain = cli.load_run(Namespace(**{**vars(args), **again}))
+        cli.require_arch(retrain, f'--retrain {args.retrain}')
     rank, count, local_rank = place(args.launcher, os.environ)
     folder = Path(config.work_dir)
     folders = {seed: folder / f'seed-{seed}' for seed in args.seeds}
     own = args.seeds[rank::count]
     if not args.resume:
         for path in [folder] * (rank == 0) + [folders[seed] for seed in own]:
-            cli.put_aside(path)
+            put_aside(path)
     environment = search_environment(args.launcher, local_rank)
     options = ['--retrain', args.retrain] if args.retrain else []
     options += ['--resume'] * args.resume + ['--amp'] * args.amp

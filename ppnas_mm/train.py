@@ -11,6 +11,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from .derive import evaluate
+from .engine.checkpoint import load_as_saved
 from .fileio import write_atomic
 from .weights import load_weights
 
@@ -41,6 +42,7 @@ def train(config: Any, init_from: str | None = None) -> dict[str, Any]:
         epochs=runner.epoch,
     )
     if runner.val_loop is not None:
+        load_as_saved(runner)
         loop: Any = runner.val_loop
         result['metrics'] = evaluate(model, loop.dataloader, loop.evaluator)
     if is_main_process():

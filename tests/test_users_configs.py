@@ -61,7 +61,7 @@ def write(folder: Path, text: str) -> Path:
         'train_loader = dict(batch_size=2)\ntrain_dataloader = train_loader',
         'evaluator = dict(type="A")\nval_evaluator = evaluator\ntest_evaluator = evaluator',
         'custom_keys = dict(a=1)\ncustom_hook = dict(type="A")\ncustom_hooks = [custom_hook]',
-        'resume_from = None\nnum_classes = 3\nclasses = ("a", "b")\nmetainfo = dict(classes=classes)',
+        'resume_from = None\nnum_classes = 3\nclasses = ("a", "b")\nmeta = dict(classes=classes)',
         'optimizer = dict(type="SGD")\noptim_wrapper = dict(optimizer=optimizer)',
         'default_hooks = dict(mine=dict(type="MyHook"), visualization=None, search=None)',
         'launch = 1\nrandom_seed = 3\nenv = "a"\nlog = dict(a=1)\nvisual = [1]',

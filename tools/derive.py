@@ -26,12 +26,15 @@ def main() -> None:
 
     from mmengine.runner import Runner
 
-    from ppnas_mm.engine.checkpoint import latest_checkpoint
+    from ppnas_mm.engine.checkpoint import checkpoint_place, latest_checkpoint
     from ppnas_mm.engine.search_hook import SearchHook
     from ppnas_mm.report import search_table
     from ppnas_mm.weights import CheckpointError, load_weights
 
-    checkpoint = latest_checkpoint(folder)
+    config_of_run = config.copy()
+    config_of_run.work_dir = str(folder)
+    place, names = checkpoint_place(config_of_run)
+    checkpoint = latest_checkpoint(place, names=names)
     if checkpoint is None:
         raise CheckpointError(f'{folder} has no checkpoint')
     runner = Runner.from_cfg(config)

@@ -15,7 +15,11 @@ def main() -> None:
     parser.add_argument('checkpoint', help='weights that fit the model, tensor by tensor')
     parser.add_argument('--name', required=True, help='ARCH.TAG, as in ppnas://ARCH.TAG')
     parser.add_argument('--out', required=True, metavar='FOLDER', help='a folder of the model zoo')
-    parser.add_argument('--source', help='log or command that made the weights, for the index')
+    parser.add_argument(
+        '--source',
+        metavar='TEXT',
+        help='log or command that made the weights, for the index; needed without --no-test',
+    )
     parser.add_argument('--ema', action='store_true', help='the averages of EMAHook')
     parser.add_argument('--no-test', action='store_true', help='write the file only, no entry')
     parser.add_argument('--metric', help='score for the index, e.g. accuracy/top1')

@@ -4,6 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from ppnas_mm import cli, seeds
+from ppnas_mm.work_dir import start_run
 
 
 def main() -> None:
@@ -28,7 +29,13 @@ def main() -> None:
 def search(args: Namespace) -> None:
     """Run the search, retrain if asked to, print the table."""
     config = cli.load_run(args)
-    cli.start_run(config, args.resume)
+    cli.require_search(config, args.config)
+    if args.retrain:  # is read before the search, not after it
+        again = {'config': args.retrain, 'cfg_options': {}}
+        again['work_dir'] = str(Path(config.work_dir) / 'retrain')
+        retrain = cli.load_run(Namespace(**{**vars(args), **again}))
+        cli.require_arch(retrain, f'--retrain {args.retrain}')
+    start_run(config, args.resume)
 
     from mmengine.dist import is_main_process
     from mmengine.runner import Runner
@@ -39,11 +46,8 @@ def search(args: Namespace) -> None:
     if args.retrain:
         from ppnas_mm.train import train
 
-        folder = Path(config.work_dir)
-        again = {'config': args.retrain, 'work_dir': str(folder / 'retrain'), 'cfg_options': {}}
-        retrain = cli.load_run(Namespace(**{**vars(args), **again}))
-        cli.set_genotype(retrain, folder / 'genotype.json')
-        cli.start_run(retrain, args.resume)
+        cli.set_genotype(retrain, Path(config.work_dir) / 'genotype.json')
+        start_run(retrain, args.resume)
         train(retrain)
     if is_main_process():
         print(search_table(config.work_dir))

@@ -1,6 +1,7 @@
 """Train a classifier, detector or segmentor; see --help."""
 
 from ppnas_mm import cli
+from ppnas_mm.work_dir import start_run
 
 
 def main() -> None:
@@ -19,7 +20,7 @@ def main() -> None:
     config = cli.load_run(args)
     if args.genotype:
         cli.set_genotype(config, args.genotype)
-    cli.start_run(config, args.resume)
+    start_run(config, args.resume)
 
     from ppnas_mm.report import figure
     from ppnas_mm.train import train

@@ -30,12 +30,19 @@ class SearchAlgorithm(BaseModel):
     Attributes:
         shared_statistics: Whether the running statistics are those of many architectures, so that
             they must be computed anew before the super-net predicts as one.
+        prunes: Whether the super-net loses or gains modules while it trains.
+        advice: What to do where a search found no whole architecture.
 
     Raises:
         TypeError: If the model's backbone is not a super-net.
     """
 
     shared_statistics = False
+    prunes = False
+    advice = (
+        'search for more epochs (train_cfg.max_epochs), with another rate '
+        '(optim_wrapper.arch.optimizer.lr) or another --seed'
+    )
 
     def __init__(
         self, model: dict, data_preprocessor: dict | None = None, init_cfg: dict | None = None

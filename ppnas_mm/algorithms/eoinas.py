@@ -76,7 +76,7 @@ class EoiNAS(GDAS):
         size = len(self.table.choices), self.table.width
         self.importance = OperationImportance(*size, **(indicator or {}))
         self.chain = LiveDie(*size, **(chain or {}))
-        self.slims = slimming is not False
+        self.slims = self.prunes = slimming is not False
         self.slimming = Slimming(**(slimming if isinstance(slimming, Mapping) else {}))
         self.fresh_moments = False
         # I of this epoch, and before the last pruning

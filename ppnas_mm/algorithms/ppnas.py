@@ -41,6 +41,11 @@ class PPNAS(SearchAlgorithm):
         ValueError: If an option is out of range or the space has no such gates.
     """
 
+    advice = (
+        f'{SearchAlgorithm.advice}; or keep weaker connections: '
+        'tools/derive.py WORK_DIR --out DIR --cfg-options model.threshold=0.5'
+    )
+
     def __init__(
         self,
         model: dict,

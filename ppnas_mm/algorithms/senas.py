@@ -60,6 +60,8 @@ class SENAS(SPOS):
             does not have.
     """
 
+    prunes = True
+
     def __init__(
         self,
         model: dict,

@@ -19,6 +19,7 @@ from mmengine.registry import MODELS, DefaultScope
 
 from ..averaging import counted
 from ..config import ConfigError, replace_sync_bn
+from ..config_keys import type_name
 from ..report import table
 from ..spaces.mixture import Fixed
 from .step_counters import Counts, Traffic, count_flops, count_saved
@@ -29,7 +30,7 @@ IMAGES = {
     'CIFAR10': 50_000,
     'CIFAR100': 50_000,
     'CityscapesDataset': 2_975,
-    'ppnas_mm.Digits': 1_437,
+    'Digits': 1_437,
 }
 """Training images of data sets; of others the number must be given."""
 
@@ -210,7 +211,7 @@ def batches(config: Any, processes: int, images: int | None = None) -> tuple[int
     """
     loader, loop = config.train_dataloader, config.train_cfg
     data = loader.dataset
-    total = images or IMAGES.get(data.type if isinstance(data.type, str) else type_name(data))
+    total = images or IMAGES.get(type_name(data))
     if total is None:
         raise ConfigError(f'how many training images has {type_name(data)}? give their number')
     if isinstance(data.get('indices'), int):

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import numbers
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from mmengine.dist import get_world_size
 from mmengine.fileio import LocalBackend, register_backend
-from mmengine.hooks import CheckpointHook
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.model import is_model_wrapper
+from mmengine.utils import is_method_overridden
 
 from ..fileio import write_atomic
 from ..registry import HOOKS
 from ..weights import CheckpointError, check_same_model, describe, load_checkpoint, signature
+
+TEMPLATES = ('epoch_{}.pth', 'iter_{}.pth')
+"""mmengine's names of checkpoints."""
+STEPS = r'(best|last|latest)|.*\d$'
 
 
 @register_backend('ppnas_atomic')
@@ -25,29 +34,110 @@ class AtomicBackend(LocalBackend):
         write_atomic(filepath, obj)
 
 
-def latest_checkpoint(work_dir: str | Path, warn: Any = print) -> Path | None:
-    """Return the newest readable ``epoch_*.pth``; tell ``warn`` of each that is damaged.
+def checkpoint_place(config: Any) -> tuple[Path, list[str]]:
+    """Return where a run's checkpoints are, and how they may be called, the likeliest first.
+
+    Args:
+        config: A config with ``work_dir``; its ``default_hooks.checkpoint`` may have an
+            ``out_dir`` and a ``filename_tmpl``, and may count iterations.
+    """
+    hook = (config.get('default_hooks') or {}).get('checkpoint') or {}
+    folder = Path(config.work_dir)
+    if hook.get('out_dir') and hook['out_dir'] != config.work_dir:
+        folder = Path(hook['out_dir']) / folder.name
+    names = TEMPLATES if hook.get('by_epoch', True) else TEMPLATES[::-1]
+    own = hook.get('filename_tmpl')
+    return folder, [own, *names] if own else list(names)
+
+
+def latest_checkpoint(
+    folder: str | Path, warn: Any = print, names: Sequence[str] = TEMPLATES
+) -> Path | None:
+    """Return the newest readable checkpoint; tell ``warn`` of each that is damaged.
+
+    Args:
+        folder: Where they are.
+        warn: Is told of damaged ones.
+        names: What they may be called, with ``{}`` for the number; the first that occurs counts.
 
     Raises:
-        CheckpointError: If there are checkpoints but none can be read.
+        CheckpointError: If there are checkpoints but none can be read, or all have other names.
     """
-    found = {}
-    for path in Path(work_dir).glob('epoch_*.pth'):
-        match = re.fullmatch(r'epoch_(\d+)', path.stem)
-        if match:
-            found[int(match.group(1))] = path
+    found: dict[int, Path] = {}
+    for name in names:
+        head, _, tail = name.partition('{}')
+        for path in Path(folder).glob('*.pth') if not found else ():
+            match = re.fullmatch(rf'{re.escape(head)}(\d+){re.escape(tail)}', path.name)
+            if match:
+                found.setdefault(int(match.group(1)), path)
+        if found:
+            break
     reason = ''
-    for epoch in sorted(found, reverse=True):
+    for number in sorted(found, reverse=True):
         try:
-            load_checkpoint(found[epoch])
+            load_checkpoint(found[number])
         except CheckpointError as error:
             reason = reason or str(error)
             warn(f'{error}; falling back to the one before')
         else:
-            return found[epoch]
+            return found[number]
     if found:
         raise CheckpointError(f'none of its {len(found)} checkpoints can be read: {reason}')
+    others = sorted(p.name for p in Path(folder).glob('*.pth') if re.match(STEPS, p.stem))
+    if others:
+        raise CheckpointError(
+            f'{folder} has {", ".join(others[:3])}, but no {" or ".join(names)}; to go on from one '
+            'of these, write resume=True and load_from=FILE into the config; '
+            'to start anew, take another --work-dir'
+        )
     return None
+
+
+def load_as_saved(runner: Any) -> None:
+    """Give the model the weights that a checkpoint of it would hold now.
+
+    Hooks such as ``EMAHook`` save others than those that were trained.  Call it when training is
+    over: those are lost.
+    """
+    model: Any = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    hooks = [hook for hook in runner.hooks if not isinstance(hook, SafeCheckpointHook)]
+    if not any(is_method_overridden('before_save_checkpoint', Hook, hook) for hook in hooks):
+        return
+    state = {key: value.detach().clone() for key, value in model.state_dict().items()}
+    checkpoint = dict(meta={}, state_dict=state, message_hub=runner.message_hub.state_dict())
+    for hook in hooks:
+        hook.before_save_checkpoint(runner, checkpoint)
+    model.load_state_dict(checkpoint['state_dict'])
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as plain data that needs no unpickling, or ``None``."""
+    if isinstance(value, (np.generic, np.ndarray, torch.Tensor)):
+        return value.tolist()
+    if isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, numbers.Real):
+        return float(value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return None
+
+
+def _check_kind(saved: dict[str, Any], runner: Any) -> None:
+    """Say what to write where ``load_from`` names the weights of another kind of model."""
+    kind, own = saved.get('model'), describe(runner.model)['model']
+    if kind in (None, own):
+        return
+    text = f'load_from: {runner._load_from} holds the weights of {kind}, this is {own}; '
+    if 'space' in saved:
+        text += 'derive its network (tools/derive.py) and start from it with --init-from'
+    else:
+        text += (
+            'to start from its backbone, write model.backbone.init_cfg='
+            f"dict(type='Pretrained', checkpoint={str(runner._load_from)!r}, prefix='backbone') "
+            'instead of load_from'
+        )
+    raise CheckpointError(text)
 
 
 @HOOKS.register_module()
@@ -88,7 +178,7 @@ class SafeCheckpointHook(CheckpointHook):
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Keep plain data only and sign the checkpoint."""
         info = checkpoint['message_hub']['runtime_info']
-        plain = {k: v for k, v in info.items() if type(v) in (int, float, str, bool, list)}
+        plain = {k: _plain(v) for k, v in info.items() if _plain(v) is not None}
         checkpoint['message_hub'] = dict(log_scalars={}, runtime_info=plain, resumed_keys={})
         checkpoint['meta']['ppnas_mm'] = describe(runner.model)
         checkpoint['meta']['processes'] = get_world_size()
@@ -100,6 +190,8 @@ class SafeCheckpointHook(CheckpointHook):
             CheckpointError: If the checkpoint is of another space, or a run is resumed by another
                 number of processes.
         """
+        if not runner._resume:
+            _check_kind(signature(checkpoint), runner)
         check_same_model(signature(checkpoint), runner.model, 'the checkpoint')
         now = get_world_size()
         before = checkpoint.get('meta', {}).get('processes', now)

@@ -10,7 +10,7 @@ from typing import Any
 import mmengine
 import torch
 from mmengine.dist import is_main_process
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.model import is_model_wrapper
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -28,6 +28,7 @@ from ..statistics import recalibrate
 from ..version import __version__
 from ..visualize import draw_genotype, draw_search
 from .agreement import require_one_architecture
+from .checkpoint import load_as_saved
 from .optim import SearchOptimWrapper
 from .seed import mix_seed, seed_everything, set_epoch
 
@@ -87,11 +88,16 @@ class SearchHook(Hook):
         """Start the record, or continue that of the epochs before.
 
         Raises:
-            ConfigError: If the config has two such hooks.
+            ConfigError: If the config has two such hooks, or averages weights that are pruned.
         """
         if sum(isinstance(hook, SearchHook) for hook in runner.hooks) > 1:
             raise ConfigError('two SearchHooks: keep that of default_hooks.search or custom_hooks')
         self._start(runner)
+        if self.algorithm.prunes and any(isinstance(hook, EMAHook) for hook in runner.hooks):
+            raise ConfigError(
+                f'EMAHook: {type(self.algorithm).__name__} prunes its super-net, and an average of '
+                'its weights cannot follow; leave EMAHook to the training of what is found'
+            )
         if self.channels_last:
             runner.model.to(memory_format=torch.channels_last)
         file = self.folder / 'search.json'
@@ -178,6 +184,7 @@ class SearchHook(Hook):
 
     def after_train(self, runner: Any) -> None:
         """Derive the network and write everything."""
+        load_as_saved(runner)
         self._finish(runner)
 
     def finish(self, runner: Any, epochs: list[dict[str, Any]]) -> None:
@@ -239,10 +246,11 @@ class SearchHook(Hook):
         try:
             return self._genotype(runner, epoch, strict=True)
         except DegenerateArchitectureError as error:
+            text = f'{error}. What may help: {self.algorithm.advice}'
             if is_main_process():
-                self.record['result'] = {'failed': str(error)}
+                self.record['result'] = {'failed': text}
                 self._write_record()
-            raise
+            raise DegenerateArchitectureError(text) from None
 
     def _result(self, runner: Any, network: nn.Module) -> dict[str, Any]:
         """Return metrics on the validation data, and the number of parameters."""

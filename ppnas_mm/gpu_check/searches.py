@@ -17,6 +17,7 @@ import numpy as np
 
 from .. import cli
 from ..genotype import DegenerateArchitectureError
+from ..work_dir import start_run
 from .parts import Options, Row, attempt
 
 CONFIGS = Path(__file__).parents[2] / 'configs/search'
@@ -77,7 +78,7 @@ def runner(name: str, options: Options, folder: Path, **flags: Any) -> Any:
     )
     config = cli.load_run(args)
     config.log_level = 'WARNING'
-    cli.start_run(config, flags.get('resume', False))
+    start_run(config, flags.get('resume', False))
     return Runner.from_cfg(config)
 
 
