@@ -80,6 +80,7 @@ ALLOWED = {
         'ppnas_mm.averaging',
         'ppnas_mm.compat',
         'ppnas_mm.config',
+        'ppnas_mm.config_keys',
         'ppnas_mm.deploy',
         'ppnas_mm.fileio',
         'ppnas_mm.latency',

@@ -88,11 +88,11 @@ def build_config(args: argparse.Namespace) -> Any:
     """Build the model of a config, or its backbone."""
     from mmengine.registry import MODELS, init_default_scope
 
-    from ppnas_mm.config import load_config, replace_sync_bn, require_library
+    from ppnas_mm.config import library, load_config, replace_sync_bn, require_library
 
     config = load_config(args.config, args.options)
     require_library(config, args.config)
-    init_default_scope(config.get('default_scope') or 'mmengine')
+    init_default_scope(config.get('default_scope') or library(config))
     if args.arch:
         cli.set_genotype(config, args.arch)
     replace_sync_bn(config.model)

@@ -354,9 +354,8 @@ class SuperNet(Expandable):
             elif len(kept) != (choice.keep or len(kept)):
                 found.append(f'{name} keeps {len(kept)} instead of {choice.keep}')
         for cell, used in read.items():
-            found += [
-                f'{cell} input {i} is dropped' for i in range(self.cell_inputs) if i not in used
-            ]
+            unread = [i for i in range(self.cell_inputs) if i not in used]
+            found += [f'{cell} input {i} is dropped' for i in unread]
         return found
 
     def remarks(self, path: Path) -> list[str]:
@@ -367,7 +366,8 @@ class SuperNet(Expandable):
         """Raise ``DegenerateArchitectureError`` that lists what is empty or dropped."""
         found = self.degeneracies(path)
         if found:
-            raise DegenerateArchitectureError('degenerate architecture: ' + '; '.join(found))
+            listed = '; '.join(found[:5]) + f'; {len(found) - 5} more' * (len(found) > 5)
+            raise DegenerateArchitectureError(f'degenerate architecture: {listed}')
 
     # -- the derived network -------------------------------------------------------------------
 
