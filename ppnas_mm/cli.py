@@ -203,6 +203,18 @@ def _suggestion(error: BaseException) -> str:
     return f'; did you mean {close[0]!r}?' if close else ''
 
 
+def _command(error: BaseException) -> str:
+    """Name the pip command for a library that something has tried to import."""
+    cause: BaseException | None = error
+    while cause is not None and 'pip install' not in str(error):
+        if isinstance(cause, ModuleNotFoundError) and cause.name:
+            from .compat import missing
+
+            return f'; {missing(cause.name)}'
+        cause = cause.__cause__ or cause.__context__
+    return ''
+
+
 def _annotation(error: BaseException) -> str:
     """Say which annotations a dataset was reading when the error happened, if one was."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
@@ -235,7 +247,7 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
         if not lines:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             lines = [f'{frame.filename}:{frame.lineno}: {frame.line}']
-        text = _annotation(error) + ' '.join(lines)[:600] + _suggestion(error)
+        text = _annotation(error) + ' '.join(lines)[:600] + _suggestion(error) + _command(error)
         print(f'error: {type(error).__name__}: {text}', file=sys.stderr)
         code = 2
     _leave_group(code)

@@ -15,6 +15,10 @@ PIP_NAMES = {
     'mmdet': 'onedl-mmdetection',
     'mmseg': 'onedl-mmsegmentation',
     'sklearn': 'scikit-learn',
+    'skimage': 'scikit-image',
+    'cv2': 'opencv-python-headless',
+    'PIL': 'Pillow',
+    'yaml': 'PyYAML',
     'safetensors': 'safetensors',
     'mmcv': 'onedl-mmcv',
     'onnx': 'ppnas_mm[export]',
@@ -46,6 +50,12 @@ def guard_torchvision() -> None:
         importlib.import_module('torchvision')
 
 
+def missing(module: str) -> str:
+    """Return what to run for a module that cannot be imported."""
+    library = module.split('.')[0]
+    return f'run: pip install {PIP_NAMES.get(library, library)}'
+
+
 def require(module: str) -> ModuleType:
     """Import an optional library.
 
@@ -58,6 +68,5 @@ def require(module: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name != library:
             raise
-        package = PIP_NAMES.get(library, library)
-        raise ImportError(f'{library} is not installed; run: pip install {package}') from None
+        raise ImportError(f'{library} is not installed; {missing(library)}') from None
     return importlib.import_module(module)

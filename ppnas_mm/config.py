@@ -122,7 +122,10 @@ def require_library(config: Any, path: str | Path) -> None:
     if 'model' not in config:
         raise ConfigError(f"config {path}: missing key 'model'")
     scope = config.get('default_scope')
-    if scope not in (None, 'mmengine', 'ppnas_mm'):
+    if scope in LIBRARIES:
+        # mmengine would only log what is missing inside of it, and then know none of its classes
+        require(f'{scope}.models')
+    elif scope not in (None, 'mmengine', 'ppnas_mm'):
         require(scope)
 
 

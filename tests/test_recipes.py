@@ -134,14 +134,14 @@ PAPER: dict[str, dict[str, Any]] = {
         for network in ('pp-resnet50', 'pp-resnet101', 'resnet50-vd', 'res2net50-vd')
         for tag, setting in (('', IN1K), ('-aug-300e', IN1K_AUGMENTED))
     },
-    'classification/cdarts_cifar10': dict(**DARTS_CIFAR, arch='cdarts_cifar10'),
-    'classification/cdarts_cifar100': dict(**DARTS_CIFAR, arch='cdarts_cifar10'),
+    'classification/cdarts-net_cifar10': dict(**DARTS_CIFAR, arch='cdarts_cifar10'),
+    'classification/cdarts-net_cifar100': dict(**DARTS_CIFAR, arch='cdarts_cifar10'),
     'classification/darts-v1_cifar10': {**DARTS_CIFAR, 'arch': 'darts_v1', 'decay': 3e-4},
     'classification/darts-v2_cifar10': {**DARTS_CIFAR, 'arch': 'darts_v2', 'decay': 3e-4},
     'classification/pdarts_cifar10': {**DARTS_CIFAR, 'arch': 'pdarts', 'decay': 3e-4},
     'classification/pcdarts_cifar10': dict(**DARTS_CIFAR, arch='pcdarts_cifar10'),
-    'classification/eoinas_cifar10': {**DARTS_CIFAR, 'arch': 'eoinas_cifar10', 'decay': 3e-4},
-    'classification/eoinas_cifar100': {**DARTS_CIFAR, 'arch': 'eoinas_cifar10', 'decay': 3e-4},
+    'classification/eoinas-net_cifar10': {**DARTS_CIFAR, 'arch': 'eoinas_cifar10', 'decay': 3e-4},
+    'classification/eoinas-net_cifar100': {**DARTS_CIFAR, 'arch': 'eoinas_cifar10', 'decay': 3e-4},
     'classification/eoinas_1xb128_in1k': {
         **DARTS_IN1K,
         'arch': 'eoinas_cifar10',
@@ -150,7 +150,7 @@ PAPER: dict[str, dict[str, Any]] = {
         'warmup': 0,
         'schedule': ('ExponentialLR', 0.97),
     },
-    'classification/gdas_cifar10': {**DARTS_CIFAR, 'arch': 'gdas', 'decay': 3e-4},
+    'classification/gdas-net_cifar10': {**DARTS_CIFAR, 'arch': 'gdas', 'decay': 3e-4},
     'classification/cdarts-big_cifar10': {**DARTS_CIFAR, **DARTS_BIG, 'arch': 'cdarts_cifar10'},
     'classification/cdarts_8xb128_in1k': dict(**DARTS_IN1K, arch='cdarts_imagenet'),
     'classification/cdarts-ms_8xb128_in1k': {**DARTS_IN1K, 'channels': 44},
@@ -161,7 +161,7 @@ PAPER: dict[str, dict[str, Any]] = {
     'classification/cdarts-a_8xb128-350e_in1k': dict(**CHAIN, arch='cdarts_a'),
     'classification/cdarts-b_8xb128-350e_in1k': dict(**CHAIN, arch='cdarts_b'),
     'classification/mobilenas_8xb128-240e_in1k': dict(**SENAS_IN1K, arch='proxylessnas_gpu'),
-    'classification/senas_cifar10': dict(**CIFAR, **PLAIN, epochs=200),
+    'classification/senas-net_cifar10': dict(**CIFAR, **PLAIN, epochs=200),
     'classification/senas_nasbench201_cifar10': {**CIFAR, **PLAIN, 'epochs': 200, 'batch': 256},
     **{
         f'search/{name}_imagenet{tag}': SENAS_SEARCH
@@ -197,7 +197,7 @@ PARAMETERS = {
 """PP-NAS, Tables I and III print them in millions."""
 
 MILLIONS = {
-    'classification/cdarts_cifar10': 3.859,
+    'classification/cdarts-net_cifar10': 3.859,
     'classification/darts-v1_cifar10': 3.169,
     'classification/darts-v2_cifar10': 3.349,
     'classification/pdarts_cifar10': 3.434,

@@ -1,3 +1,3 @@
-_base_ = './cdarts_cifar10.py'
+_base_ = './cdarts-net_cifar10.py'
 model = dict(backbone=dict(arch='darts_v1'))
 optim_wrapper = dict(optimizer=dict(weight_decay=3e-4))  # of networks below 3.5 M parameters

@@ -1,5 +1,5 @@
 # One cell of NAS-Bench-201 on digits, small enough to train many of them.
-_base_ = './cdarts_digits.py'
+_base_ = './cdarts-net_digits.py'
 model = dict(
     backbone=dict(
         _delete_=True,

@@ -1,2 +1,2 @@
-_base_ = './cdarts_cifar10.py'
+_base_ = './cdarts-net_cifar10.py'
 model = dict(backbone=dict(arch='pcdarts_cifar10'))

@@ -1,5 +1,5 @@
 _base_ = [
-    '../_base_/models/pp-resnet110_cifar10.py', '../_base_/datasets/cifar10_augmented.py',
+    '../_base_/models/pp-resnet110.py', '../_base_/datasets/cifar10_augmented.py',
     '../_base_/schedules/cifar_600e.py', '../_base_/runtime.py'
 ]
 model = dict(

@@ -1,7 +1,7 @@
 # PP-ResNet-20 at a quarter of the paper's width, with the architecture that the paper prints for
 # CIFAR-10, trained on 20,000 of the images for 12 epochs: about 45 minutes on one CPU core.
 _base_ = [
-    '../_base_/models/pp-resnet20_digits.py', '../_base_/datasets/cifar10.py',
+    '../_base_/models/pp-resnet20.py', '../_base_/datasets/cifar10.py',
     '../_base_/schedules/digits_20e.py', '../_base_/runtime.py'
 ]
 train_dataloader = dict(

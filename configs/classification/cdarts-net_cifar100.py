@@ -1,6 +1,6 @@
 # The cell found on CIFAR-10 (Section 4.3).
 _base_ = [
-    '../_base_/models/darts_cifar10.py', '../_base_/datasets/cifar100_cutout.py',
+    '../_base_/models/darts-net_cifar10.py', '../_base_/datasets/cifar100_cutout.py',
     '../_base_/schedules/darts-cifar_600e.py', '../_base_/runtime.py'
 ]
 model = dict(head=dict(num_classes=100))

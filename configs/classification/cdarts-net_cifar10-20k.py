@@ -1,6 +1,6 @@
 # A cell of cdarts_cifar10-20k.py, trained on the same 20,000 images of 16 x 16 for 20 epochs.
 _base_ = [
-    '../_base_/models/darts_digits.py', '../_base_/datasets/cifar10.py',
+    '../_base_/models/darts-net_digits.py', '../_base_/datasets/cifar10.py',
     '../_base_/schedules/digits_20e.py', '../_base_/runtime.py'
 ]
 model = dict(backbone=dict(num_cells=3))
