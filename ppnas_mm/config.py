@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 
+from .class_count import follow_folders
 from .compat import require
 from .config_keys import (
     KEYS,
@@ -48,6 +49,8 @@ def _overrides(config: Config, options: Mapping[str, Any]) -> None:
     options = dict(options)
     if 'data_root' in options:
         _set_data_root(config, str(options.pop('data_root')))
+        if words := follow_folders(config, options):
+            print_log(words, 'current')
     for dotted in options:
         _check_override(config, dotted)
     config.merge_from_dict(options)
@@ -132,7 +135,8 @@ def require_library(config: Any, path: str | Path) -> None:
 def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
     """Load a config file and merge ``options`` (dotted key -> value) into it.
 
-    The option ``data_root`` points all data sets of the config to another folder.  What looks like
+    The option ``data_root`` points all data sets of the config to another folder; if that has one
+    folder a class, their number becomes the model's number of classes.  What looks like
     a misspelt key of the run or slot of ``default_hooks``, but may be right, is logged.
 
     Raises:

@@ -99,6 +99,11 @@ def check_arguments(parser: argparse.ArgumentParser, args: Namespace) -> None:
         parser.error('--select retrained needs --retrain')
 
 
+def shared_options(args: Namespace) -> dict[str, Any]:
+    """Return the ``--cfg-options`` of a search that hold for its retraining, too: the data."""
+    return {key: value for key, value in args.cfg_options.items() if key == 'data_root'}
+
+
 def place(launcher: str, environment: Mapping[str, str]) -> tuple[int, int, int]:
     """Return this process' number, their count, and its number on its machine.
 
@@ -163,7 +168,7 @@ def search_seeds(args: Namespace, tool: Path) -> None:
     config = cli.load_run(Namespace(**{**vars(args), 'launcher': 'none'}))
     cli.require_search(config, args.config)
     if args.retrain:
-        again = {'config': args.retrain, 'cfg_options': {}, 'launcher': 'none'}
+        again = {'config': args.retrain, 'cfg_options': shared_options(args), 'launcher': 'none'}
         retrain = cli.load_run(Namespace(**{**vars(args), **again}))
         cli.require_arch(retrain, f'--retrain {args.retrain}')
     rank, count, local_rank = place(args.launcher, os.environ)

@@ -320,11 +320,11 @@ def test_schedule_covers_the_run(name: str) -> None:
 # -- own images --------------------------------------------------------------------------------
 
 
-def documented_options(name: str, **values: Any) -> dict[str, Any]:
-    """The overrides that the config's comment names, with ``D`` and ``N`` replaced."""
+def documented_options(name: str, folder: Path) -> dict[str, Any]:
+    """The overrides that the config's comment names, with ``D`` replaced."""
     comment = '\n'.join(re.findall(r'^#.*', (CONFIGS / f'{name}.py').read_text(), re.M))
-    options = {key: values[letter] for key, letter in re.findall(r'([\w.]+)=([DN])\b', comment)}
-    assert len(options) >= 4, comment
+    options = {key: str(folder) for key in re.findall(r'([\w.]+)=D\b', comment)}
+    assert options, comment
     return options
 
 
@@ -336,8 +336,10 @@ def test_own_images_by_the_documented_options(name: str, tmp_path: Path) -> None
             (tmp_path / split / label).mkdir(parents=True)
             image = rng.integers(0, 256, (150, 180, 3), dtype=np.uint8)
             assert cv2.imwrite(str(tmp_path / split / label / 'a picture.png'), image)
+    key = 'model.model.head' if name.startswith('search') else 'model.head'
     for classes in (3, 4):
-        config = shrink(load(name, documented_options(name, D=str(tmp_path), N=classes)))
+        given = {} if classes == 3 else {f'{key}.num_classes': 4}
+        config = shrink(load(name, {**documented_options(name, tmp_path), **given}))
         with scope(config):
             train, val = (
                 DATASETS.build(loader.dataset)

@@ -31,7 +31,7 @@ def search(args: Namespace) -> None:
     config = cli.load_run(args)
     cli.require_search(config, args.config)
     if args.retrain:  # is read before the search, not after it
-        again = {'config': args.retrain, 'cfg_options': {}}
+        again = {'config': args.retrain, 'cfg_options': seeds.shared_options(args)}
         again['work_dir'] = str(Path(config.work_dir) / 'retrain')
         retrain = cli.load_run(Namespace(**{**vars(args), **again}))
         cli.require_arch(retrain, f'--retrain {args.retrain}')

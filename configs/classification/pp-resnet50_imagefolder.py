@@ -2,9 +2,8 @@
 # Set the two lines below as there, then: python tools/train.py \
 #     configs/classification/pp-resnet50_imagefolder.py \
 #     --genotype work_dirs/ppnas_imagefolder/genotype.json
-# The same from the command line, as the two lines are no keys themselves: --cfg-options \
-#     train_dataloader.dataset.data_root=D val_dataloader.dataset.data_root=D \
-#     test_dataloader.dataset.data_root=D model.head.num_classes=N data_preprocessor.num_classes=N
+# The same from the command line, where the number of classes follows from the folders in train:
+#     --cfg-options data_root=D
 _base_ = ['../_base_/runtime.py', '../_base_/datasets/imagefolder.py']
 data_root = 'data/images'
 num_classes = 10
@@ -27,4 +26,4 @@ param_scheduler = dict(
     type='CosineAnnealingLR', T_max=100, by_epoch=True, convert_to_iter_based=True)
 train_cfg = dict(by_epoch=True, max_epochs=100, val_interval=5)
 default_hooks = dict(class_number=dict(type='ClassNumCheckHook'))
-del data_root, num_classes  # --cfg-options data_root=... is then an error and not ignored
+del data_root, num_classes  # so that --cfg-options cannot change them to no effect

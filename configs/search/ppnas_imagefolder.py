@@ -1,9 +1,8 @@
 # PP-NAS on your own images, in folders of the form
 #     <data_root>/train/<class>/*.jpg     <data_root>/val/<class>/*.jpg     (or .png and so on)
 # Set the two lines below, then: python tools/search.py configs/search/ppnas_imagefolder.py
-# The same from the command line, as the two lines are no keys themselves: --cfg-options \
-#     train_dataloader.dataset.data_root=D val_dataloader.dataset.data_root=D \
-#     model.model.head.num_classes=N data_preprocessor.num_classes=N
+# The same from the command line, where the number of classes follows from the folders in train:
+#     --cfg-options data_root=D
 _base_ = ['../_base_/runtime.py', '../_base_/datasets/imagefolder.py']
 data_root = 'data/images'
 num_classes = 10
@@ -37,4 +36,4 @@ train_cfg = dict(by_epoch=True, max_epochs=100, val_interval=5)
 default_hooks = dict(
     search=dict(type='ppnas_mm.SearchHook', recalibrate_batches=100),
     class_number=dict(type='ClassNumCheckHook'))
-del data_root, num_classes  # --cfg-options data_root=... is then an error and not ignored
+del data_root, num_classes  # so that --cfg-options cannot change them to no effect
