@@ -1,11 +1,16 @@
 """The wheel and its .mim folder; missing libraries; what an import costs in modules."""
 
+import ast
+import re
 import subprocess
 import sys
+import tarfile
 import zipfile
 
 import pytest
 from tool import ROOT
+
+from ppnas_mm.compat import PIP_NAMES
 
 
 def python(code, *arguments):
@@ -47,3 +52,87 @@ def test_a_wheel_carries_genotypes_and_mim(tmp_path):
 def test_a_missing_library_is_named_with_its_pip_command(module, code, package):
     line = python(f'import sys; sys.modules[{module!r}] = None\n{code}')
     assert line == f'ImportError: {module} is not installed; run: pip install {package}'
+
+
+@pytest.fixture(scope='module')
+def checkout(tmp_path_factory):
+    """A copy of the tracked files."""
+    files = subprocess.run(['git', 'ls-files'], cwd=ROOT, capture_output=True, text=True)
+    if files.returncode:
+        pytest.skip('needs a git checkout')
+    copy = tmp_path_factory.mktemp('checkout')
+    names = [name for name in files.stdout.splitlines() if (ROOT / name).is_file()]
+    for name in names:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_bytes((ROOT / name).read_bytes())
+    return copy, names
+
+
+def test_the_sdist_is_whole(checkout, tmp_path):
+    copy, tracked = checkout
+    command = [sys.executable, 'setup.py', '-q', 'sdist', '-d', str(tmp_path)]
+    done = subprocess.run(command, cwd=copy, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    with tarfile.open(next(tmp_path.glob('*.tar.gz'))) as archive:
+        names = {name.partition('/')[2] for name in archive.getnames()}
+    assert set(tracked) - names <= {'.gitignore'}
+
+
+def test_the_metadata_says_what_an_index_shows(checkout):
+    copy, _ = checkout
+    done = subprocess.run(
+        [sys.executable, 'setup.py', '-q', 'egg_info'], cwd=copy, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    text = (copy / 'ppnas_mm.egg-info/PKG-INFO').read_text()
+    head, _, description = text.partition('\n\n')
+    for name in ('Author', 'Home-page', 'Project-URL', 'License', 'Keywords', 'Classifier'):
+        assert f'\n{name}: ' in head, name
+    assert 'Programming Language :: Python :: 3.11' in head
+    targets = re.findall(r'\]\(([^)]+)\)', description)
+    assert len(targets) > 10 and all(re.match(r'https?://|#', target) for target in targets)
+
+
+def imports_of(folder):
+    """Libraries that files import anywhere; ours and Python's own left out."""
+    found = set()
+    for path in folder.rglob('*.py'):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split('.')[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                found.add(node.module.split('.')[0])
+    return found - set(sys.stdlib_module_names) - {'ppnas_mm'}
+
+
+def test_what_is_imported_is_declared():
+    setup = (ROOT / 'setup.py').read_text()
+    declared = set(re.findall(r"'([A-Za-z][\w-]+)[<>='\[]", setup))
+    # a dependency of requests; of mmengine and mmcv
+    others = {'urllib3': 'requests', 'cv2': 'onedl-mmcv', 'modelindex': 'onedl-mmpretrain'}
+    for name in imports_of(ROOT / 'ppnas_mm') | imports_of(ROOT / 'tools'):
+        package = others.get(name) or PIP_NAMES.get(name, name)
+        assert package.split('[')[0] in declared | {'ppnas_mm'}, name
+    assert 'torchvision' in declared  # mmpretrain imports it and does not ask for it
+
+
+@pytest.mark.parametrize(
+    ('module', 'package', 'scope'),
+    [
+        ('ftfy', 'ftfy', 'mmseg'),
+        ('torchvision', 'torchvision', 'mmpretrain'),
+        ('cv2', 'opencv-python-headless', 'mmdet'),
+    ],
+)
+def test_what_a_library_lacks_inside_of_it_is_named(module, package, scope):
+    code = (
+        f'import sys; sys.modules[{module!r}] = None\n'
+        'from types import SimpleNamespace\nfrom ppnas_mm import cli\n'
+        'def main():\n'
+        '    from ppnas_mm.config import require_library\n'
+        '    from mmengine.config import Config\n'
+        f'    require_library(Config(dict(model={{}}, default_scope={scope!r})), "x")\n'
+        'cli.run_tool(main)'
+    )
+    line = python(code)
+    assert line.startswith('error: ') and f'pip install {package}' in line, line
