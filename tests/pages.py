@@ -75,7 +75,6 @@ ONE = ['train_cfg.max_epochs=1', 'train_cfg.val_interval=1']
 PYRAMID = ['model.model.backbone.stem_channels=8', 'model.model.backbone.base_channels=8']
 SMALL_RESNET = ['model.backbone.stem_channels=8', 'model.backbone.base_channels=8']
 FEW = ['train_dataloader.dataset.indices=4', 'val_dataloader.dataset.indices=2']
-CIFAR = ['train_dataloader.dataset.indices=64', 'val_dataloader.dataset.indices=64']
 SIZES = {
     'ppnas_imagefolder': [
         *ONE, *PYRAMID, 'model.model.head.in_channels=256', 'model.threshold=0.01',
@@ -94,9 +93,6 @@ SIZES = {
         'model.models_per_op=1', 'model.recalibrate_batches=1', 'model.eval_batches=1',
         'model.selection=dict(population=4,generations=1,crossover=2,mutation=2)',
     ],
-    'cdarts-net_cifar10': [*ONE, *CIFAR, 'train_dataloader.batch_size=16'],
-    'eoinas_cifar10': [*CIFAR, 'train_dataloader.batch_size=16', 'model.model.backbone.num_cells=3',
-        'model.model.backbone.init_channels=4', 'model.model.head.in_channels=64'],
     'ppnas_retinanet_digit-scenes': [*ONE, *FEW, 'train_dataloader.batch_size=2',
         'optim_wrapper.arch.optimizer.lr=1.0', 'model.threshold=0.01'],
     'detector': [*ONE, *FEW],
@@ -113,13 +109,16 @@ NOT_RUN = {
     'gpu_check.sh': 'has tests of its own (test_gpu_check.py)',
     'dist_search.sh': 'needs ImageNet; has tests of its own (test_distributed.py)',
     'slurm_search.sh': 'needs a cluster and ImageNet',
+    'cdarts-net_cifar10': 'needs all of CIFAR-10',
+    'eoinas_cifar10': 'needs all of CIFAR-10 and four GPUs',
 }
 """Commands that a test cannot run, and why."""
 
 
 def reason_not_to_run(command: Command) -> str:
     """Why a command is not run, or nothing."""
-    return NOT_RUN.get(command.tool) or NOT_RUN.get(command.words[0], '')
+    names = (command.tool, command.words[0], command.config)
+    return next((NOT_RUN[name] for name in names if name in NOT_RUN), '')
 
 
 def small(command: Command) -> list[str]:

@@ -86,14 +86,6 @@ def data(clone):
         (clone / 'PATH/TO/camvid').symlink_to(DATA / 'camvid')
         write_boxes(clone / 'data/mine_boxes')
         write_masks(clone / 'data/mine_masks')
-        unpack = [sys.executable, str(DATA / 'cifar10/pack_unpack.py'), 'unpack']
-        subprocess.run([*unpack, str(clone / 'data/cifar10')], check=True, capture_output=True)
-        folder = clone / 'data/cifar10/cifar-10-batches-py'
-        for i in (3, 4, 5):  # only two of five are at hand
-            if folder.is_dir() and not (folder / f'data_batch_{i}').exists():
-                (folder / f'data_batch_{i}').write_bytes((folder / 'data_batch_1').read_bytes())
-        for name in ('JPEGImages/BloodImage_00007.jpg',):
-            assert (DATA / 'bccd_voc' / name).is_file()
 
 
 def run(words, clone, environment):
@@ -121,18 +113,18 @@ def run_python(block, clone):
 
 @pytest.mark.parametrize('page', [page for page in PAGES if blocks(page)])
 def test_page(page, clone, data):
-    needs = re.search(r'BCCD|camvid|cifar', (ROOT / page).read_text(), re.I)
+    needs = re.search(r'BCCD|camvid', (ROOT / page).read_text(), re.I)
     if needs and not DATA.is_dir():
         pytest.skip(f'{page} needs the data sets in {DATA}')
     count = 0
     for block in blocks(page):
-        if 'own_' in page and block.kind == 'bash' and 'work_dirs/mine/' in block.text:
+        if 'own_' in page and block.kind == 'bash' and 'work_dirs/digits/' in block.text:
             options = ['train_cfg.max_epochs=1', 'train_cfg.val_interval=1', 'model.threshold=0.01']
             options += [
                 'optim_wrapper.arch.optimizer.lr=1.0',
                 'train_dataloader.dataset.indices=256',
             ]
-            search_of(clone, 'work_dirs/mine', 'configs/search/ppnas_digits.py', options)
+            search_of(clone, 'work_dirs/digits', 'configs/search/ppnas_digits.py', options)
         if block.kind == 'python':
             run_python(block, clone)
             count += 1
