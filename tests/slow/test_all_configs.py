@@ -1,4 +1,4 @@
-"""Every config that mmdet, mmseg and mmpretrain ship is taken (tests/test_users_configs.py: a sample)."""
+"""Every config that mmdet, mmseg and mmpretrain ship is taken (a sample: test_users_configs.py)."""
 
 import pytest
 from test_users_configs import LIBRARIES, refused, shipped
