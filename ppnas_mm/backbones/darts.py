@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
 from mmcv.cnn.bricks import DropPath
@@ -36,11 +37,27 @@ class CellDAG(nn.Module):
         cell: The architecture.
         spec: What the operations are built for; its stride is that of edges from input nodes.
         drop_path_rate: Probability of dropping an edge other than an identity, per sample.
+        outputs: Numbers of the nodes that are read from outside; ``None``: all computed ones.
+
+    Attributes:
+        read: Numbers of the nodes, inputs included, that the outputs depend on.
     """
 
-    def __init__(self, cell: Cell, spec: OpSpec, drop_path_rate: float = 0.0) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        spec: OpSpec,
+        drop_path_rate: float = 0.0,
+        outputs: Sequence[int] | None = None,
+    ) -> None:
         super().__init__()
+        self.inputs = cell.inputs
         self.sources = [[edge.sources[0] for edge in edges] for edges in cell.nodes]
+        numbers = range(cell.inputs, cell.inputs + len(cell.nodes))
+        self.read = set(numbers if outputs is None else outputs)
+        for number, edges in reversed(list(zip(numbers, cell.nodes, strict=True))):
+            if number in self.read:
+                self.read |= {edge.sources[0] for edge in edges if edge.op != 'none'}
         inner = replace(spec, stride=1)
         self.nodes = nn.ModuleList(
             nn.ModuleList(
@@ -50,11 +67,20 @@ class CellDAG(nn.Module):
         )
         self.drop_path = DropPath(drop_path_rate) if drop_path_rate else None
 
+    @property
+    def unread(self) -> list[nn.Module]:
+        """Operations that lead to nodes that nobody reads."""
+        nodes = enumerate(self.nodes, self.inputs)
+        return [node for number, node in nodes if number not in self.read]
+
     def forward(self, states: Sequence[Tensor]) -> list[Tensor]:
-        """Map the inputs to the computed nodes."""
+        """Map the inputs to the computed nodes; those that nobody reads are not computed."""
         values = list(states)
         edges: Any
         for edges, sources in zip(self.nodes, self.sources, strict=True):
+            if len(values) not in self.read:
+                values.append(values[0])  # ``none`` may ask for the shape
+                continue
             outputs = []
             for op, source in zip(edges, sources, strict=True):
                 y = op(values[source])
@@ -67,6 +93,8 @@ class CellDAG(nn.Module):
 
 class StemBlock(nn.Module):
     """A stem convolution of stride 2 that stands in a stage; it reads the newer input only."""
+
+    reads = (False, True)
 
     def __init__(self, in_channels: int, channels: int, style: ConvStyle, act: bool) -> None:
         super().__init__()
@@ -115,6 +143,18 @@ class CellBlock(nn.Module):
         self.preprocess1 = style.conv(second, channels, 1, order=PRE_ACTIVATION)
         self.dag = dag
 
+    @property
+    def reads(self) -> tuple[bool, bool]:
+        """Whether the older and the newer input are read."""
+        read = getattr(self.dag, 'read', {0, 1})
+        return 0 in read, 1 in read
+
+    @property
+    def unread(self) -> list[nn.Module]:
+        """What an input that no node reads goes through."""
+        inputs = zip(self.reads, (self.preprocess0, self.preprocess1), strict=True)
+        return [module for read, module in inputs if not read]
+
     def _forward(self, before: Tensor, x: Tensor, *mix: Any) -> Tensor:
         states = [self.preprocess0(before), self.preprocess1(x)]
         return cat_channels(self.dag(states, *mix))
@@ -125,6 +165,10 @@ class CellBlock(nn.Module):
         ``mix`` is what a super-net passes on to its inner graphs.
         """
         return run_block(self, self._forward, before, x, *mix, with_cp=self.with_cp)
+
+
+def _is_reduction(block: nn.Module) -> bool:
+    return isinstance(block, CellBlock) and block.kind == 'reduction'
 
 
 VARIANTS = ('cifar', 'imagenet', 'segmentation')
@@ -224,6 +268,10 @@ class MacroDARTS(Backbone):
         for name, members in zip(names, blocks, strict=True):
             self.add_module(name, nn.ModuleList(members))
         self.set_stages(names, *zip(*info, strict=True))
+        # for each block whether it is computed, without and with the auxiliary output
+        self.live = [
+            [i in self._live(extra) for i in range(len(self.sequence))] for extra in (False, True)
+        ]
 
     def _add_stem(
         self, variant: str, in_channels: int, width: int, style: ConvStyle
@@ -246,33 +294,61 @@ class MacroDARTS(Backbone):
         return 8, (width, width), [[down], [StemBlock(width, width, style, True)]]
 
     @property
+    def sequence(self) -> list[Any]:
+        """The blocks of all stages, in order."""
+        return [block for stage in self.stages for block in stage]  # type: ignore[attr-defined]
+
+    def _live(self, with_extra: bool) -> set[int]:
+        """Return the blocks that the maps, and the output for an auxiliary head, depend on."""
+        blocks, stages = self.sequence, self.stages
+        ends = list(accumulate(map(len, stages)))  # type: ignore[arg-type]
+        live = {ends[s] - 1 for s in self.out_indices}
+        if with_extra:
+            live.update([i for i, b in enumerate(blocks) if _is_reduction(b)][-1:])
+        for i in reversed(range(len(blocks))):
+            if i in live:
+                older, newer = blocks[i].reads
+                live |= ({i - 1} if newer else set()) | ({i - 2} if older else set())
+        return live
+
+    def idle(self) -> list[nn.Module]:
+        """Return the modules that no returned map, nor the auxiliary output, depends on."""
+        live = self._live(self.auxiliary)
+        behind = [block for i, block in enumerate(self.sequence) if i not in live]
+        inside = [m for module in self.modules() for m in getattr(module, 'unread', ())]
+        return [*behind, *inside]
+
+    @property
     def stem_blocks(self) -> list[str]:
         """Names of the modules that do not depend on the architecture."""
         return ['stem', *(n for n, m in self.named_modules() if isinstance(m, StemBlock))]
 
     @property
     def reduction_blocks(self) -> list[str]:
-        """Names of the reduction cells, in order."""
-        cells = [(n, m) for n, m in self.named_modules() if isinstance(m, CellBlock)]
-        return [name for name, cell in cells if cell.kind == 'reduction']
+        """Names of the reduction cells that are computed, in order."""
+        idle = self.idle()
+        cells = [(n, m) for n, m in self.named_modules() if _is_reduction(m)]
+        return [name for name, cell in cells if cell not in idle]
 
-    def forward(self, x: Tensor, mix: dict[str, Any] | None = None) -> tuple[Tensor, ...]:
+    def maps(self, x: Tensor, mix: dict[str, Any] | None = None) -> tuple[Tensor, ...]:
         """Map images ``(N, in_channels, H, W)`` to the maps of ``out_indices``.
 
         ``mix``: what a super-net passes to the inner graphs, by the name of the cell.
         """
+        with_extra = self.auxiliary and self.training
+        live = iter(self.live[with_extra])
         before = x = self.stem(x)
         outputs, extra = {}, None
         for s, stage in enumerate(self.stages):
             for block in stage:  # type: ignore[attr-defined]
                 given = () if mix is None or isinstance(block, StemBlock) else (mix[block.kind],)
-                before, x = x, block(before, x, *given)
-                if isinstance(block, CellBlock) and block.kind == 'reduction':
+                before, x = x, block(before, x, *given) if next(live) else x
+                if _is_reduction(block):
                     extra = x
             if s in self.out_indices:
                 outputs[s] = x
         maps = tuple(outputs[s] for s in self.out_indices)
-        return (extra, *maps) if self.auxiliary and self.training and extra is not None else maps
+        return (extra, *maps) if with_extra and extra is not None else maps
 
 
 @MODELS.register_module()

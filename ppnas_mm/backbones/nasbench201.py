@@ -115,14 +115,14 @@ class MacroNB201(Backbone):
             self.add_module(name, nn.ModuleList(blocks))
         self.set_stages(names, widths, [2**s for s in range(STAGES)])
 
-    def forward(self, x: Tensor, mix: dict[str, Any] | None = None) -> tuple[Tensor, ...]:
+    def maps(self, x: Tensor, mix: dict[str, Any] | None = None) -> tuple[Tensor, ...]:
         """Map images ``(N, in_channels, H, W)`` to the maps of ``out_indices``.
 
         ``mix``: what a super-net passes to the inner graphs, by the name of the cell.
         """
         x = self.stem(x)
         outputs = {}
-        for s, stage in enumerate(self.stages):
+        for s, stage in enumerate(self.computed):
             for block in stage:  # type: ignore[attr-defined]
                 given = (mix['cell'],) if mix is not None and isinstance(block, SumCell) else ()
                 x = run_block(block, block, x, *given, with_cp=self.with_cp)
@@ -156,7 +156,20 @@ class NASBench201Net(MacroNB201):
         (cell,) = genotype.cells
 
         def dag(kind: str, spec: OpSpec) -> nn.Module:
-            return CellDAG(cell, spec, drop_path_rate)
+            return CellDAG(cell, spec, drop_path_rate, outputs=[len(cell.nodes)])
 
         super().__init__(dag, **kwargs)
         self.genotype = genotype
+
+    def idle(self) -> list[nn.Module]:
+        """Return the modules that no returned map depends on.
+
+        Where ``none`` cuts the cell, the next block reads zeros: only what follows the last cell
+        learns.
+        """
+        blocks = [block for stage in self.stages for block in stage]  # type: ignore[attr-defined]
+        cells: list[Any] = [block for block in blocks if isinstance(block, SumCell)]
+        if all(0 in cell.dag.read for cell in cells):
+            return super().idle()
+        before_act = [block for block in blocks if not isinstance(block, nn.Sequential)]
+        return [self.stem, *before_act, *super().idle()]
