@@ -160,10 +160,10 @@ class Backbone(BaseModule):
 
     def _freeze(self) -> None:
         frozen = [self.stem, *self.stages[: self.frozen_stages]] if self.frozen_stages >= 0 else []
-        for module in [*frozen, *self.idle()]:
+        for module in frozen:
             module.eval()
-            for parameter in module.parameters():
-                parameter.requires_grad = False
+        for module in [*frozen, *self.idle()]:
+            module.requires_grad_(False)
 
     @torch.no_grad()
     def switch_to_deploy(self) -> Backbone:

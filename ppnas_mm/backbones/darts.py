@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import accumulate
 from typing import Any
 
 from mmcv.cnn.bricks import DropPath
@@ -69,18 +68,15 @@ class CellDAG(nn.Module):
 
     @property
     def unread(self) -> list[nn.Module]:
-        """Operations that lead to nodes that nobody reads."""
+        """Operations that lead to nodes that nobody reads: they are computed, but cannot learn."""
         nodes = enumerate(self.nodes, self.inputs)
         return [node for number, node in nodes if number not in self.read]
 
     def forward(self, states: Sequence[Tensor]) -> list[Tensor]:
-        """Map the inputs to the computed nodes; those that nobody reads are not computed."""
+        """Map the inputs to the computed nodes."""
         values = list(states)
         edges: Any
         for edges, sources in zip(self.nodes, self.sources, strict=True):
-            if len(values) not in self.read:
-                values.append(values[0])  # ``none`` may ask for the shape
-                continue
             outputs = []
             for op, source in zip(edges, sources, strict=True):
                 y = op(values[source])
@@ -93,8 +89,6 @@ class CellDAG(nn.Module):
 
 class StemBlock(nn.Module):
     """A stem convolution of stride 2 that stands in a stage; it reads the newer input only."""
-
-    reads = (False, True)
 
     def __init__(self, in_channels: int, channels: int, style: ConvStyle, act: bool) -> None:
         super().__init__()
@@ -142,18 +136,6 @@ class CellBlock(nn.Module):
         )
         self.preprocess1 = style.conv(second, channels, 1, order=PRE_ACTIVATION)
         self.dag = dag
-
-    @property
-    def reads(self) -> tuple[bool, bool]:
-        """Whether the older and the newer input are read."""
-        read = getattr(self.dag, 'read', {0, 1})
-        return 0 in read, 1 in read
-
-    @property
-    def unread(self) -> list[nn.Module]:
-        """What an input that no node reads goes through."""
-        inputs = zip(self.reads, (self.preprocess0, self.preprocess1), strict=True)
-        return [module for read, module in inputs if not read]
 
     def _forward(self, before: Tensor, x: Tensor, *mix: Any) -> Tensor:
         states = [self.preprocess0(before), self.preprocess1(x)]
@@ -268,10 +250,6 @@ class MacroDARTS(Backbone):
         for name, members in zip(names, blocks, strict=True):
             self.add_module(name, nn.ModuleList(members))
         self.set_stages(names, *zip(*info, strict=True))
-        # for each block whether it is computed, without and with the auxiliary output
-        self.live = [
-            [i in self._live(extra) for i in range(len(self.sequence))] for extra in (False, True)
-        ]
 
     def _add_stem(
         self, variant: str, in_channels: int, width: int, style: ConvStyle
@@ -293,30 +271,20 @@ class MacroDARTS(Backbone):
             return 4, (half, width), [[down]]
         return 8, (width, width), [[down], [StemBlock(width, width, style, True)]]
 
-    @property
-    def sequence(self) -> list[Any]:
-        """The blocks of all stages, in order."""
-        return [block for stage in self.stages for block in stage]  # type: ignore[attr-defined]
-
-    def _live(self, with_extra: bool) -> set[int]:
-        """Return the blocks that the maps, and the output for an auxiliary head, depend on."""
-        blocks, stages = self.sequence, self.stages
-        ends = list(accumulate(map(len, stages)))  # type: ignore[arg-type]
-        live = {ends[s] - 1 for s in self.out_indices}
+    def _computed_blocks(self, with_extra: bool) -> list[tuple[int, Any]]:
+        """Return stage and block, in order, of what the maps (and the auxiliary output) need."""
+        stages: Any = self.stages
+        blocks = [(s, block) for s, stage in enumerate(stages) for block in stage]
+        count = sum(s <= max(self.out_indices) for s, _ in blocks)
         if with_extra:
-            live.update([i for i, b in enumerate(blocks) if _is_reduction(b)][-1:])
-        for i in reversed(range(len(blocks))):
-            if i in live:
-                older, newer = blocks[i].reads
-                live |= ({i - 1} if newer else set()) | ({i - 2} if older else set())
-        return live
+            reductions = [i for i, (_, block) in enumerate(blocks) if _is_reduction(block)]
+            count = max([count, *(i + 1 for i in reductions)])
+        return blocks[:count]
 
     def idle(self) -> list[nn.Module]:
         """Return the modules that no returned map, nor the auxiliary output, depends on."""
-        live = self._live(self.auxiliary)
-        behind = [block for i, block in enumerate(self.sequence) if i not in live]
-        inside = [m for module in self.modules() for m in getattr(module, 'unread', ())]
-        return [*behind, *inside]
+        computed = {block for _, block in self._computed_blocks(self.auxiliary)}
+        return [block for stage in self.stages for block in stage if block not in computed]  # type: ignore[attr-defined]
 
     @property
     def stem_blocks(self) -> list[str]:
@@ -336,17 +304,14 @@ class MacroDARTS(Backbone):
         ``mix``: what a super-net passes to the inner graphs, by the name of the cell.
         """
         with_extra = self.auxiliary and self.training
-        live = iter(self.live[with_extra])
         before = x = self.stem(x)
         outputs, extra = {}, None
-        for s, stage in enumerate(self.stages):
-            for block in stage:  # type: ignore[attr-defined]
-                given = () if mix is None or isinstance(block, StemBlock) else (mix[block.kind],)
-                before, x = x, block(before, x, *given) if next(live) else x
-                if _is_reduction(block):
-                    extra = x
-            if s in self.out_indices:
-                outputs[s] = x
+        for s, block in self._computed_blocks(with_extra):
+            given = () if mix is None or isinstance(block, StemBlock) else (mix[block.kind],)
+            before, x = x, block(before, x, *given)
+            if _is_reduction(block):
+                extra = x
+            outputs[s] = x
         maps = tuple(outputs[s] for s in self.out_indices)
         return (extra, *maps) if with_extra and extra is not None else maps
 

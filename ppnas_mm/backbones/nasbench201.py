@@ -164,12 +164,13 @@ class NASBench201Net(MacroNB201):
     def idle(self) -> list[nn.Module]:
         """Return the modules that no returned map depends on.
 
-        Where ``none`` cuts the cell, the next block reads zeros: only what follows the last cell
-        learns.
+        Where ``none`` cuts the cell, its output does not depend on what comes before it.
         """
-        blocks = [block for stage in self.stages for block in stage]  # type: ignore[attr-defined]
-        cells: list[Any] = [block for block in blocks if isinstance(block, SumCell)]
-        if all(0 in cell.dag.read for cell in cells):
+        stages: list[list[Any]] = [list(stage) for stage in self.computed]  # type: ignore[call-overload]
+        if 0 in stages[0][0].dag.read:  # the first block is a cell
             return super().idle()
-        before_act = [block for block in blocks if not isinstance(block, nn.Sequential)]
-        return [self.stem, *before_act, *super().idle()]
+        behind = [self.stem]
+        for s, stage in enumerate(stages):
+            last = max(i for i, block in enumerate(stage) if isinstance(block, SumCell))
+            behind += stage[:last] if s in self.out_indices else stage
+        return [*behind, *super().idle()]
