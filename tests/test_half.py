@@ -25,14 +25,15 @@ LABELS = [0] * 10 + [1] * 6 + [2] * 3
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Nineteen images of three classes, also with boxes, masks and several labels."""
-    (tmp_path / 'masks').mkdir()
+    for folder in ('images', 'masks'):
+        (tmp_path / folder).mkdir()
     for i in range(len(LABELS)):
         image = np.full((8, 8, 3), i, np.uint8)
-        cv2.imwrite(str(tmp_path / f'{i}.png'), image)
+        cv2.imwrite(str(tmp_path / f'images/{i}.png'), image)
         cv2.imwrite(str(tmp_path / f'masks/{i}.png'), image[..., 0] * 0)
 
     def write(name: str, labels: list[Any]) -> None:
-        items = [{'img_path': f'{i}.png', 'gt_label': label} for i, label in enumerate(labels)]
+        items = [{'img_path': f'images/{i}.png', 'gt_label': label} for i, label in enumerate(labels)]
         data = {'metainfo': {'classes': ['a', 'b', 'c']}, 'data_list': items}
         (tmp_path / name).write_text(json.dumps(data))
 
@@ -76,14 +77,14 @@ def multi(root: Path) -> dict[str, Any]:
 def boxes(root: Path) -> dict[str, Any]:
     return dict(
         type='mmdet.CocoDataset', data_root=str(root), ann_file='coco.json', pipeline=[],
-        metainfo=dict(classes=('a',)), data_prefix=dict(img=''),
+        metainfo=dict(classes=('a',)), data_prefix=dict(img='images'),
     )  # fmt: skip
 
 
 def masks(root: Path) -> dict[str, Any]:
     return dict(
         type='mmseg.BaseSegDataset', data_root=str(root), pipeline=[],
-        data_prefix=dict(img_path='', seg_map_path='masks'), img_suffix='.png', seg_map_suffix='.png',
+        data_prefix=dict(img_path='images', seg_map_path='masks'), img_suffix='.png', seg_map_suffix='.png',
         metainfo=dict(classes=('a',), palette=[[0, 0, 0]]),
     )  # fmt: skip
 
@@ -183,7 +184,7 @@ def test_images_in_memory_are_told_by_content() -> None:
 
 
 def test_one_file_with_many_labels_is_still_cut(root: Path) -> None:
-    items = [{'img_path': '0.png', 'gt_label': label} for label in ([0], [0, 1], [1], [])]
+    items = [{'img_path': 'images/0.png', 'gt_label': label} for label in ([0], [0, 1], [1], [])]
     data = {'metainfo': {'classes': ['a', 'b']}, 'data_list': items}
     (root / 'multi.json').write_text(json.dumps(data))
     assert [len(half) for half in halves(multi(root))] == [2, 2]
