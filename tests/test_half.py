@@ -33,7 +33,9 @@ def root(tmp_path: Path) -> Path:
         cv2.imwrite(str(tmp_path / f'masks/{i}.png'), image[..., 0] * 0)
 
     def write(name: str, labels: list[Any]) -> None:
-        items = [{'img_path': f'images/{i}.png', 'gt_label': label} for i, label in enumerate(labels)]
+        items = [
+            {'img_path': f'images/{i}.png', 'gt_label': label} for i, label in enumerate(labels)
+        ]
         data = {'metainfo': {'classes': ['a', 'b', 'c']}, 'data_list': items}
         (tmp_path / name).write_text(json.dumps(data))
 
@@ -84,7 +86,8 @@ def boxes(root: Path) -> dict[str, Any]:
 def masks(root: Path) -> dict[str, Any]:
     return dict(
         type='mmseg.BaseSegDataset', data_root=str(root), pipeline=[],
-        data_prefix=dict(img_path='images', seg_map_path='masks'), img_suffix='.png', seg_map_suffix='.png',
+        data_prefix=dict(img_path='images', seg_map_path='masks'),
+        img_suffix='.png', seg_map_suffix='.png',
         metainfo=dict(classes=('a',), palette=[[0, 0, 0]]),
     )  # fmt: skip
 

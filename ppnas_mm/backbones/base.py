@@ -169,9 +169,10 @@ class Backbone(BaseModule):
     def switch_to_deploy(self) -> Backbone:
         """Become the form that computes the same maps fastest, in place; return ``self``.
 
-        Norms are folded into convolutions, parameters are frozen, the layout is channels-last.
-        Weights come before: the state dict has the folded tensors, and fits only a backbone of the
-        same architecture that has been switched too.  A second call does nothing.
+        Norms are folded into convolutions, parameters are frozen, the layout is channels-last;
+        stages behind the last of ``out_indices`` are gone.  Weights come before: the state dict has
+        the folded tensors, and fits only a backbone of the same architecture and ``out_indices``
+        that has been switched too.  A second call does nothing.
 
         Raises:
             DeployError: If it is a super-net.
@@ -180,6 +181,8 @@ class Backbone(BaseModule):
             raise DeployError('a super-net has no deployed form: derive a network from it first')
         if not self.is_deployed:
             self.eval()
+            for name in self.stage_names[len(self.computed) :]:
+                setattr(self, name, nn.ModuleList())
             for name, child in self.named_children():
                 setattr(self, name, deploy(child))
             self.eval().requires_grad_(False)

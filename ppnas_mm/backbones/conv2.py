@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..deploy import input_conv
-from ..feature_maps import split_channels
+from ..feature_maps import is_symbolic, split_channels
 from ..genotype import Cell
 from ..ops import ConvStyle, OpSpec, build_op
 
@@ -125,7 +125,10 @@ class SumPPConv(nn.Module):
         for op, ((i, factor), *rest) in zip(self.nodes, self.terms, strict=True):
             total = states[i] if factor == 1 else states[i] * factor
             for j, more in rest:
-                total = torch.add(total, states[j], alpha=more)
+                if is_symbolic(x):  # torch's quantised sum forgets alpha
+                    total = total + states[j] * more
+                else:
+                    total = torch.add(total, states[j], alpha=more)
             states.append(op(total))
         outputs = zip(states[self.groups :], self.scales, strict=True)
         return torch.cat([y if scale == 1 else y * scale for y, scale in outputs], dim=1)
