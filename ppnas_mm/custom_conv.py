@@ -24,7 +24,20 @@ def adopt(conv: nn.Module) -> nn.Module:
 
 
 def _contiguous(conv: nn.Module, args: Any) -> Any:
-    return tuple(x.contiguous() if hasattr(x, 'contiguous') else x for x in args)
+    return tuple(in_order(x) if isinstance(x, Tensor) else x for x in args)
+
+
+def in_order(x: Tensor) -> Tensor:
+    """Return a tensor with the strides of its dimensions' order.
+
+    A side of 1 may have any stride, and torch takes a 1x1 kernel for channels-last that once was;
+    ``contiguous()`` leaves that as it is.
+    """
+    if torch.compiler.is_compiling():
+        return x.contiguous()
+    if x.stride() == torch.empty(x.shape, device='meta').stride():
+        return x
+    return x.clone(memory_format=torch.contiguous_format)
 
 
 def is_custom(module: Any) -> bool:
@@ -52,7 +65,7 @@ def keep_contiguous(model: nn.Module) -> None:
     """Undo a change of layout in the custom convolutions of a model."""
     for conv in custom_convs(model):
         for tensor in (*conv.parameters(), *conv.buffers()):
-            tensor.data = tensor.data.contiguous()
+            tensor.data = in_order(tensor.data)
 
 
 def to_channels_last(model: nn.Module) -> nn.Module:

@@ -2,8 +2,8 @@
 
 A graph takes a normalised image batch ``(N, C, H, W)`` of any N and of the network's C; H and W are
 fixed, unless any size is asked for.  A classifier gives logits ``(N, classes)`` (scores before the
-softmax), a backbone its feature maps.  It is the graph of the deployed form, compared with the plain
-one.
+softmax), a backbone its feature maps.  It is the graph of the deployed form, compared with the
+plain one.
 """
 
 from __future__ import annotations
