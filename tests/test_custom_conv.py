@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.registry import MODELS as ROOT_MODELS
 from torch import Tensor, nn
-from zoo import NETWORKS, build_network, images, scramble
+from zoo import build_network, images, scramble
 
 from ppnas_mm.custom_conv import custom_convs, to_channels_last
 from ppnas_mm.engine.layout import ChannelsLastHook
@@ -66,7 +66,7 @@ def inside(net: nn.Module) -> dict[str, Tensor]:
 
 
 @kinds
-@pytest.mark.parametrize('name', NETWORKS)
+@pytest.mark.parametrize('name', NAMES)
 def test_layers_inside_start_as_they_were_built(name: str, kind: str) -> None:
     net = build(name, kind)
     before = inside(net)

@@ -84,7 +84,7 @@ def test_notes_have_a_number_for_each_channel(
 
 def test_another_number_of_channels_is_refused_in_one_line(tmp_path: Path) -> None:
     config, weights = written(4, tmp_path, mean=[1.0, 2.0, 3.0], std=[1.0] * 3)
-    with pytest.raises(ConfigError, match='mean has 3 numbers, but .* 4 channels'):
+    with pytest.raises(ConfigError, match=r'mean has 3 numbers, but .* 4 channels'):
         export_checkpoint(config, weights, 'onnx', tmp_path / 'net.onnx', (16, 16))
 
 
