@@ -25,7 +25,8 @@ from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from .fileio import write_atomic
-from .spaces.base import Mixed, SuperNet
+from .spaces.base import SuperNet
+from .spaces.mixed import Mixed
 from .spaces.mixture import Choice, Fixed, Path
 
 SCHEMA = 1
@@ -310,6 +311,8 @@ def _recorded(net: SuperNet) -> Iterator[dict[tuple[str, str], tuple[int, ...]]]
 def input_shapes(model: nn.Module, shape: Sequence[int]) -> tuple[dict[Candidate, Any], int]:
     """Return the input shape of every candidate, and the multiply-adds of :func:`some_path`.
 
+    Candidates in stages behind the last of ``out_indices`` are not computed and left out.
+
     Args:
         model: A super-net or a model on top of one.
         shape: Of the images, ``(N, C, H, W)``.
@@ -317,7 +320,8 @@ def input_shapes(model: nn.Module, shape: Sequence[int]) -> tuple[dict[Candidate
     net = super_net_of(model)
     with running(model, some_path(net)), _recorded(net) as shapes:
         total = run_on_meta(model, shape)
-    return {c: shapes[c.block, c.choice.name] for c in candidates(net)}, total
+    found = ((c, shapes.get((c.block, c.choice.name))) for c in candidates(net))
+    return {c: shape for c, shape in found if shape is not None}, total
 
 
 def alike(
@@ -353,7 +357,7 @@ def flops_table(model: nn.Module, input_shape: Sequence[int]) -> CostTable:
     """
     net = super_net_of(model)
     shapes, total = input_shapes(model, (1, *input_shape))
-    costs: dict[Candidate, float] = {}
+    costs: dict[Candidate, float] = dict.fromkeys(candidates(net), 0)
     with running(model, {}):
         for (module, shape), group in alike(shapes):
             costs.update(dict.fromkeys(group, 0 if module is None else run_on_meta(module, shape)))

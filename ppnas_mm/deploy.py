@@ -14,6 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from .compat import require
+from .custom_conv import is_custom
 
 require('mmcv')
 from mmcv.cnn import ConvModule, DepthwiseSeparableConvModule  # noqa: E402
@@ -82,6 +83,8 @@ def deploy(module: nn.Module) -> nn.Module:
 
     It must be in evaluation mode; call it without gradients.
     """
+    if is_custom(module):
+        return module
     for name, child in module.named_children():
         setattr(module, name, deploy(child))
     _fold_within(module)

@@ -12,6 +12,24 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.fx import Proxy
+from torch.nn import functional
+
+
+def is_symbolic(*values: Any) -> bool:
+    """Whether ``torch.fx`` traces: values are stand-ins on which no decision can be made."""
+    return any(isinstance(value, Proxy) for value in values)
+
+
+def is_recorded(x: Tensor) -> bool:
+    """Whether what is computed from a map is recorded for maps of other sizes."""
+    return is_symbolic(x) or torch.jit.is_tracing() or torch.compiler.is_compiling()
+
+
+def split_channels(x: Tensor, groups: int) -> list[Tensor]:
+    """Split ``(N, C, H, W)`` into equal groups of channels."""
+    parts = x.chunk(groups, dim=1)
+    return [parts[i] for i in range(groups)]  # torch.fx cannot iterate over parts
 
 
 def every_second(x: Tensor, start: int) -> Tensor:
@@ -21,14 +39,17 @@ def every_second(x: Tensor, start: int) -> Tensor:
         x: The map.
         start: The first row and column.
     """
-    if x.is_contiguous(memory_format=torch.channels_last):
+    if torch.compiler.is_compiling():  # a map of its own: layouts of views would limit the sizes
+        return functional.avg_pool2d(x[:, :, start:, start:], 1, stride=2)
+    if not is_symbolic(x) and x.is_contiguous(memory_format=torch.channels_last):
         return x.permute(0, 2, 3, 1)[:, start::2, start::2].permute(0, 3, 1, 2)
     return x[:, :, start::2, start::2]
 
 
 def cat_channels(maps: Sequence[Tensor]) -> Tensor:
     """Concatenate maps ``(N, C_i, H, W)`` along their channels."""
-    if torch.is_grad_enabled() and any(x.requires_grad for x in maps):
+    learns = torch.is_grad_enabled() and not is_symbolic(*maps)
+    if learns and any(x.requires_grad for x in maps):
         return _CatChannels.apply(*maps)
     return torch.cat(list(maps), dim=1)
 

@@ -25,6 +25,7 @@ from .costs import (
     CostError,
     CostTable,
     alike,
+    candidates,
     describe,
     input_shapes,
     running,
@@ -176,7 +177,7 @@ def latency_table(
                 runs[i] = partial(module, inputs[shape])
         runs.update({('whole', k): run for k, run in enumerate(networks)})
         taken = timings(runs, device, repeats, warmup)
-    costs: dict[Candidate, float] = {}
+    costs: dict[Candidate, float] = dict.fromkeys(candidates(net), 0.0)
     for i, (_, group) in enumerate(groups):
         costs.update(dict.fromkeys(group, taken.get(i, 0.0)))
     measured = dict(

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from .compat import require
+from .custom_conv import adopt
 from .deploy import can_fold, fold
-from .feature_maps import every_second
+from .feature_maps import every_second, is_recorded
 from .genotype import SPACE_RULES
 
 require('mmcv')
@@ -51,7 +52,9 @@ class ConvStyle:
         order: tuple[str, ...] = ('conv', 'norm', 'act'),
     ) -> ConvModule:
         """Convolution ("same" padding), norm and (with ``act``) activation, in this ``order``."""
-        return ConvModule(
+        # the input of a pre-activation belongs to others
+        act_cfg = self.pre_act_cfg if order[0] == 'act' else self.act_cfg
+        module = ConvModule(
             in_channels,
             out_channels,
             kernel,
@@ -61,17 +64,21 @@ class ConvStyle:
             groups=groups,
             conv_cfg=self.conv_cfg,
             norm_cfg=self.norm_cfg,
-            act_cfg=self.act_cfg if act else None,
-            inplace=order[0] != 'act',  # the input of a pre-activation belongs to others
+            act_cfg=act_cfg if act else None,
+            inplace=order[0] != 'act',
             order=order,
         )
+        adopt(module.conv)
+        return module
+
+    @property
+    def pre_act_cfg(self) -> dict:
+        """The activation's config, never in place, even where ``act_cfg`` asks for it."""
+        return {k: False if k == 'inplace' else v for k, v in self.act_cfg.items()}
 
     def act(self) -> nn.Module:
         """The activation, not in place."""
-        config = dict(self.act_cfg)
-        if config['type'] in ('ReLU', 'LeakyReLU', 'ReLU6', 'ELU', 'RReLU', 'SiLU', 'Hardswish'):
-            config.setdefault('inplace', False)
-        return build_activation_layer(config)
+        return build_activation_layer(self.pre_act_cfg)
 
     def norm(self, channels: int) -> nn.Module:
         """The norm."""
@@ -79,7 +86,7 @@ class ConvStyle:
 
     def plain_conv(self, *args: int, **kwargs: int) -> nn.Module:
         """A convolution without bias, norm and activation."""
-        return build_conv_layer(self.conv_cfg, *args, bias=False, **kwargs)
+        return adopt(build_conv_layer(self.conv_cfg, *args, bias=False, **kwargs))
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ OpFactory = Callable[[OpSpec], nn.Module]
 
 def _separable(kernel: int) -> OpFactory:
     def build(spec: OpSpec) -> nn.Module:
-        return DepthwiseSeparableConvModule(
+        module = DepthwiseSeparableConvModule(
             spec.in_channels,
             spec.out_channels,
             kernel,
@@ -113,6 +120,9 @@ def _separable(kernel: int) -> OpFactory:
             norm_cfg=spec.style.norm_cfg,
             act_cfg=spec.style.act_cfg,
         )
+        for part in (module.depthwise_conv, module.pointwise_conv):
+            adopt(part.conv)
+        return module
 
     return build
 
@@ -203,10 +213,9 @@ class FactorizedReduce(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, C_in, H, W)`` to ``(N, C_out, ceil(H / 2), ceil(W / 2))``."""
-        x = self.act(x)
-        padded, (height, width) = x, x.shape[-2:]
-        if torch.jit.is_tracing() or height % 2 or width % 2:
-            padded = nn.functional.pad(x, (0, width % 2, 0, height % 2))
+        x = padded = self.act(x)
+        if is_recorded(x) or x.shape[-2] % 2 or x.shape[-1] % 2:
+            padded = nn.functional.pad(x, (0, 1, 0, 1))  # read only where a side is odd
         halves = self.even(every_second(x, 0)), self.odd(every_second(padded, 1))
         return self.norm(torch.cat(halves, dim=1))
 
@@ -229,7 +238,7 @@ class Zero(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, C_in, H, W)`` to zeros ``(N, C_out, H / stride, W / stride)``."""
-        height, width = (-(-side // self.stride) for side in x.shape[-2:])
+        height, width = (-(-x.shape[axis] // self.stride) for axis in (-2, -1))
         return x.new_zeros(x.shape[0], self.channels, height, width)
 
 
@@ -278,8 +287,8 @@ class SqueezeExcite(nn.Module):
     def __init__(self, channels: int, style: ConvStyle, ratio: float = 0.25) -> None:
         super().__init__()
         inner = round_channels(channels * ratio)
-        self.reduce = build_conv_layer(style.conv_cfg, channels, inner, 1)
-        self.expand = build_conv_layer(style.conv_cfg, inner, channels, 1)
+        self.reduce = adopt(build_conv_layer(style.conv_cfg, channels, inner, 1))
+        self.expand = adopt(build_conv_layer(style.conv_cfg, inner, channels, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, C, H, W)`` to the same shape."""

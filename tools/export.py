@@ -18,6 +18,9 @@ def main() -> None:
     parser.add_argument('--out', required=True, help='file to write')
     size = 'height and width of the images, or one number for both (default 224)'
     parser.add_argument('--size', type=int, nargs='+', default=[224], help=size)
+    parser.add_argument(
+        '--dynamic-size', action='store_true', help='any size of images; compared at three sizes'
+    )
     parser.add_argument('--backbone', action='store_true', help='feature maps instead of logits')
     parser.add_argument('--genotype', help='published name or JSON file for model.backbone.arch')
     args = parser.parse_args()
@@ -30,10 +33,16 @@ def main() -> None:
     from ppnas_mm.export import export_checkpoint
 
     difference, notes = export_checkpoint(
-        config, args.checkpoint, args.format, args.out, (args.size[0], args.size[-1]), args.backbone
+        config,
+        args.checkpoint,
+        args.format,
+        args.out,
+        (args.size[0], args.size[-1]),
+        args.backbone,
+        args.dynamic_size,
     )
-    height, width = notes['input'][2:]
-    print(f'input: N x 3 x {height} x {width}, {notes["channels"]}, (value - mean) / std')
+    shape = ' x '.join(map(str, notes['input']))
+    print(f'input: {shape}, {notes["channels"]}, (value - mean) / std')
     print(f'mean: {notes["mean"]}, std: {notes["std"]}, of values from 0 to 255')
     print(f'output: {notes["output"]}; largest difference from torch: {difference:.1e}')
     print(f'written: {args.out}')

@@ -5,6 +5,7 @@ Paper: PP-NAS, TNNLS 2023, Section III-B and III-C, equations 3 to 6.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -121,22 +122,24 @@ class PPNAS(SearchAlgorithm):
         """Keep the connections above the threshold and one operation a node (Section III-C).
 
         Without ``strict``, an empty node keeps its strongest input and a dropped input its
-        strongest connection, so that an unfinished search can be looked at.
+        strongest connection, so that an unfinished search can be looked at.  So it is in cells that
+        are not computed, of which nothing is learned.
         """
         path: dict[str, tuple[int, ...]] = {}
+        idle = self.super_net.idle_choices()
         for name, choice in self.super_net.choices.items():
             values = self.super_net.arch[name]
             if choice.gates:
                 kept = (values.sigmoid() > self.threshold).nonzero().flatten().tolist()
-                path[name] = tuple(kept) if kept or strict else (int(values.argmax()),)
+                whole = kept or (strict and name not in idle)
+                path[name] = tuple(kept) if whole else (int(values.argmax()),)
             else:
                 path[name] = (int(values.argmax()),)
         if self.identities is not None:
             path.update(self._with_identities(self.identities))
+        self._reconnect(path, idle if strict else list(path))
         if strict:
             self.super_net.check(path)
-        else:
-            self._reconnect(path)
         return path
 
     def _with_identities(self, count: int | str) -> dict[str, tuple[int, ...]]:
@@ -164,8 +167,8 @@ class PPNAS(SearchAlgorithm):
                     path[choice.name] = (int(others.argmax()),)
         return path
 
-    def _reconnect(self, path: dict[str, tuple[int, ...]]) -> None:
-        gates = [c for c in self.super_net.choices.values() if c.gates]
+    def _reconnect(self, path: dict[str, tuple[int, ...]], names: Sequence[str]) -> None:
+        gates = [c for n, c in self.super_net.choices.items() if c.gates and n in names]
         for cell in dict.fromkeys(c.cell for c in gates):
             members = [c for c in gates if c.cell == cell]
             for source in range(self.super_net.cell_inputs):

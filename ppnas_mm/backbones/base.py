@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from mmengine.model import BaseModule, PretrainedInit
 from mmengine.runner import CheckpointLoader
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ..custom_conv import keep_contiguous, tensors_inside
 from ..deploy import DeployError, deploy, is_plain
 from ..weights import load_backbone, load_checkpoint
 from ..zoo import SCHEME
@@ -33,6 +34,9 @@ def load_from_zoo(filename: str, map_location: Any = None) -> dict[str, Any]:
 
 class Backbone(BaseModule):
     """Base of all backbones: call :meth:`set_stages` at the end of ``__init__``.
+
+    A subclass has :meth:`maps`.  Stages behind the last of ``out_indices`` are neither computed nor
+    trained; they stay in the state dict, so that a file of the whole network loads strictly.
 
     Args:
         out_indices: Stages whose features ``forward`` returns, as a tuple of maps.
@@ -98,19 +102,40 @@ class Backbone(BaseModule):
         return [getattr(self, name) for name in self.stage_names]
 
     @property
+    def computed(self) -> list[nn.Module]:
+        """The stages up to the last of ``out_indices``, in order."""
+        return self.stages[: max(self.out_indices) + 1]
+
+    def idle(self) -> list[nn.Module]:
+        """Return the modules that no returned map depends on; they never learn.
+
+        Besides stages these are what a module inside names as its ``unread``.
+        """
+        inside = [m for module in self.modules() for m in getattr(module, 'unread', ())]
+        return [*self.stages[len(self.computed) :], *inside]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Map images ``(N, in_channels, H, W)`` to the maps of ``out_indices``."""
+        return self.maps(x)
+
+    def maps(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Compute the maps of ``out_indices``; a super-net passes its weights on, too."""
+        raise NotImplementedError
+
+    @property
     def stem_blocks(self) -> list[str]:
         """Names of the modules that do not depend on an architecture."""
         return ['stem']
 
     @property
     def reduction_blocks(self) -> list[str]:
-        """Names of the blocks whose outputs open a new resolution, in order."""
-        strides = [info['reduction'] for info in self.feature_info]
+        """Names of the computed blocks whose outputs open a new resolution, in order."""
+        strides = [info['reduction'] for info in self.feature_info[: len(self.computed)]]
         opens = [s for s in range(1, len(strides)) if strides[s] > strides[s - 1]]
         return [f'{self.stage_names[s]}.0' for s in opens]
 
     def init_weights(self) -> None:
-        """Initialise as ``init_cfg`` says, once.
+        """Initialise as ``init_cfg`` says, once; layers inside of a custom convolution stay.
 
         Raises:
             CheckpointError: If a pretrained file does not fit.
@@ -120,7 +145,11 @@ class Backbone(BaseModule):
         if self.is_deployed:
             raise DeployError('the backbone is in its deployed form: init_weights() comes before')
         fresh = not self.is_init
+        inside = [(tensor, tensor.detach().clone()) for tensor in tensors_inside(self)]
         super().init_weights()
+        with torch.no_grad():
+            for tensor, value in inside:
+                tensor.copy_(value)
         if fresh:
             self.init_values()
             for config in self.pretrained:
@@ -130,20 +159,20 @@ class Backbone(BaseModule):
         """Set what mmengine's initialisers cannot express; before pretrained weights."""
 
     def _freeze(self) -> None:
-        if self.frozen_stages < 0:
-            return
-        for module in [self.stem, *self.stages[: self.frozen_stages]]:
+        frozen = [self.stem, *self.stages[: self.frozen_stages]] if self.frozen_stages >= 0 else []
+        for module in frozen:
             module.eval()
-            for parameter in module.parameters():
-                parameter.requires_grad = False
+        for module in [*frozen, *self.idle()]:
+            module.requires_grad_(False)
 
     @torch.no_grad()
     def switch_to_deploy(self) -> Backbone:
         """Become the form that computes the same maps fastest, in place; return ``self``.
 
-        Norms are folded into convolutions, parameters are frozen, the layout is channels-last.
-        Weights come before: the state dict has the folded tensors, and fits only a backbone of the
-        same architecture that has been switched too.  A second call does nothing.
+        Norms are folded into convolutions, parameters are frozen, the layout is channels-last;
+        stages behind the last of ``out_indices`` are gone.  Weights come before: the state dict has
+        the folded tensors, and fits only a backbone of the same architecture and ``out_indices``
+        that has been switched too.  A second call does nothing.
 
         Raises:
             DeployError: If it is a super-net.
@@ -152,13 +181,21 @@ class Backbone(BaseModule):
             raise DeployError('a super-net has no deployed form: derive a network from it first')
         if not self.is_deployed:
             self.eval()
+            for name in self.stage_names[len(self.computed) :]:
+                setattr(self, name, nn.ModuleList())
             for name, child in self.named_children():
                 setattr(self, name, deploy(child))
             self.eval().requires_grad_(False)
             for module in self.modules():
                 if is_plain(module):
                     module.to(memory_format=torch.channels_last)
+            keep_contiguous(self)
             self.is_deployed = True
+        return self
+
+    def _apply(self, *args: Any, **kwargs: Any) -> Backbone:
+        super()._apply(*args, **kwargs)
+        keep_contiguous(self)  # whatever layout was asked for
         return self
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:

@@ -178,17 +178,18 @@ class MacroChain(Backbone):
 
     @property
     def reduction_blocks(self) -> list[str]:
-        """Names of the stages that begin with a stride, whose outputs open a new resolution."""
-        return list(self.openings)
+        """Names of the computed stages that begin with a stride: they open a new resolution."""
+        names = self.stage_names[: len(self.computed)]
+        return [name for name in self.openings if name.split('.')[0] in names]
 
-    def forward(self, x: Tensor, mix: dict[str, Any] | None = None) -> tuple[Tensor, ...]:
+    def maps(self, x: Tensor, mix: dict[str, Any] | None = None) -> tuple[Tensor, ...]:
         """Map images ``(N, in_channels, H, W)`` to the maps of ``out_indices``.
 
         ``mix``: what a super-net passes to its searched stages, by their name.
         """
         x = self.stem(x)
         outputs = {}
-        for s, layer in enumerate(self.stages):
+        for s, layer in enumerate(self.computed):
             for member in layer:  # type: ignore[attr-defined]
                 given = () if mix is None or not hasattr(member, 'cell') else (mix[member.cell],)
                 # a stage sees to its blocks itself; left is the last convolution

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..deploy import input_conv
+from ..feature_maps import is_symbolic, split_channels
 from ..genotype import Cell
 from ..ops import ConvStyle, OpSpec, build_op
 
@@ -38,7 +39,7 @@ class SplitConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, width, H, W)`` to the same shape."""
-        first, *rest = x.chunk(self.groups, dim=1)
+        first, *rest = split_channels(x, self.groups)
         return torch.cat(
             [first, *(conv(r) for conv, r in zip(self.convs, rest, strict=True))], dim=1
         )
@@ -49,7 +50,7 @@ class Res2Conv(SplitConv):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, width, H, W)`` to the same shape."""
-        first, second, *rest = x.chunk(self.groups, dim=1)
+        first, second, *rest = split_channels(x, self.groups)
         outputs = [first, self.convs[0](second)]
         for conv, group in zip(self.convs[1:], rest, strict=True):
             outputs.append(conv(group + outputs[-1]))
@@ -75,7 +76,7 @@ class PPConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, width, H, W)`` to the same shape."""
-        states = list(x.chunk(self.groups, dim=1))
+        states = split_channels(x, self.groups)
         for op, sources in zip(self.nodes, self.sources, strict=True):
             states.append(op(mean([states[i] for i in sources])))
         return torch.cat(states[self.groups :], dim=1)
@@ -120,11 +121,14 @@ class SumPPConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, width, H, W)`` to the same shape."""
-        states = list(x.chunk(self.groups, dim=1))
+        states = split_channels(x, self.groups)
         for op, ((i, factor), *rest) in zip(self.nodes, self.terms, strict=True):
             total = states[i] if factor == 1 else states[i] * factor
             for j, more in rest:
-                total = torch.add(total, states[j], alpha=more)
+                if is_symbolic(x):  # torch's quantised sum forgets alpha
+                    total = total + states[j] * more
+                else:
+                    total = torch.add(total, states[j], alpha=more)
             states.append(op(total))
         outputs = zip(states[self.groups :], self.scales, strict=True)
         return torch.cat([y if scale == 1 else y * scale for y, scale in outputs], dim=1)

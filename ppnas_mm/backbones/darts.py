@@ -36,11 +36,27 @@ class CellDAG(nn.Module):
         cell: The architecture.
         spec: What the operations are built for; its stride is that of edges from input nodes.
         drop_path_rate: Probability of dropping an edge other than an identity, per sample.
+        outputs: Numbers of the nodes that are read from outside; ``None``: all computed ones.
+
+    Attributes:
+        read: Numbers of the nodes, inputs included, that the outputs depend on.
     """
 
-    def __init__(self, cell: Cell, spec: OpSpec, drop_path_rate: float = 0.0) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        spec: OpSpec,
+        drop_path_rate: float = 0.0,
+        outputs: Sequence[int] | None = None,
+    ) -> None:
         super().__init__()
+        self.inputs = cell.inputs
         self.sources = [[edge.sources[0] for edge in edges] for edges in cell.nodes]
+        numbers = range(cell.inputs, cell.inputs + len(cell.nodes))
+        self.read = set(numbers if outputs is None else outputs)
+        for number, edges in reversed(list(zip(numbers, cell.nodes, strict=True))):
+            if number in self.read:
+                self.read |= {edge.sources[0] for edge in edges if edge.op != 'none'}
         inner = replace(spec, stride=1)
         self.nodes = nn.ModuleList(
             nn.ModuleList(
@@ -49,6 +65,12 @@ class CellDAG(nn.Module):
             for edges in cell.nodes
         )
         self.drop_path = DropPath(drop_path_rate) if drop_path_rate else None
+
+    @property
+    def unread(self) -> list[nn.Module]:
+        """Operations that lead to nodes that nobody reads: they are computed, but cannot learn."""
+        nodes = enumerate(self.nodes, self.inputs)
+        return [node for number, node in nodes if number not in self.read]
 
     def forward(self, states: Sequence[Tensor]) -> list[Tensor]:
         """Map the inputs to the computed nodes."""
@@ -125,6 +147,10 @@ class CellBlock(nn.Module):
         ``mix`` is what a super-net passes on to its inner graphs.
         """
         return run_block(self, self._forward, before, x, *mix, with_cp=self.with_cp)
+
+
+def _is_reduction(block: nn.Module) -> bool:
+    return isinstance(block, CellBlock) and block.kind == 'reduction'
 
 
 VARIANTS = ('cifar', 'imagenet', 'segmentation')
@@ -245,6 +271,21 @@ class MacroDARTS(Backbone):
             return 4, (half, width), [[down]]
         return 8, (width, width), [[down], [StemBlock(width, width, style, True)]]
 
+    def _computed_blocks(self, with_extra: bool) -> list[tuple[int, Any]]:
+        """Return stage and block, in order, of what the maps (and the auxiliary output) need."""
+        stages: Any = self.stages
+        blocks = [(s, block) for s, stage in enumerate(stages) for block in stage]
+        count = sum(s <= max(self.out_indices) for s, _ in blocks)
+        if with_extra:
+            reductions = [i for i, (_, block) in enumerate(blocks) if _is_reduction(block)]
+            count = max([count, *(i + 1 for i in reductions)])
+        return blocks[:count]
+
+    def idle(self) -> list[nn.Module]:
+        """Return the modules that no returned map, nor the auxiliary output, depends on."""
+        computed = {block for _, block in self._computed_blocks(self.auxiliary)}
+        return [block for stage in self.stages for block in stage if block not in computed]  # type: ignore[attr-defined]
+
     @property
     def stem_blocks(self) -> list[str]:
         """Names of the modules that do not depend on the architecture."""
@@ -252,27 +293,27 @@ class MacroDARTS(Backbone):
 
     @property
     def reduction_blocks(self) -> list[str]:
-        """Names of the reduction cells, in order."""
-        cells = [(n, m) for n, m in self.named_modules() if isinstance(m, CellBlock)]
-        return [name for name, cell in cells if cell.kind == 'reduction']
+        """Names of the reduction cells that are computed, in order."""
+        idle = self.idle()
+        cells = [(n, m) for n, m in self.named_modules() if _is_reduction(m)]
+        return [name for name, cell in cells if cell not in idle]
 
-    def forward(self, x: Tensor, mix: dict[str, Any] | None = None) -> tuple[Tensor, ...]:
+    def maps(self, x: Tensor, mix: dict[str, Any] | None = None) -> tuple[Tensor, ...]:
         """Map images ``(N, in_channels, H, W)`` to the maps of ``out_indices``.
 
         ``mix``: what a super-net passes to the inner graphs, by the name of the cell.
         """
+        with_extra = self.auxiliary and self.training
         before = x = self.stem(x)
         outputs, extra = {}, None
-        for s, stage in enumerate(self.stages):
-            for block in stage:  # type: ignore[attr-defined]
-                given = () if mix is None or isinstance(block, StemBlock) else (mix[block.kind],)
-                before, x = x, block(before, x, *given)
-                if isinstance(block, CellBlock) and block.kind == 'reduction':
-                    extra = x
-            if s in self.out_indices:
-                outputs[s] = x
+        for s, block in self._computed_blocks(with_extra):
+            given = () if mix is None or isinstance(block, StemBlock) else (mix[block.kind],)
+            before, x = x, block(before, x, *given)
+            if _is_reduction(block):
+                extra = x
+            outputs[s] = x
         maps = tuple(outputs[s] for s in self.out_indices)
-        return (extra, *maps) if self.auxiliary and self.training and extra is not None else maps
+        return (extra, *maps) if with_extra and extra is not None else maps
 
 
 @MODELS.register_module()

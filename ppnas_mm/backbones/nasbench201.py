@@ -115,14 +115,14 @@ class MacroNB201(Backbone):
             self.add_module(name, nn.ModuleList(blocks))
         self.set_stages(names, widths, [2**s for s in range(STAGES)])
 
-    def forward(self, x: Tensor, mix: dict[str, Any] | None = None) -> tuple[Tensor, ...]:
+    def maps(self, x: Tensor, mix: dict[str, Any] | None = None) -> tuple[Tensor, ...]:
         """Map images ``(N, in_channels, H, W)`` to the maps of ``out_indices``.
 
         ``mix``: what a super-net passes to the inner graphs, by the name of the cell.
         """
         x = self.stem(x)
         outputs = {}
-        for s, stage in enumerate(self.stages):
+        for s, stage in enumerate(self.computed):
             for block in stage:  # type: ignore[attr-defined]
                 given = (mix['cell'],) if mix is not None and isinstance(block, SumCell) else ()
                 x = run_block(block, block, x, *given, with_cp=self.with_cp)
@@ -156,7 +156,21 @@ class NASBench201Net(MacroNB201):
         (cell,) = genotype.cells
 
         def dag(kind: str, spec: OpSpec) -> nn.Module:
-            return CellDAG(cell, spec, drop_path_rate)
+            return CellDAG(cell, spec, drop_path_rate, outputs=[len(cell.nodes)])
 
         super().__init__(dag, **kwargs)
         self.genotype = genotype
+
+    def idle(self) -> list[nn.Module]:
+        """Return the modules that no returned map depends on.
+
+        Where ``none`` cuts the cell, its output does not depend on what comes before it.
+        """
+        stages: list[list[Any]] = [list(stage) for stage in self.computed]  # type: ignore[call-overload]
+        if 0 in stages[0][0].dag.read:  # the first block is a cell
+            return super().idle()
+        behind = [self.stem]
+        for s, stage in enumerate(stages):
+            last = max(i for i, block in enumerate(stage) if isinstance(block, SumCell))
+            behind += stage[:last] if s in self.out_indices else stage
+        return [*behind, *super().idle()]

@@ -262,14 +262,14 @@ class MacroResNet(Backbone):
                 if isinstance(module, Bottleneck):
                     constant_init(module.conv3.norm, 0)
 
-    def forward(self, x: Tensor, mix: Sequence[Any] | None = None) -> tuple[Tensor, ...]:
+    def maps(self, x: Tensor, mix: Sequence[Any] | None = None) -> tuple[Tensor, ...]:
         """Map images ``(N, in_channels, H, W)`` to the maps of ``out_indices``.
 
         ``mix``: what a super-net passes to the searchable blocks, one entry a stage.
         """
         x = self.stem(x)
         outputs = {}
-        for s, stage in enumerate(self.stages):
+        for s, stage in enumerate(self.computed):
             extra = () if mix is None else (mix[s],)
             for block in stage:  # type: ignore[attr-defined]
                 x = block(x, *extra)

@@ -10,6 +10,8 @@ import torch
 import torch.utils.checkpoint as cp
 from torch import Tensor, nn
 
+from ..feature_maps import is_symbolic
+
 
 def run_block(
     block: nn.Module, function: Callable[..., Tensor], *args: Any, with_cp: bool
@@ -18,7 +20,8 @@ def run_block(
 
     The second run repeats the first one's random draws and precision (torch does that) and the
     choices that a forward makes (attributes that a module names in ``per_forward``).  It works on
-    copies of the buffers, so running statistics see every batch once.
+    copies of the buffers, so running statistics see every batch once.  Under ``torch.compile`` the
+    compiler sees to that; its debugging backend ``eager`` does not, and keeps everything.
 
     Args:
         block: The module that the function runs.
@@ -26,8 +29,12 @@ def run_block(
         *args: Its arguments.
         with_cp: Whether to trade compute for memory.
     """
-    if not with_cp or not torch.is_grad_enabled():
+    if not with_cp or not torch.is_grad_enabled() or is_symbolic(*args):
         return function(*args)
+    if torch.compiler.is_compiling():
+        if not torch.compiler.is_dynamo_compiling() or _runs_as_traced():
+            return function(*args)
+        return cp.checkpoint(function, *args, use_reentrant=False)
     chosen = _choices(block)
     return cp.checkpoint(
         function,
@@ -35,6 +42,18 @@ def run_block(
         use_reentrant=False,
         context_fn=lambda: (nullcontext(), _once_more(block, chosen)),
     )
+
+
+@torch.compiler.assume_constant_result
+def _runs_as_traced() -> bool:
+    """Whether the backend of ``torch.compile`` does no more than run what was traced.
+
+    It would run a checkpointed block twice with all that it does to running statistics.
+    """
+    from torch._dynamo.symbolic_convert import InstructionTranslator
+
+    backend = InstructionTranslator.current_tx().output.compiler_fn
+    return str(getattr(backend, 'compiler_name', '')).startswith('eager')
 
 
 Values = list[tuple[nn.Module, str, Any]]

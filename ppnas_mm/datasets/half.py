@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..registry import DATASETS
+from .wrapped import places, select
 
 HALVES = ('train', 'val')
 
@@ -61,19 +66,66 @@ def Half(  # noqa: N802  (stands where a class of a data set stands)
 ) -> Any:
     """Build one half of a data set; see :func:`half_indices`.
 
-    Sets without image labels (detection, segmentation) are cut in two at random.
+    What is cut are the images: however often wrappers repeat one, all of its items are in the same
+    half.  An image of several labels counts for its rarest one; sets without image labels
+    (detection, segmentation) are cut in two at random.  Sets in wrappers: see :func:`select`.
 
     Args:
         dataset: Config of the whole set.
         half: ``'train'`` or ``'val'``.
-        fraction: Share of the set that is used at all.
+        fraction: Share of the images that is used at all.
         seed: Seed of the cut; the same in both halves.
         val_share: Share of what is used that is dealt to ``'val'``.
+
+    Raises:
+        ValueError: If a half would be empty, or a wrapper does not tell which images it repeats.
     """
     whole = DATASETS.build(dataset)
-    whole.full_init()
-    try:
-        labels = np.asarray(whole.get_gt_labels())
-    except (AttributeError, KeyError):
-        labels = np.zeros(len(whole), dtype=np.int64)
-    return whole.get_subset(half_indices(labels, half, fraction, seed, val_share))
+    if hasattr(whole, 'full_init'):
+        whole.full_init()
+    images: dict[Any, list[int]] = {}
+    labels: list[tuple] = []
+    for number, (leaf, index) in enumerate(places(whole)):
+        info = leaf.get_data_info(index) if hasattr(leaf, 'get_data_info') else {}
+        labels.append(_labels(info))
+        images.setdefault(_image(info) or (id(leaf), index), []).append(number)
+    # where all items show one image there is nothing to keep apart
+    items = (
+        list(images.values()) if len(images) > 1 else [[number] for number in range(len(labels))]
+    )
+    classes = rarest([labels[numbers[0]] for numbers in items])
+    chosen = half_indices(classes, half, fraction, seed, val_share)
+    return select(whole, sorted(number for i in chosen for number in items[i]))
+
+
+def _image(info: Mapping[str, Any]) -> Any:
+    """Return what names the image of an item: its path or, of one in memory, its content."""
+    path, image = info.get('img_path'), info.get('img')
+    if isinstance(path, (str, os.PathLike)):
+        return str(path) if '://' in str(path) else os.path.abspath(path)
+    if isinstance(image, np.ndarray):
+        return image.shape, hashlib.sha256(image.tobytes()).digest()
+    return None
+
+
+def _labels(info: Mapping[str, Any]) -> tuple:
+    """Return the image labels of an item: none, one or several."""
+    label = info.get('gt_label')
+    return () if label is None or isinstance(label, Mapping) else tuple(np.ravel(label).tolist())
+
+
+def rarest(labels: Sequence[tuple]) -> np.ndarray:
+    """Return the class of each image for a balanced cut: its rarest label, -1 if it has none.
+
+    Args:
+        labels: The labels of each image.
+    """
+    count = Counter(label for of_image in labels for label in set(of_image))
+    order = {label: place for place, label in enumerate(sorted(count))}
+    return np.array(
+        [
+            order[min(of_image, key=lambda label: (count[label], order[label]))] if of_image else -1
+            for of_image in labels
+        ],
+        dtype=np.int64,
+    )

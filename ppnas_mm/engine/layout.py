@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from mmengine.hooks import Hook
 
+from ..custom_conv import to_channels_last
 from ..registry import HOOKS
 
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
-    """Keeps convolution weights channels-last: the same numbers up to rounding, in less time."""
+    """Keeps convolution weights channels-last: the same numbers up to rounding, in less time.
+
+    Convolutions that are none of torch's (deformable ones, for example) stay as they are.
+    """
 
     priority = 'VERY_HIGH'
 
     def before_train(self, runner: Any) -> None:
         """Convert the model, also one that was resumed."""
-        runner.model.to(memory_format=torch.channels_last)
+        to_channels_last(runner.model)

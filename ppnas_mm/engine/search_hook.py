@@ -18,6 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 from ..algorithms.base import SearchAlgorithm
 from ..averaging import average_buffers
 from ..config_keys import ConfigError
+from ..custom_conv import to_channels_last
 from ..derive import derive_model, evaluate, save_derived
 from ..draw_importance import draw_importance, draw_importance_table
 from ..draw_stages import draw_growth, draw_stages
@@ -99,7 +100,7 @@ class SearchHook(Hook):
                 'its weights cannot follow; leave EMAHook to the training of what is found'
             )
         if self.channels_last:
-            runner.model.to(memory_format=torch.channels_last)
+            to_channels_last(runner.model)
         file = self.folder / 'search.json'
         if runner.epoch and file.is_file():
             self.record['epochs'] = json.loads(file.read_text())['epochs'][: runner.epoch]

@@ -12,6 +12,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from ..algorithms.bilevel import BilevelSearch
+from ..datasets.wrapped import with_pipeline
 from ..registry import LOOPS, MODEL_WRAPPERS
 from .search_hook import SearchHook
 
@@ -67,8 +68,7 @@ class SearchLoop(EpochBasedTrainLoop):
             for half in ('train', 'val')
         }
         if val_pipeline is not None:
-            given = {**dataloader['dataset'], 'pipeline': val_pipeline}
-            halves['val']['dataset'] = given
+            halves['val']['dataset'] = with_pipeline(dataloader['dataset'], val_pipeline)
         super().__init__(runner, {**dataloader, 'dataset': halves['train']}, max_epochs, **kwargs)
         second = runner.build_dataloader({**dataloader, 'dataset': halves['val']}, seed=runner.seed)
         self.loaders = {'train': self.dataloader, 'val': second}

@@ -1,8 +1,9 @@
 """Search spaces: super-nets that stand wherever a backbone stands."""
 
-from .base import Mixed, SuperNet
+from .base import SuperNet
 from .chain import ChainSuperNet
 from .darts import DARTSSuperNet
+from .mixed import Mixed
 from .mixture import Choice, Fixed, Mixture, Path, Relaxed, Weights, mixed_sum
 from .mobile import MobileSuperNet
 from .nasbench201 import NASBench201SuperNet

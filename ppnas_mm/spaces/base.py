@@ -7,6 +7,7 @@ the names of the choices and of the modules, so a space adds no code of its own 
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ..genotype import (
@@ -26,44 +28,8 @@ from ..genotype import (
 )
 from ..ops import OPS
 from .expansion import Expandable
+from .mixed import Mixed
 from .mixture import Choice, Mixture, Path, Weights
-
-
-class Mixed(nn.Module):
-    """A block that holds candidates: part of a super-net, one of possibly many with its cell.
-
-    Its candidates are ``nodes.J.OP`` (one operation a node) or ``nodes.J.I.OP`` (one on each edge,
-    from node I); in the derived network they are ``nodes.J`` and ``nodes.J.K`` (edge K of node J).
-    """
-
-    def __init__(self, cell: str, inputs: int) -> None:
-        super().__init__()
-        self.cell = cell
-        self.inputs = inputs
-        self.nodes = nn.ModuleList()
-
-    def holder(self, choice: Choice) -> nn.ModuleDict:
-        """Return the modules of a choice's candidates, by operation."""
-        node: Any = self.nodes[choice.node - self.inputs]
-        return node if choice.source is None else node[str(choice.source)]
-
-    def drop(self, choice: Choice, op: str) -> None:
-        """Delete the modules of an operation that was pruned; ``none`` has none."""
-        holder = self.holder(choice)
-        if op in holder:
-            del holder[op]
-
-    def derived_keys(self, key: str, cell: Cell) -> list[str]:
-        """Return what a key of this block is called in the derived network; ``[]``: dropped."""
-        match = re.match(r'nodes\.(\d+)\.(?:(\d+)\.)?(\w+)\.(.*)', key)
-        if match is None:
-            return [key]
-        node, source, op, rest = match.groups()
-        edges = cell.nodes[int(node)]
-        if source is None:
-            return [f'nodes.{node}.{rest}'] if edges[0].op == op else []
-        wanted = Edge(op, (int(source),))
-        return [f'nodes.{node}.{k}.{rest}' for k, edge in enumerate(edges) if edge == wanted]
 
 
 class Node(NamedTuple):
@@ -95,6 +61,7 @@ class SuperNet(Expandable):
     starts: dict[str, int]
     mixture: Mixture
     alive: Tensor
+    out_indices: tuple[int, ...]
 
     def set_choices(self, choices: list[Choice], mixture: Mixture) -> None:
         """Create the architecture parameters: gates at 0, operations from N(0, 1e-3).
@@ -119,6 +86,18 @@ class SuperNet(Expandable):
                 if c.learned
             }
         )
+        idle = self.idle_choices()
+        for name in idle:
+            if name in self.arch:
+                self.arch[name].requires_grad_(False)
+        if idle:
+            cells = sorted({self.choices[name].cell for name in idle})
+            print_log(
+                f'out_indices={self.out_indices} compute nothing of {", ".join(cells)}: nothing is '
+                'learned about these cells, what a genotype says of them is arbitrary',
+                'current',
+                logging.WARNING,
+            )
         self._alive = {c.name: tuple(range(len(c.candidates))) for c in choices}
         *starts, size = accumulate(map(len, self._alive.values()), initial=0)
         self.starts = dict(zip(self.choices, starts, strict=True))
@@ -132,6 +111,13 @@ class SuperNet(Expandable):
                 if not c.gates
             }
         )
+
+    def idle_choices(self) -> list[str]:
+        """Return the choices of cells that are not computed: nothing is learned about them."""
+        parts: list[nn.Module] = self.idle()  # type: ignore[operator]  # of the backbone
+        idle = {module for part in parts for module in part.modules()}
+        cells = {block.cell for _, block in self.blocks() if block not in idle}
+        return [name for name, choice in self.choices.items() if choice.cell not in cells]
 
     @classmethod
     def check_ops(cls, ops: Sequence[str], mixed_only: Sequence[str] = ()) -> None:

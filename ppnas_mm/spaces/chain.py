@@ -19,7 +19,8 @@ from ..backbones.recompute import run_block
 from ..genotype import SPACE_RULES, Cell, Edge, Genotype
 from ..ops import OpSpec, build_op
 from ..registry import MODELS
-from .base import Mixed, SuperNet
+from .base import SuperNet
+from .mixed import Mixed
 from .mixture import Choice, Path, Relaxed, Weights, mixed_sum
 
 CHAIN_OPS = (*(f'mbconv_{k}x{k}_e{e}_se' for k in (3, 5, 7) for e in (4, 6)), 'identity')
@@ -109,12 +110,12 @@ class SearchedChain(SuperNet, MacroChain):
         self.derived_config = dict(type=f'ppnas_mm.{self.derived}', **kwargs)
         self.set_choices([choice for cell in choices.values() for choice in cell], Relaxed())
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Map images to the maps of ``out_indices``, mixed as :attr:`mixture` says."""
         stages: dict[str, list[Weights]] = {}
         for name, weights in self.mix().items():
             stages.setdefault(self.choices[name].cell, []).append(weights)
-        return MacroChain.forward(self, x, stages)
+        return self.maps(x, stages)
 
 
 @MODELS.register_module()

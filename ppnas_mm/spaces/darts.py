@@ -78,6 +78,6 @@ class DARTSSuperNet(SuperNet, MacroDARTS):
                 choices += [Choice(cell, node, tuple(ops), source=i) for i in range(node)]
         self.set_choices(choices, Relaxed(combine))
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Map images to the maps of ``out_indices``, mixed as :attr:`mixture` says."""
-        return MacroDARTS.forward(self, x, edge_weights(self))
+        return self.maps(x, edge_weights(self))

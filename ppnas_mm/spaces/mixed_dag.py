@@ -20,8 +20,9 @@ from ..depthwise import depthwise_conv
 from ..feature_maps import every_second
 from ..genotype import Cell
 from ..ops import OpSpec, Separable, build_op
-from .base import Mixed, SuperNet
+from .base import SuperNet
 from .expansion import active
+from .mixed import Mixed
 from .mixture import Choice
 
 POOLS = ('max_pool_3x3', 'avg_pool_3x3')

@@ -55,9 +55,9 @@ class NASBench201SuperNet(SuperNet, MacroNB201):
         choices = [Choice('cell', n, tuple(ops), source=i) for n in nodes for i in range(n)]
         self.set_choices(choices, Relaxed())
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Map images to the maps of ``out_indices``, mixed as :attr:`mixture` says."""
-        return MacroNB201.forward(self, x, edge_weights(self))
+        return self.maps(x, edge_weights(self))
 
     def remarks(self, path: Path) -> list[str]:
         """Say so where ``none`` cuts every way from the cell's input to its output.

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from ..backbones.pp_resnet import MacroResNet, cifar_macro, imagenet_macro
 from ..ops import ConvStyle, OpSpec, build_op
 from ..registry import MODELS
-from .base import Mixed, SuperNet
+from .base import SuperNet
+from .mixed import Mixed
 from .mixture import Choice, Path, Relaxed, Weights, mixed_sum
 
 MACROS: dict[str, tuple[Callable[[int], dict[str, Any]], str]] = {
@@ -168,12 +169,12 @@ class PPConvSuperNet(SuperNet, MacroResNet):
                 choices.append(Choice(f'stage{s + 1}', node, tuple(ops)))
         self.set_choices(choices, Relaxed())
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Map images to the maps of ``out_indices``, mixed as :attr:`mixture` says."""
         weights = iter(self.mix().values())
         nodes = list(zip(weights, weights, strict=True))
         stages = [nodes[s : s + self.cell_inputs] for s in range(0, len(nodes), self.cell_inputs)]
-        return MacroResNet.forward(self, x, stages)
+        return self.maps(x, stages)
 
     def random_path(self, rng: np.random.Generator) -> Path:
         """Draw a path with one identity and 3x3 convolutions a stage, as the authors drew theirs.

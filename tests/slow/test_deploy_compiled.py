@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from zoo import BACKBONES, build_network, images, scramble
+from test_compiled_checkpointing import step
+from zoo import BACKBONES, NETWORKS, build_network, images, scramble
 
 
 @pytest.mark.parametrize('name', BACKBONES)
@@ -17,3 +18,9 @@ def test_no_graph_break(name: str) -> None:
     for a, b in zip(want, torch.compile(net, fullgraph=True)(x), strict=True):
         assert (a - b).abs().max() <= 1e-5 * a.abs().max()
     torch._dynamo.reset()
+
+
+@pytest.mark.parametrize('backend', ['eager', 'aot_eager'])
+@pytest.mark.parametrize('name', NETWORKS)
+def test_recomputed_blocks_compile(name: str, backend: str) -> None:
+    torch.testing.assert_close(step(name, True, backend), step(name, False, None))

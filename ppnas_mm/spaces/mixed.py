@@ -1,0 +1,48 @@
+"""A block of a super-net: it holds every candidate, and says what they are called once derived."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from torch import nn
+
+from ..genotype import Cell, Edge
+from .mixture import Choice
+
+
+class Mixed(nn.Module):
+    """A block that holds candidates: part of a super-net, one of possibly many with its cell.
+
+    Its candidates are ``nodes.J.OP`` (one operation a node) or ``nodes.J.I.OP`` (one on each edge,
+    from node I); in the derived network they are ``nodes.J`` and ``nodes.J.K`` (edge K of node J).
+    """
+
+    def __init__(self, cell: str, inputs: int) -> None:
+        super().__init__()
+        self.cell = cell
+        self.inputs = inputs
+        self.nodes = nn.ModuleList()
+
+    def holder(self, choice: Choice) -> nn.ModuleDict:
+        """Return the modules of a choice's candidates, by operation."""
+        node: Any = self.nodes[choice.node - self.inputs]
+        return node if choice.source is None else node[str(choice.source)]
+
+    def drop(self, choice: Choice, op: str) -> None:
+        """Delete the modules of an operation that was pruned; ``none`` has none."""
+        holder = self.holder(choice)
+        if op in holder:
+            del holder[op]
+
+    def derived_keys(self, key: str, cell: Cell) -> list[str]:
+        """Return what a key of this block is called in the derived network; ``[]``: dropped."""
+        match = re.match(r'nodes\.(\d+)\.(?:(\d+)\.)?(\w+)\.(.*)', key)
+        if match is None:
+            return [key]
+        node, source, op, rest = match.groups()
+        edges = cell.nodes[int(node)]
+        if source is None:
+            return [f'nodes.{node}.{rest}'] if edges[0].op == op else []
+        wanted = Edge(op, (int(source),))
+        return [f'nodes.{node}.{k}.{rest}' for k, edge in enumerate(edges) if edge == wanted]

@@ -1,0 +1,27 @@
+"""torch.compile of networks that recompute their blocks: same maps, gradients and statistics."""
+
+from typing import Any
+
+import pytest
+import torch
+from zoo import build_network, images, scramble
+
+
+def step(name: str, with_cp: bool, backend: str | None) -> Any:
+    net = scramble(build_network(name, with_cp=with_cp)).double().train()
+    run = net if backend is None else torch.compile(net, backend=backend, fullgraph=True)
+    x = images(2, 3, 16, 16, dtype=torch.float64).requires_grad_()
+    maps = run(x)
+    sum((m * m).mean() for m in maps).backward()
+    gradients = {n: p.grad for n, p in net.named_parameters()}
+    torch._dynamo.reset()
+    return maps, x.grad, gradients, dict(net.named_buffers())
+
+
+@pytest.mark.parametrize('backend', ['eager', 'aot_eager'])
+@pytest.mark.parametrize(
+    'name', ['ppnas_mm.PPResNetCIFAR', 'ppnas_mm.NASBench201Net', 'ppnas_mm.NASBench201SuperNet']
+)
+def test_a_step_stays_the_same(name: str, backend: str) -> None:
+    """The other networks take longer: ``tests/slow/test_deploy_compiled.py``."""
+    torch.testing.assert_close(step(name, True, backend), step(name, False, None))
