@@ -110,11 +110,10 @@ def load_run(args: argparse.Namespace) -> Any:
     """Load the config of a run and apply the arguments; no run starts here."""
     import torch
 
-    from .compat import guard_torchvision, require
+    from .compat import require
     from .config import load_config, replace_sync_bn
     from .weights import refuse_code
 
-    guard_torchvision()
     refuse_code()
     config = load_config(args.config, args.cfg_options)
     if config.get('default_scope') not in (None, 'mmengine', 'ppnas_mm'):

@@ -1,8 +1,9 @@
-"""Guards around other packages, set up by the import of this one, each when its package is imported.
+"""Guards around other packages: set up by the import of this one, each acts when its package comes.
 
-A torchvision without its compiled ops imports, mmcv has ops without a compiler, mmpretrain imports
-beside a transformers that is too new for it; a package that is missing is named with its pip command.
-Nothing is imported early: :func:`when_imported` waits for the packages.
+A torchvision without its compiled ops imports, mmcv without them has those that detectors need,
+mmpretrain imports beside a transformers that is too new for it.  Nothing is imported early:
+:func:`before_import` and :func:`when_imported` wait.  And a missing package is named with its pip
+command.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class _Waiting:
             self.before.pop(name)()
         if name not in self.after:
             return None
-        others = [finder for finder in sys.meta_path if finder is not self]
+        others = sys.meta_path[sys.meta_path.index(self) + 1 :]
         found = (finder.find_spec(name, path, target) for finder in others)
         spec = next(filter(None, found), None)
         if spec is not None and spec.loader is not None:

@@ -92,9 +92,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     return order[keep(boxes[order], scores[order], iou_threshold)]
 
 
-def _samples(
-    start: Tensor, length: Tensor, bins: int, per_bin: int, size: int
-) -> Tensor:
+def _samples(start: Tensor, length: Tensor, bins: int, per_bin: int, size: int) -> Tensor:
     """Return the (bins, size) weights of an axis' pixels in the means over the bins of a box.
 
     Bilinear interpolation at the ``per_bin`` points of each bin; points more than a pixel outside
@@ -148,7 +146,9 @@ def _roi_align(maps: Tensor, rois: Tensor, options: dict[str, Any]) -> Tensor:
     ops = _compiled_torchvision()
     pool = ops.roi_align if ops else plain_roi_align
     ratio = max(options['sampling_ratio'], 0)
-    return pool(maps, rois.to(maps.dtype), size, options['spatial_scale'], ratio, options['aligned'])
+    return pool(
+        maps, rois.to(maps.dtype), size, options['spatial_scale'], ratio, options['aligned']
+    )
 
 
 def _gradient(function: Callable[[Tensor], Tensor], at: Tensor, grad: Tensor | None) -> Tensor:

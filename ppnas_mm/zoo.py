@@ -118,14 +118,13 @@ def load(name: str, device: str = 'cpu', index: Path | None = None) -> nn.Module
     import torch
     from mmengine.registry import DefaultScope
 
-    from .compat import guard_torchvision, require
+    from .compat import require
     from .config import load_config, replace_sync_bn
     from .demo import load_model
 
     item, index = entry(name, index), index or index_path()
     genotype = load_genotype(item, index)
     path = fetch(name, index=index)
-    guard_torchvision()
     config: Any = load_config(index.parent.parent / item.config)
     config.model.backbone.arch = genotype.to_dict()
     if not torch.cuda.is_available():

@@ -1,15 +1,12 @@
 """Detectors without mmcv's compiled ops: the same numbers, by torchvision or by plain torch."""
 
 import importlib.util
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import cv2
 import pytest
 import torch
+from fresh import finish, start, without_vision_ops
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_sample_images
@@ -28,38 +25,6 @@ HIDDEN = "import sys; sys.modules['mmcv._ext'] = None; import ppnas_mm; "
 COMPILED = importlib.util.find_spec('mmcv._ext') is not None
 
 
-@pytest.fixture(scope='session')
-def no_vision_ops(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a torchvision that has no library, as beside a CPU build of torch."""
-    spec: Any = importlib.util.find_spec('torchvision')
-    package, folder = Path(spec.origin).parent, tmp_path_factory.mktemp('vision')
-    (folder / 'torchvision').mkdir()
-    for path in package.iterdir():
-        if path.suffix not in ('.so', '.pyd', '.dylib') and path.name != '__pycache__':
-            (folder / 'torchvision' / path.name).symlink_to(path)
-    return folder
-
-
-def start(code: list[str], *path: Path) -> subprocess.Popen:
-    """Start a fresh interpreter with folders in front of its path."""
-    found = os.pathsep.join([*map(str, path), str(ROOT), os.environ.get('PYTHONPATH', '')])
-    environment = {**os.environ, 'PYTHONPATH': found, 'OMP_NUM_THREADS': '1'}
-    return subprocess.Popen(
-        [sys.executable, '-W', 'ignore', *code],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finish(process: subprocess.Popen) -> str:
-    """Return what a process printed."""
-    out, err = process.communicate(timeout=600)
-    assert process.returncode == 0, err[-3000:]
-    return out
-
-
 @pytest.fixture(scope='module')
 def images(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Files of real images, two photographs and one of each source that there is."""
@@ -76,11 +41,12 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 @pytest.fixture(scope='module')
 def numbers(
-    images: list[str], tmp_path_factory: pytest.TempPathFactory, no_vision_ops: Path
+    images: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, dict[str, dict[str, list[torch.Tensor]]]]:
     """What the script finds with compiled ops, with torchvision's and with plain torch."""
     folder = tmp_path_factory.mktemp('numbers')
-    ways: dict[str, tuple] = {'torchvision': ('without',), 'plain': ('without', no_vision_ops)}
+    plain = without_vision_ops(folder / 'torchvision-without-ops')
+    ways: dict[str, tuple] = {'torchvision': ('without',), 'plain': ('without', plain)}
     if COMPILED:
         ways = {'compiled': ('compiled',), **ways}
     script = str(ROOT / 'tests/detectors_script.py')
@@ -286,4 +252,3 @@ assert mmcv.ops.nms(torch.tensor([[0.0, 0, 1, 1]]), torch.ones(1), 0.5)[1].tolis
 def test_compiled_ops_are_used_where_they_are() -> None:
     code = 'import ppnas_mm, mmcv.ops, mmcv._ext; print(mmcv._ext.__file__)'
     assert '_ext' in finish(start(['-c', code]))
-

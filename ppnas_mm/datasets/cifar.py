@@ -8,10 +8,9 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from PIL import Image
 
-from ..compat import guard_torchvision, require
+from ..compat import require
 from ..registry import DATASETS, TRANSFORMS
 
-guard_torchvision()
 CIFAR10 = require('mmpretrain.datasets').CIFAR10
 
 
