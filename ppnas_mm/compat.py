@@ -121,9 +121,17 @@ def _without_multimodal(dependency: Any) -> None:
         dependency.WITH_MULTIMODAL = False
 
 
+def _join_hub(apis: Any) -> None:
+    importlib.import_module('ppnas_mm.model_hub').join(apis)
+
+
 def guard_mmpretrain() -> None:
-    """Let mmpretrain import beside transformers 5, without its multimodal models."""
+    """Let mmpretrain import beside transformers 5, without its multimodal models.
+
+    Its ``list_models`` and ``get_model`` also know the models of this project.
+    """
     when_imported('mmpretrain.utils.dependency', _without_multimodal)
+    when_imported('mmpretrain.apis.model', _join_hub)
 
 
 def _supply_ops() -> None:
