@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from pathlib import Path
 from types import FunctionType, SimpleNamespace
 from typing import Any
@@ -16,6 +17,8 @@ from typing import Any
 TASK = 'Image Classification'
 TASKLESS = SimpleNamespace(results=[SimpleNamespace(task=TASK)])
 """Tells ``mmpretrain.inference_model`` which inferencer a model without a metafile needs."""
+LOADER = 'LoadImageFromFile'
+"""The step that inferencers take away, by its name; they load images themselves."""
 ORIGINAL: list[Callable[..., Any]] = []
 """mmpretrain's own ``get_model``."""
 
@@ -58,6 +61,12 @@ def describe(model: Any, config: Any, classes: Any, metainfo: Any = None) -> Any
         classes: Names of the classes, or ``None``.
         metainfo: What mmpretrain's table says of it.
     """
+    config = deepcopy(config)
+    dataset = (config.get('test_dataloader') or {}).get('dataset', {})
+    for step in dataset.get('pipeline', ()):
+        # the inferencers leave the scope to what ran before them in the process
+        if isinstance(step.type, str) and '.' not in step.type and step.type != LOADER:
+            step.type = f'mmpretrain.{step.type}'
     model._config = config
     model._dataset_meta = {'classes': tuple(classes)} if classes else {}
     model._metainfo = metainfo or TASKLESS
@@ -113,9 +122,9 @@ def get_model(original: Callable[..., Any], model: Any, pretrained: Any, options
         config = metainfo.config
     if not (isinstance(config, Config) and _is_ours(config)):
         return original(model, pretrained, **options)
-    config = config.copy()
+    config = deepcopy(config)
     weights = _source(pretrained, config, metainfo)
-    if not weights or str(weights).startswith(('http://', 'https://')) or 'url_mapping' in options:
+    if not weights or str(weights).startswith(('http://', 'https://')) or options['url_mapping']:
         net = original(config, pretrained, **options)
         return describe(net, net._config, net._dataset_meta.get('classes'), metainfo)
     data = load_checkpoint(weights)
@@ -136,10 +145,19 @@ def _take_over(original: Callable[..., Any]) -> None:
     function: Any = original
     copy = FunctionType(function.__code__, function.__globals__, argdefs=function.__defaults__)
 
-    def body(model, pretrained=False, device=None, **options):  # type: ignore[no-untyped-def]
+    def body(  # type: ignore[no-untyped-def]
+        model,
+        pretrained=False,
+        device=None,
+        device_map=None,
+        offload_folder=None,
+        url_mapping=None,
+        **options,
+    ):
         from ppnas_mm import model_hub
 
-        options = options if device is None else {**options, 'device': device}
+        places = dict(device=device, device_map=device_map, offload_folder=offload_folder)
+        options.update(places, url_mapping=url_mapping)
         return model_hub.get_model(model_hub.ORIGINAL[0], model, pretrained, options)
 
     ORIGINAL[:] = [copy]

@@ -15,6 +15,7 @@ def start(arguments: list[str], *path: Path) -> subprocess.Popen:
     found = os.pathsep.join([*map(str, path), str(ROOT), os.environ.get('PYTHONPATH', '')])
     return subprocess.Popen(
         [sys.executable, '-W', 'ignore', *arguments],
+        cwd=sys.prefix,  # no package lies here
         env={**os.environ, 'PYTHONPATH': found, 'OMP_NUM_THREADS': '1'},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
