@@ -1,5 +1,6 @@
 """mmpretrain's own functions with the models and weights of this project."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,17 @@ def test_models_of_mmpretrain_are_as_before() -> None:
         mmpretrain.get_model('no_such_model')
     with pytest.raises((TypeError, UnboundLocalError)):
         mmpretrain.get_model(3)
+
+
+def test_the_snippet_of_the_readme_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    blocks = re.findall(r'```python\n(.*?)```', (ROOT / 'README.md').read_text(), re.S)
+    code = next(block for block in blocks if 'ImageClassificationInferencer' in block)
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    assert "'pred_class': '7'" in capsys.readouterr().out
+    assert list((tmp_path / 'pictures').glob('*.png'))
 
 
 USE = f"""
