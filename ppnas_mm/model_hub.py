@@ -79,7 +79,7 @@ def _is_ours(config: Any) -> bool:
     backbone = config.get('model', {}).get('backbone') or {}
     kind = backbone.get('type')
     name = kind if isinstance(kind, str) else getattr(kind, '__name__', '')
-    return 'arch' in backbone and name.split('.')[-1] in ROOT_BACKBONES
+    return name.split('.')[-1] in ROOT_BACKBONES
 
 
 def _classes(meta: Mapping[str, Any], weights: Any, model: Any) -> Any:
