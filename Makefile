@@ -1,12 +1,13 @@
 # make search: set up, then search on handwritten digits, derive, retrain, print the table.
-# make test:   set up with mmcv's compiled ops, then lint, type-check and test.
+# make test:   set up, then lint, type-check and test.
+# make ops:    compile mmcv's ops (15 to 20 minutes); detectors here do without, others may not.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 REQUIREMENTS := requirements/runtime.txt setup.py pyproject.toml
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: search test lint compare slow clean
+.PHONY: search test lint compare slow ops clean
 
 search: $(VENV)/.search
 	$(BIN)/python tools/search.py configs/search/ppnas_digits.py \
@@ -35,16 +36,23 @@ $(VENV)/.search: $(BIN)/python $(REQUIREMENTS)
 	$(BIN)/python -m pip install --no-deps -e .
 	touch $@
 
-# mmcv's ops are compiled against the installed torch; a built wheel in PIP_FIND_LINKS is taken
-# instead. The cache is left out: it may hold the pure-Python wheel of the same version.
+# A built mmcv with ops in PIP_FIND_LINKS takes the place of a pure one of the same version.
 $(VENV)/.test: $(VENV)/.search requirements/dev.txt
 	$(BIN)/python -m pip install -r requirements/dev.txt
-	$(BIN)/python -c "import torch, mmcv.ops" 2>/dev/null || \
-	  MMCV_WITH_OPS=1 $(BIN)/python -m pip install --force-reinstall --no-deps --no-cache-dir \
-	    --no-build-isolation -v onedl-mmcv==2.3.6 > $(VENV)/mmcv.log 2>&1 || \
-	  { tail -n 20 $(VENV)/mmcv.log; exit 1; }
-	$(BIN)/python -c "import torch, mmcv.ops"
+	test -z "$$PIP_FIND_LINKS" || $(BIN)/python -c "import torch, mmcv._ext" 2>/dev/null || \
+	  $(BIN)/python -m pip install --force-reinstall --no-deps --no-cache-dir \
+	    --only-binary onedl-mmcv onedl-mmcv==2.3.6 || \
+	  echo "no built mmcv in PIP_FIND_LINKS: torchvision's ops are taken"
 	touch $@
+
+# Compiled against the installed torch, if PIP_FIND_LINKS has no built wheel. The cache is left out:
+# it may hold the pure wheel.
+ops: $(VENV)/.search
+	$(BIN)/python -m pip install ninja 'setuptools<81' wheel
+	MMCV_WITH_OPS=1 $(BIN)/python -m pip install --force-reinstall --no-deps --no-cache-dir \
+	  --no-build-isolation -v onedl-mmcv==2.3.6 > $(VENV)/mmcv.log 2>&1 || \
+	  { tail -n 20 $(VENV)/mmcv.log; exit 1; }
+	$(BIN)/python -c "import torch, mmcv._ext"
 
 clean:
 	rm -rf $(VENV) work_dirs

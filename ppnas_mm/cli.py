@@ -95,11 +95,9 @@ def load_run(args: argparse.Namespace) -> Any:
     """Load the config of a run and apply the arguments; no run starts here."""
     import torch
 
-    from .compat import guard_torchvision
     from .config import load_config, replace_sync_bn, require_library
     from .weights import refuse_code
 
-    guard_torchvision()
     refuse_code()
     config = load_config(args.config, args.cfg_options)
     require_library(config, args.config)

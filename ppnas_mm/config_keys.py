@@ -26,6 +26,7 @@ OTHER_KEYS = frozenset(
         'find_unused_parameters',
         'model_wrapper_cfg',
         'sync_bn',
+        'test_pipeline',
         'tta_model',
         'tta_pipeline',
     }

@@ -12,8 +12,11 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from .compat import require
+from .compat import guard_mmcv, guard_mmpretrain, guard_torchvision, require
 
+guard_torchvision()
+guard_mmcv()
+guard_mmpretrain()
 require('mmengine')
 from mmengine import registry as _root  # noqa: E402
 from mmengine.registry import Registry  # noqa: E402

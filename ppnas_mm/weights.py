@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import re
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def load_checkpoint(path: str | Path, map_location: str = 'cpu') -> dict[str, An
 
             with safe_open(path, 'pt', device=map_location) as file:
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-                return {'state_dict': tensors, 'meta': file.metadata() or {}}
+                return _with_genotype({'state_dict': tensors, 'meta': file.metadata() or {}})
         data = torch.load(path, map_location=map_location, weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f'checkpoint {path}: no such file') from None
@@ -56,6 +57,17 @@ def load_checkpoint(path: str | Path, map_location: str = 'cpu') -> dict[str, An
     if not isinstance(data, dict):
         raise CheckpointError(f'checkpoint {path}: expected a dict, got {type(data).__name__}')
     return data if 'state_dict' in data else {'state_dict': data, 'meta': {}}
+
+
+def _with_genotype(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """Let whoever loads the weights, mmengine too, hand their architecture to the backbone.
+
+    torch keeps what it tells each module's ``_load_from_state_dict`` in this attribute.
+    """
+    found = signature(checkpoint)
+    state: Any = OrderedDict(checkpoint['state_dict'])
+    state._metadata = OrderedDict({'': dict(found), 'backbone': found})
+    return {**checkpoint, 'state_dict': state}
 
 
 def _refusal(error: pickle.UnpicklingError) -> str:
@@ -144,6 +156,25 @@ def check_same_model(saved: dict[str, Any], model: nn.Module, where: str) -> Non
             given, value = given.get(key), value.get(key)
         if given != value:
             raise CheckpointError(f'{where} was made by another {key}: {given!r}, not {value!r}')
+
+
+def check_backbone(
+    backbone: nn.Module, state: dict[str, Any], prefix: str, told: dict[str, Any]
+) -> None:
+    """Refuse weights that a backbone would take in part only; they say what they are (``told``).
+
+    Raises:
+        CheckpointError: If they are of another architecture, or a tensor is missing or differs.
+    """
+    genotype = told.get('genotype')
+    if genotype is None or not any(key.startswith(prefix) for key in state):
+        return
+    check_same_model({'genotype': genotype}, backbone, 'the backbone of the weights')
+    problems = _problems(backbone.state_dict(prefix=prefix), state)
+    if problems:
+        raise CheckpointError(
+            f'the weights do not fit the backbone ({len(problems)} tensors): {_listed(problems, 3)}'
+        )
 
 
 def load_weights(model: nn.Module, path: str | Path) -> int:

@@ -111,6 +111,8 @@ def fetch(name: str, folder: Path | None = None, index: Path | None = None) -> P
 def load(name: str, device: str = 'cpu', index: Path | None = None) -> nn.Module:
     """Build the model of an entry's config with all of its weights, in evaluation mode.
 
+    OpenMMLab's inference classes take it.
+
     Raises:
         ZooError: If the weights cannot be had.
         CheckpointError: If they do not fit the model, tensor by tensor.
@@ -118,14 +120,14 @@ def load(name: str, device: str = 'cpu', index: Path | None = None) -> nn.Module
     import torch
     from mmengine.registry import DefaultScope
 
-    from .compat import guard_torchvision, require
+    from .compat import require
     from .config import load_config, replace_sync_bn
     from .demo import load_model
+    from .model_hub import describe
 
     item, index = entry(name, index), index or index_path()
     genotype = load_genotype(item, index)
     path = fetch(name, index=index)
-    guard_torchvision()
     config: Any = load_config(index.parent.parent / item.config)
     config.model.backbone.arch = genotype.to_dict()
     if not torch.cuda.is_available():
@@ -133,4 +135,6 @@ def load(name: str, device: str = 'cpu', index: Path | None = None) -> nn.Module
     scope = config.get('default_scope') or 'ppnas_mm'
     require(scope)
     with DefaultScope.overwrite_default_scope(scope):
-        return load_model(config, path, device)
+        model = load_model(config, path, device)
+    model.cfg, model.dataset_meta = config, {'classes': item.classes}  # mmdet and mmseg ask for it
+    return describe(model, config, item.classes)

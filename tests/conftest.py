@@ -11,10 +11,8 @@ from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from zoo import SPACES, build_super_net
 
-from ppnas_mm.compat import guard_torchvision
 from ppnas_mm.spaces import SuperNet
 
-guard_torchvision()
 torch.set_num_threads(1)
 MMLogger.get_instance('mmengine', log_level='ERROR')
 

@@ -14,11 +14,9 @@ from torch import distributed, nn
 from zoo import SPACES
 
 from ppnas_mm import averaging
-from ppnas_mm.compat import guard_torchvision
 from ppnas_mm.engine import Replicas
 from ppnas_mm.registry import MODELS
 
-guard_torchvision()
 CELLS = {'type': 'ppnas_mm.DARTSSuperNet', 'num_cells': 3, 'init_channels': 2}
 LAYERS = {**SPACES['mobile'], 'width': 0.25}
 TWO = ('PPNAS', 'EoiNAS')

@@ -80,7 +80,6 @@ def scenes(bomb, base, options):
 
 def detector(bomb):
     """Through mmdet."""
-    pytest.importorskip('mmcv.ops', reason="needs mmcv's compiled ops: make test builds them")
     return scenes(bomb, DETECTION, detection)
 
 

@@ -26,8 +26,6 @@ IN_CHANNELS = {
 @pytest.mark.parametrize('path', SEARCHES, ids=lambda p: p.stem)
 def test_searches_derives_and_trains_on(path, tmp_path):
     scope = load_config(path).default_scope
-    if scope == 'mmdet':
-        pytest.importorskip('mmcv.ops', reason="needs mmcv's compiled ops: make test builds them")
     data, work = tmp_path / 'data', tmp_path / 'work'
     write_scenes(data, {'train': 4, 'test': 2})
     common = {'mmdet': detection_data, 'mmseg': segmentation_data}[scope](data)

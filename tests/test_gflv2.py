@@ -112,7 +112,6 @@ def test_gradients_reach_the_box_branch_through_the_quality():
     'options', [{}, dict(separate_bn=True, use_scale=False, norm_cfg=dict(type='BN'))]
 )
 def test_loss_and_prediction_are_inherited(options):
-    pytest.importorskip('mmcv.ops', reason="needs mmcv's compiled ops: make test builds them")
     net = head(**options)
     truth = InstanceData(bboxes=torch.tensor([[4.0, 4, 40, 40]]), labels=torch.tensor([1]))
     metas = [dict(img_shape=(64, 64), pad_shape=(64, 64), scale_factor=(1.0, 1.0))] * 2

@@ -122,11 +122,9 @@ def latency_table(args: argparse.Namespace) -> None:
     """Time every candidate of a search's super-net; compare the sums with derived networks."""
     from mmengine.registry import MODELS, DefaultScope
 
-    from ppnas_mm.compat import guard_torchvision
     from ppnas_mm.config import ConfigError, load_config, replace_sync_bn
     from ppnas_mm.latency import check_latency, latency_report, latency_table
 
-    guard_torchvision()
     config = load_config(args.config)
     if 'model' not in config.model:
         raise ConfigError(f'config {args.config}: no model.model, so it is not that of a search')
@@ -148,10 +146,8 @@ def step_cost(args: argparse.Namespace) -> None:
 
     from ppnas_mm.benchmarks.cost_model import cost_report, search_cost
     from ppnas_mm.benchmarks.step_rates import Rates
-    from ppnas_mm.compat import guard_torchvision
     from ppnas_mm.config import load_config
 
-    guard_torchvision()
     MMLogger.get_current_instance().setLevel('ERROR')
     size = args.size and args.size[0]
     config = load_config(args.config)
@@ -165,9 +161,7 @@ def step_check(args: argparse.Namespace) -> Any:
     from mmengine.logging import MMLogger
 
     from ppnas_mm.benchmarks.cost_check import check_steps
-    from ppnas_mm.compat import guard_torchvision
 
-    guard_torchvision()
     MMLogger.get_current_instance().setLevel('ERROR')
     return check_steps(PAGE.parents[1] / 'configs/search', args.rounds or 5)
 
@@ -177,10 +171,8 @@ def gradient_norms(args: argparse.Namespace) -> None:
     from mmengine.logging import MMLogger
 
     from ppnas_mm.benchmarks.gradient_norms import gradient_norms, norms_report
-    from ppnas_mm.compat import guard_torchvision
     from ppnas_mm.config import load_config
 
-    guard_torchvision()
     MMLogger.get_current_instance().setLevel('ERROR')
     found = {
         Path(config).stem: gradient_norms(load_config(config), args.batch_size, args.seed)

@@ -66,11 +66,9 @@ def build(args: argparse.Namespace, meta: dict[str, Any]) -> Any:
     """Build the network that the weights are for, always with the same initial values."""
     import torch
 
-    from ppnas_mm.compat import guard_torchvision
     from ppnas_mm.genotype import Genotype
     from ppnas_mm.registry import MODELS
 
-    guard_torchvision()
     torch.manual_seed(0)
     if args.config:
         return build_config(args)

@@ -48,12 +48,10 @@ def part(args: argparse.Namespace) -> None:
     import torch
     from mmengine.logging import MMLogger
 
-    from ppnas_mm.compat import guard_torchvision
     from ppnas_mm.gpu_check.parts import Options, part_named, write_rows
 
     if args.device == 'cuda' and not torch.cuda.is_available():
         raise SystemExit(f'error: --device cuda: torch {torch.__version__} finds no GPU')
-    guard_torchvision()
     MMLogger.get_current_instance().setLevel('ERROR')
     options = Options(args.device, args.tiny, Path(args.out), args.data, args.until)
     write_rows(part_named(args.name), options, Path(args.rows))

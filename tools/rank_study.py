@@ -195,11 +195,9 @@ def models(args: Namespace) -> None:
     from mmengine.registry import MODELS, DefaultScope
 
     from ppnas_mm.algorithms.scored_models import Drawn
-    from ppnas_mm.compat import guard_torchvision
     from ppnas_mm.config import load_config
     from ppnas_mm.report import table
 
-    guard_torchvision()
     rows = []
     for path in args.configs:
         config = load_config(path, args.cfg_options)

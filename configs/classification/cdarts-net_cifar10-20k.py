@@ -21,6 +21,10 @@ val_dataloader = dict(
     dataset=dict(
         type='ppnas_mm.PartialCIFAR10',
         batches=2,
-        pipeline=[dict(type='Resize', scale=16), dict(type='PackInputs')]))
+        pipeline=[
+            dict(type='ppnas_mm.RGBFromFile'),
+            dict(type='Resize', scale=16),
+            dict(type='PackInputs'),
+        ]))
 test_dataloader = val_dataloader
 default_hooks = dict(channels_last=dict(type='ppnas_mm.ChannelsLastHook'))

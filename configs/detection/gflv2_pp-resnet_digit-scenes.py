@@ -4,6 +4,7 @@ _base_ = [
     '../_base_/runtime.py'
 ]
 default_scope = 'mmdet'
+visualizer = dict(type='DetLocalVisualizer')
 model = dict(
     type='GFL',
     data_preprocessor=dict(

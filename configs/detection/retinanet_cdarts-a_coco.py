@@ -4,3 +4,4 @@ _base_ = [
     '../_base_/schedules/detection_12e.py', '../_base_/runtime.py'
 ]
 default_scope = 'mmdet'
+visualizer = dict(type='DetLocalVisualizer')

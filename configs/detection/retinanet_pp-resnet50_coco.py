@@ -3,3 +3,4 @@ _base_ = [
     '../_base_/schedules/detection_24e.py', '../_base_/runtime.py'
 ]
 default_scope = 'mmdet'
+visualizer = dict(type='DetLocalVisualizer')

@@ -4,6 +4,7 @@ _base_ = [
     '../_base_/runtime.py'
 ]
 default_scope = 'mmdet'
+visualizer = dict(type='DetLocalVisualizer')
 model = dict(
     type='RetinaNet',
     data_preprocessor=dict(

@@ -6,6 +6,7 @@
 # convolution (mmseg: 3x3).
 _base_ = ['../_base_/datasets/cityscapes_512x1024.py', '../_base_/runtime.py']
 default_scope = 'mmseg'
+visualizer = dict(type='SegLocalVisualizer')
 model = dict(
     type='ppnas_mm.EoiNAS',
     model=dict(

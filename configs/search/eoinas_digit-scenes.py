@@ -2,6 +2,7 @@
 # instead of 160, so 5 of warm-up and prunings after 10, 15, ..., 40.
 _base_ = ['../_base_/datasets/digit_scenes_masks.py', '../_base_/runtime.py']
 default_scope = 'mmseg'
+visualizer = dict(type='SegLocalVisualizer')
 model = dict(
     type='ppnas_mm.EoiNAS',
     model=dict(

@@ -1,6 +1,7 @@
 # PP-NAS inside a DeepLabv3+, on digit scenes: the search on the downstream task itself.
 _base_ = ['../_base_/datasets/digit_scenes_masks.py', '../_base_/runtime.py']
 default_scope = 'mmseg'
+visualizer = dict(type='SegLocalVisualizer')
 model = dict(
     type='ppnas_mm.PPNAS',
     model=dict(

@@ -1,6 +1,7 @@
 # PP-NAS inside a RetinaNet, on digit scenes: the search on the downstream task itself.
 _base_ = ['../_base_/datasets/digit_scenes_coco.py', '../_base_/runtime.py']
 default_scope = 'mmdet'
+visualizer = dict(type='DetLocalVisualizer')
 model = dict(
     type='ppnas_mm.PPNAS',
     model=dict(

@@ -5,6 +5,7 @@ _base_ = [
     '../_base_/schedules/ade20k_1000e.py', '../_base_/runtime.py'
 ]
 default_scope = 'mmseg'
+visualizer = dict(type='SegLocalVisualizer')
 model = dict(
     data_preprocessor=dict(size=(640, 640)),
     backbone=dict(norm_cfg=dict(type='SyncBN', requires_grad=True, momentum=0.01)),

@@ -4,6 +4,7 @@ _base_ = [
     '../_base_/schedules/cityscapes_4000e.py', '../_base_/runtime.py'
 ]
 default_scope = 'mmseg'
+visualizer = dict(type='SegLocalVisualizer')
 train_dataloader = dict(
     batch_size=4,
     dataset=dict(

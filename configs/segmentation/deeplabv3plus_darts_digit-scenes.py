@@ -4,6 +4,7 @@ _base_ = [
     '../_base_/runtime.py'
 ]
 default_scope = 'mmseg'
+visualizer = dict(type='SegLocalVisualizer')
 # as in deeplabv3plus_pp-resnet_digit-scenes.py: nine of ten pixels are ground
 optim_wrapper = dict(optimizer=dict(lr=0.3))
 model = dict(

@@ -10,6 +10,7 @@ _base_ = [
     '../_base_/schedules/eoinas-cityscapes_90k.py', '../_base_/runtime.py'
 ]
 default_scope = 'mmseg'
+visualizer = dict(type='SegLocalVisualizer')
 model = dict(
     data_preprocessor=dict(size=(769, 769)),
     backbone=dict(

@@ -5,6 +5,7 @@ _base_ = [
     '../_base_/runtime.py'
 ]
 default_scope = 'mmseg'
+visualizer = dict(type='SegLocalVisualizer')
 # with group norms 0.1 went down faster than the 0.3 of the other configs (150 steps, one seed)
 optim_wrapper = dict(optimizer=dict(lr=0.1))
 model = dict(

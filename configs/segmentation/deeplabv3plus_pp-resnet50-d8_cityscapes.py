@@ -3,4 +3,5 @@ _base_ = [
     '../_base_/schedules/cityscapes_120e.py', '../_base_/runtime.py'
 ]
 default_scope = 'mmseg'
+visualizer = dict(type='SegLocalVisualizer')
 model = dict(data_preprocessor=dict(size=(512, 1024)), decode_head=dict(num_classes=19))

@@ -60,6 +60,7 @@ val_dataloader = dict(
             dict(type='PackSegInputs'),
         ]))
 test_dataloader = val_dataloader
+test_pipeline = val_dataloader['dataset']['pipeline']  # of mmseg.apis
 val_evaluator = dict(ignore_index=11)
 test_evaluator = dict(ignore_index=11)
 param_scheduler = [

@@ -4,6 +4,7 @@ _base_ = [
     '../_base_/runtime.py'
 ]
 default_scope = 'mmseg'
+visualizer = dict(type='SegLocalVisualizer')
 # Nine of ten pixels are ground: without class weights, digits are found but not told apart for long.
 optim_wrapper = dict(optimizer=dict(lr=0.3))
 model = dict(

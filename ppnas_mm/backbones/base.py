@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..custom_conv import keep_contiguous, tensors_inside
 from ..deploy import DeployError, deploy, is_plain
-from ..weights import load_backbone, load_checkpoint
+from ..weights import check_backbone, load_backbone, load_checkpoint
 from ..zoo import SCHEME
 
 DEFAULT_INIT = [
@@ -198,13 +198,16 @@ class Backbone(BaseModule):
         keep_contiguous(self)  # whatever layout was asked for
         return self
 
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
+    def _load_from_state_dict(
+        self, state_dict: dict, prefix: str, local_metadata: dict, *args: Any
+    ) -> None:
         if self.is_deployed and not self.state_dict(prefix=prefix).keys() <= state_dict.keys():
             raise DeployError(
                 'the backbone is in its deployed form, the weights are not: load them first, then '
                 'call switch_to_deploy()'
             )
-        super()._load_from_state_dict(state_dict, prefix, *args)
+        check_backbone(self, state_dict, prefix, local_metadata)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
 
     def train(self, mode: bool = True) -> Backbone:
         """Set the mode, but keep frozen stages (and norms, with ``norm_eval``) in evaluation.

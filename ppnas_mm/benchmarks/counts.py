@@ -76,10 +76,8 @@ def complexity() -> Record:
     """Count parameters and multiply-adds of the full-size detectors and segmentors."""
     from mmengine.registry import MODELS, DefaultScope
 
-    from ..compat import guard_torchvision
     from ..config import load_config, replace_sync_bn
 
-    guard_torchvision()
     results: list[dict[str, Any]] = []
     for pattern, shape in DOWNSTREAM.items():
         for net in ('resnet50-vd', 'res2net50-vd', 'pp-resnet50'):

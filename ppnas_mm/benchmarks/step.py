@@ -11,7 +11,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 
 from ..algorithms.bilevel import BilevelSearch
-from ..compat import guard_torchvision, require
+from ..compat import require
 from ..registry import MODELS
 from .networks import DTYPES
 
@@ -73,7 +73,6 @@ def make_step(
         wrapper, optimizer: Further arguments of each optimizer's wrapper, and of each optimizer:
             Adam for alpha, SGD for all else.
     """
-    guard_torchvision()
     samples = require('mmpretrain.structures')
     require('mmpretrain.models')
     torch.manual_seed(0)

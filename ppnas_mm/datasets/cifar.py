@@ -8,10 +8,9 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from PIL import Image
 
-from ..compat import guard_torchvision, require
+from ..compat import require
 from ..registry import DATASETS, TRANSFORMS
 
-guard_torchvision()
 CIFAR10 = require('mmpretrain.datasets').CIFAR10
 
 
@@ -45,4 +44,19 @@ class CIFARAutoAugment(BaseTransform):
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Augment ``results['img']``, an RGB uint8 array (H, W, 3)."""
         results['img'] = np.asarray(self.augment(Image.fromarray(results['img'])))
+        return results
+
+
+@TRANSFORMS.register_module()
+class RGBFromFile(BaseTransform):
+    """Turn an image from a file (BGR) into RGB; CIFAR's own images, in memory, are RGB already.
+
+    For test pipelines, which inference classes and ``tools/demo.py`` use on files: whoever loads
+    one notes its ``ori_shape``, and a data set in memory has none.
+    """
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Turn ``results['img']`` (H, W, 3), if it was loaded."""
+        if 'ori_shape' in results and results['img'].ndim == 3:
+            results['img'] = np.ascontiguousarray(results['img'][..., ::-1])
         return results

@@ -8,10 +8,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..compat import guard_torchvision, require
+from ..compat import require
 from ..registry import DATASETS
 
-guard_torchvision()
 BaseDataset = require('mmpretrain.datasets').BaseDataset
 
 

@@ -20,7 +20,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import update_bn
 
 from ..benchmarks.step import classifier
-from ..compat import guard_torchvision, require
+from ..compat import require
 from ..config import ConfigError
 from ..derive import derive_model
 from ..fileio import write_atomic
@@ -71,7 +71,6 @@ class Run:
     def __init__(self, size: Size, options: Options, train: Images) -> None:
         self.size, self.device, self.train = size, options.device, train
         self.path = options.out / FILE
-        guard_torchvision()
         require('mmpretrain.models')
         self.start(None)
         if self.path.is_file():

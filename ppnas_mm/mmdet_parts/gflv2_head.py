@@ -13,9 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from ..compat import guard_torchvision, require
+from ..compat import require
 
-guard_torchvision()
 GFLHead = require('mmdet.models.dense_heads').GFLHead
 multi_apply = require('mmdet.models.utils').multi_apply
 

@@ -8,9 +8,8 @@ from typing import Any
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
-from ..compat import guard_torchvision, require
+from ..compat import require
 
-guard_torchvision()
 LinearClsHead = require('mmpretrain.models.heads').LinearClsHead
 
 POOL = 5

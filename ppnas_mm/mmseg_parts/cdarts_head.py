@@ -15,9 +15,8 @@ from mmengine.model import constant_init
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate
 
-from ..compat import guard_torchvision, require
+from ..compat import require
 
-guard_torchvision()
 BaseDecodeHead = require('mmseg.models.decode_heads.decode_head').BaseDecodeHead
 PAM = require('mmseg.models.decode_heads.da_head').PAM
 LOW_CHANNELS = 48

@@ -6,9 +6,8 @@ from typing import Any
 
 from mmcv.cnn import ConvModule, DepthwiseSeparableConvModule
 
-from ..compat import guard_torchvision, require
+from ..compat import require
 
-guard_torchvision()
 DepthwiseSeparableASPPHead = require('mmseg.models.decode_heads').DepthwiseSeparableASPPHead
 
 

@@ -27,7 +27,11 @@ val_dataloader = dict(
         type='CIFAR100',
         data_root='data/cifar100',
         split='test',
-        pipeline=[dict(type='PackInputs')]))
+        pipeline=[
+            dict(type='ppnas_mm.RGBFromFile'),
+            dict(type='Resize', scale=32),
+            dict(type='PackInputs'),
+        ]))
 val_evaluator = dict(type='Accuracy', topk=(1, ))
 val_cfg = dict()
 test_dataloader = val_dataloader

@@ -26,7 +26,11 @@ val_dataloader = dict(
         type='CIFAR10',
         data_root='data/cifar10',
         split='test',
-        pipeline=[dict(type='PackInputs')]))
+        pipeline=[
+            dict(type='ppnas_mm.RGBFromFile'),
+            dict(type='Resize', scale=32),
+            dict(type='PackInputs'),
+        ]))
 val_evaluator = dict(type='Accuracy', topk=(1, ))
 val_cfg = dict()
 test_dataloader = val_dataloader

@@ -18,7 +18,10 @@ val_dataloader = dict(
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
     collate_fn=dict(type='default_collate'),
-    dataset=dict(type='ppnas_mm.Digits', split='test', pipeline=[dict(type='PackInputs')]))
+    dataset=dict(
+        type='ppnas_mm.Digits',
+        split='test',
+        pipeline=[dict(type='Resize', scale=16), dict(type='PackInputs')]))
 val_evaluator = dict(type='Accuracy', topk=(1, ))
 test_dataloader = val_dataloader
 test_evaluator = val_evaluator

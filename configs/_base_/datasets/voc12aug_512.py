@@ -38,6 +38,7 @@ val_dataloader = dict(
         ]))
 val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
 test_dataloader = val_dataloader
+test_pipeline = val_dataloader['dataset']['pipeline']  # of mmseg.apis
 test_evaluator = val_evaluator
 val_cfg = dict()
 test_cfg = dict()
