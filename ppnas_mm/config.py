@@ -99,7 +99,7 @@ def library(config: Any) -> str:
     Raises:
         ConfigError: If neither tells it.
     """
-    model = config.model
+    model = config.get('model') or {}
     while 'type' in model:
         kind = model['type']
         scope = kind.split('.')[0] if isinstance(kind, str) else kind.__module__.split('.')[0]
