@@ -9,7 +9,8 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 MIM = ('configs', 'tools', 'model_zoo', 'model-index.yml')
-HOME = 'https://github.com/ppnas-mm/ppnas_mm'
+ABOUT = dict(re.findall(r"^(\w+) = '(.*)'$", (ROOT / 'ppnas_mm/version.py').read_text(), re.M))
+HOME = ABOUT['HOME']
 ONEDL = [
     'onedl-mmengine>=0.10.12',
     'onedl-mmcv>=2.3.6',
@@ -49,10 +50,9 @@ def long_description() -> str:
     return re.sub(r'(?<!!)\[([^]]*)\]\((?![a-z]+:|#)([^)]+)\)', rf'[\1]({HOME}/blob/main/\2)', text)
 
 
-line = (ROOT / 'ppnas_mm' / 'version.py').read_text().split('__version__ = ')[1]
 setup(
     name='ppnas_mm',
-    version=line.strip().strip("'"),
+    version=ABOUT['__version__'],
     description='Searched backbones and their searches as OpenMMLab components',
     long_description=long_description(),
     long_description_content_type='text/markdown',

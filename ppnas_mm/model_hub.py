@@ -27,15 +27,22 @@ def add_models(known: dict[str, Any]) -> None:
     """Add the classifiers of this project to mmpretrain's table; names it has are left alone."""
     from modelindex.load_model_index import load
 
-    from .zoo_index import index_path
+    from .zoo import SCHEME
+    from .zoo_index import index_path, load_index
+    from .zoo_pages import web_address
 
     root = index_path().parent.parent
-    if not (root / 'model-index.yml').is_file():
-        return
-    index = load(str(root / 'model-index.yml'))
-    index.build_models_with_collections()
-    for model in index.models:
-        if Path(model.config).parent.name == 'classification':
+    names = {web_address(entry): name for name, entry in load_index().items()}
+    for folder in ('configs/classification', 'model_zoo'):
+        if not (root / folder / 'metafile.yml').is_file():
+            continue
+        index = load(str(root / folder / 'metafile.yml'))
+        index.build_models_with_collections()
+        for model in index.models:
+            if Path(model.config).parent.name != 'classification':
+                continue
+            if model.weights in names:
+                model.weights = SCHEME + names[model.weights]
             model.config = str(root / model.config)
             known.setdefault(model.name.lower(), model)
 

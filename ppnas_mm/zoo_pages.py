@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from .zoo import SCHEME
+from .version import HOME
 from .zoo_index import Entry, ZooError, check_entry, load_index
 
 TASKS = {
@@ -50,6 +50,12 @@ def _between(text: str, new: str, path: Path) -> str:
     return f'{before}{START}\n{new}{END}{after}'
 
 
+def web_address(entry: Entry) -> str:
+    """Return where a file of weights is on the web: tools of others know no ``ppnas://``."""
+    web = (url for url in entry.urls if url.startswith(('https://', 'http://')))
+    return next(web, f'{HOME}/raw/main/model_zoo/{entry.urls[0]}')
+
+
 def metafile(entries: Iterable[Entry]) -> str:
     """Return OpenMMLab's metafile with one model an entry.
 
@@ -73,7 +79,7 @@ def metafile(entries: Iterable[Entry]) -> str:
                 'Name': entry.name,
                 'In Collection': COLLECTION,
                 'Config': entry.config,
-                'Weights': SCHEME + entry.name,
+                'Weights': web_address(entry),
                 'Metadata': facts,
                 'Results': [result],
             }
@@ -82,13 +88,13 @@ def metafile(entries: Iterable[Entry]) -> str:
     return NOTE + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
 
 
-def set_weights(text: str, names: dict[str, str]) -> str:
-    """Give the models of a metafile the weights of their configs (``names``), and no others."""
+def set_weights(text: str, addresses: dict[str, str]) -> str:
+    """Give the models of a metafile the weights of their configs, and no others."""
     text = re.sub(r'^    Weights: .*\n', '', text, flags=re.M)
 
     def line(match: re.Match[str]) -> str:
-        name = names.get(match.group(1))
-        return match.group() + (f'    Weights: {SCHEME}{name}\n' if name else '')
+        address = addresses.get(match.group(1))
+        return match.group() + (f'    Weights: {address}\n' if address else '')
 
     return re.sub(r'^    Config: (\S+)\n', line, text, flags=re.M)
 
@@ -106,12 +112,12 @@ def pages(root: Path) -> dict[Path, str]:
     entries = [entry for _, entry in sorted(load_index(index).items())]
     for entry in entries:
         check_entry(entry, index)
-    names = {entry.config: entry.name for entry in reversed(entries)}  # the first, where several
+    addresses = {e.config: web_address(e) for e in reversed(entries)}  # the first, where several
     readme, own = index.parent / 'README.md', index.parent / 'metafile.yml'
     found = {readme: _between(readme.read_text(), table(entries), readme), own: metafile(entries)}
     recipes = sorted(root.glob('configs/*/metafile.yml'))
-    found |= {path: set_weights(path.read_text(), names) for path in recipes}
-    imports = [path.relative_to(root).as_posix() for path in [*recipes, own]]
-    model_index = yaml.safe_dump({'Import': imports})
+    found |= {path: set_weights(path.read_text(), addresses) for path in recipes}
+    # mim downloads the weights of what is listed there, and stops at a model without any
+    model_index = yaml.safe_dump({'Import': [own.relative_to(root).as_posix()]})
     found[root / 'model-index.yml'] = NOTE + model_index
     return found

@@ -69,8 +69,8 @@ def results(entry: dict[str, Any]) -> list[dict[str, Any]]:
     return entry.get('Results', [])
 
 
-def test_the_index_imports_every_file() -> None:
-    assert sorted(ROOT / path for path in INDEX['Import']) == [*FILES, OWN]
+def test_the_index_imports_what_can_be_downloaded() -> None:
+    assert [ROOT / path for path in INDEX['Import']] == [OWN]  # mim stops at other models
     assert {path.parent.name for path in FILES} == set(PAPER)
 
 
@@ -136,4 +136,6 @@ def test_the_official_reader_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     index = reader.load(str(Path('model-index.yml')))
     assert index.check(silent=True) == []
     own = yaml.safe_load(OWN.read_text())['Models']
-    assert len(list(index.models)) == len(ENTRIES) + len(own)
+    assert len(list(index.models)) == len(own)
+    for path in FILES:
+        assert reader.load(str(path)).check(silent=True) == []

@@ -85,7 +85,7 @@ def test_arguments_of_get_model_reach_the_model() -> None:
         ('pp-resnet20_digits', dict(backbone=dict(arch='pp_resnet_cifar10')), CheckpointError,
          'another genotype'),
         ('pp-resnet110_cifar10', {}, CheckpointError, 'tensors'),
-        ('cdarts_digits', {}, GenotypeError, 'darts'),
+        ('cdarts-net_digits', {}, GenotypeError, 'darts'),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(config: str, options: dict, error: Any, message: str) -> None:
