@@ -211,7 +211,8 @@ def draw_importance_table(record: Mapping[str, Any], path: str | os.PathLike) ->
     the last epoch that left the edge a choice.  An operation
     that was gone by then shows the epoch after which it was; what is left in the end has a frame.
 
-    In the SVG ``NAME[i]`` is the id of an entry, ``box-NAME[i]`` of its box.
+    In the SVG ``NAME[i]`` is the id of an entry, ``box-NAME[i]`` of its box, ``op-CELL-OP`` of the
+    colour of an operation.
 
     Args:
         record: The content of ``search.json``, with ``importance`` in its epochs.
@@ -243,7 +244,8 @@ def draw_importance_table(record: Mapping[str, Any], path: str | os.PathLike) ->
             axes.text(-0.1, y + 0.85, name, ha='right', fontweight='bold', **look)
             for x, op in enumerate(ops):
                 axes.text(x + 0.5, y + 0.8, op, ha='center', fontsize=8, **look)
-                axes.add_patch(Rectangle((x, y + 1.16), 1, 0.2, fc=op_colour(op), ec='white'))
+                strip: dict[str, Any] = dict(fc=op_colour(op), ec='white', gid=f'op-{name}-{op}')
+                axes.add_patch(Rectangle((x, y + 1.16), 1, 0.2, **strip))
             y += 1.4
             for edge in edges:
                 _draw_row(axes, y, edge, history, (min(values), max(values)))

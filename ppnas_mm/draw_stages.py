@@ -215,14 +215,14 @@ def draw_stages(record: Mapping[str, Any], path: str | os.PathLike) -> None:
     """Draw which operations survive each stage and which choices are merged at the end.
 
     A row is a choice of an operation, labelled as in the picture of the genotype, a column an
-    operation.  A box has the number and the colour of the stage after which its operation was
-    dropped, or the strong colour of those that are left; the operation that is selected has a
+    operation.  A box has the number and the grey of the stage after which its operation was
+    dropped, or the colour of its operation where that is left; the operation that is selected has a
     frame and a dot.  A bracket stands at the choices that are merged, with the number of their
     partial models, the product of the numbers of operations left.
 
     In the SVG ``NAME[i]`` is the id of the words of an operation, ``box-NAME[i]`` of its box,
     ``NAME[i]-selected`` of its frame, ``merged-K`` of a bracket, ``merged-K-models`` of its
-    number and ``key-STAGE`` of a colour in the key.
+    number, ``key-STAGE`` of a shade in the key and ``op-OP`` of the colour of an operation.
 
     Args:
         record: The content of ``search.json``, with ``super_net`` in its epochs.

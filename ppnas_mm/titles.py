@@ -12,7 +12,15 @@ from .genotype import Genotype
 from .picture import printable
 from .report import figure
 
-SHORT = {'top1': 'top-1', 'top5': 'top-5'}
+SCORES = {
+    'accuracy/top1': 'top-1',
+    'coco/bbox_mAP': 'box AP',
+    'pascal_voc/mAP': 'mAP',
+    'mIoU': 'mIoU',
+}
+"""The metric that stands for a network, and what it is called."""
+
+LONGEST = 120
 
 
 def found_title(genotype: Genotype, record: Any = None) -> str | None:
@@ -32,18 +40,18 @@ def found_title(genotype: Genotype, record: Any = None) -> str | None:
     if search.get('epoch') != search.get('epochs'):
         words.append(f'epoch {search.get("epoch")} of {search.get("epochs")}')
     words += _score(genotype, record)
-    return printable(', '.join(words))
+    return printable(', '.join(words))[:LONGEST]
 
 
 def _score(genotype: Genotype, record: Any) -> list[str]:
-    """Return the first metric of the derived network in words, or nothing."""
+    """Return the score of the derived network in words, or nothing."""
     try:
         result = record['result']
         if result['genotype'] != genotype.hash:
             return []
-        name, value = next(iter(result['derived']['metrics'].items()))
-        short = name.rsplit('/', 1)[-1]
-        return [f'{SHORT.get(short, short)} {figure(float(value))}']
+        metrics = result['derived']['metrics']
+        name = next((name for name in SCORES if name in metrics), None) or next(iter(metrics))
+        return [f'{SCORES.get(name, name)} {figure(float(metrics[name]))}']
     except (AttributeError, LookupError, StopIteration, TypeError, ValueError):
         return []  # a search that goes on, or without validation
 
