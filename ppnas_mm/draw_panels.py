@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .palette import DARK, FAINT
+from .palette import DARK, FAINT, LIGHT
 from .picture import node_label, printable
 
 if TYPE_CHECKING:
@@ -129,6 +129,6 @@ def name_op(axes: Axes, op: str, colour: str, gid: str) -> None:
     """Write the operation that a panel ends with above its right end."""
     room = 0.6 if len(op) < 13 else 0.8  # of the panel's width
     size = min(8.0, 72 * WIDTH * room / (0.62 * len(op)))
-    box = dict(ec=colour, fc=colour + '4d', boxstyle='round,pad=0.15', linewidth=0.7)
+    box = dict(ec=colour, fc=colour + LIGHT, boxstyle='round,pad=0.15', linewidth=0.7)
     look: dict[str, Any] = dict(ha='right', fontsize=size, color=DARK, bbox=box, gid=gid)
     axes.text(1, 1.08, op, transform=axes.transAxes, **look)

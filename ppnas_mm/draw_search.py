@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 LEVELS = {'ends < 0.1': PALETTE[6], 'ends between': PALETTE[1], 'ends > 0.9': PALETTE[2]}
 TOP, PAGE, CHARACTER, LEGEND, WORDS, COLUMN = 0.45, 9.0, 0.085, 1.7, 0.22, 1.7  # inches
 LOSSES, GATES, PANEL = 2.0, 1.4, 0.85  # inches high
+WIDER = 0.85  # the left margin of losses, which have more digits
 GATE_COLUMNS = 4
 
 
@@ -142,10 +143,11 @@ def _draw_losses(figure: Figure, top: float, course: _Course) -> float:
     width, height = figure.get_size_inches()
     lines = course.losses + course.metrics
     words = 0.75 + CHARACTER * max(len(line.label) for line in lines)
-    inside = width - LEFT - words - 0.55 * bool(course.metrics)
-    box = (LEFT / width, 1 - (top + LOSSES) / height, inside / width, LOSSES / height)
+    inside = width - WIDER - words - 0.55 * bool(course.metrics)
+    box = (WIDER / width, 1 - (top + LOSSES) / height, inside / width, LOSSES / height)
     axes = figure.add_axes(box, xlabel='epoch', ylabel='losses')
     axes.locator_params(axis='x', integer=True, min_n_ticks=1)
+    axes.locator_params(axis='y', nbins=6)
     handles = _draw_lines(axes, course.epochs, course.losses, linewidth=1.5)
     if course.metrics:
         twin = axes.twinx()
@@ -157,9 +159,13 @@ def _draw_losses(figure: Figure, top: float, course: _Course) -> float:
 
 
 def _limits(groups: Mapping[str, list[_Line]]) -> tuple[float, float]:
-    """Return the ends of the axis that all panels of a section share."""
+    """Return the ends of the axis that all panels of a section share: from 0, if values differ."""
     rows = [line.row for lines in groups.values() for line in lines]
-    most = max((v for row in rows for v in row if v is not None and math.isfinite(v)), default=1)
+    values = [v for row in rows for v in row if v is not None and math.isfinite(v)]
+    least, most = min(values, default=0.0), max(values, default=1.0)
+    if least > 0.7 * most:
+        rim = 0.1 * (most - least) or 0.1 * most
+        return least - rim, most + rim
     return (-0.03, 1.03) if most > 0.5 else (-0.03 * most, 1.2 * most or 1.0)
 
 

@@ -70,13 +70,13 @@ def title_of_file(genotype: Genotype, path: str | os.PathLike) -> str:
 
 
 def stage_notes(backbone: Any) -> dict[str, str]:
-    """Return resolution and channels of a chain's stages, e.g. ``1/8 of the image, 40 channels``.
+    """Return resolution and channels of a chain's stages, e.g. ``1/8 resolution, 40 channels``.
 
     Args:
         backbone: A network; one that does not tell its searched stages gives nothing.
     """
     stages = getattr(backbone, 'searched', {})
     return {
-        name: f'1/{stride} of the image, {channels} channels'
+        name: f'{f"1/{stride}" if stride > 1 else "full"} resolution, {channels} channels'
         for name, (channels, stride) in stages.items()
     }

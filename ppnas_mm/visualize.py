@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 from .cell_layouts import ChainLayout, GraphLayout, Layout, is_chain
 from .draw_search import draw_search
 from .genotype import Genotype
-from .palette import ARROW, DARK, FAINT, LIGHT, PALETTE, op_colour
+from .palette import ARROW, DARK, FAINT, LIGHT, op_colour
 from .picture import node_label, picture, printable
 from .titles import found_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ['PALETTE', 'draw_genotype', 'draw_search']
+__all__ = ['draw_genotype', 'draw_search']
 
-MARGIN, HEAD = 0.2, 0.45  # inches; HEAD: the height of a heading
+MARGIN, HEAD, BOLD = 0.2, 0.45, 0.115  # inches: height of a heading, width of its letters
 
 
 def _draw_cell(axes: Axes, panel: Layout) -> None:
@@ -57,6 +57,20 @@ def _draw_cell(axes: Axes, panel: Layout) -> None:
         colour, gid = op_colour(op), f'{index}-{n}-{k}'
         axes.add_patch(box((x, y), *size, ec=colour, fc=colour + LIGHT, gid=f'box-{gid}'))
         write(x + size[0] / 2, y + size[1] / 2, op, color=DARK, gid=f'op-{gid}')
+
+
+def _heading_width(panel: Layout, notes: Mapping[str, str]) -> float:
+    name = panel.cell.name
+    return 0.25 + BOLD * len(printable(name)) + 0.09 * len(notes.get(name, ''))
+
+
+def _draw_heading(axes: Axes, panel: Layout, notes: Mapping[str, str]) -> None:
+    """Write the name of a cell and the note beside it."""
+    name = printable(panel.cell.name)
+    axes.text(0, -0.12, name, color=DARK, fontsize=11, fontweight='bold')
+    if panel.cell.name in notes:
+        look: dict[str, Any] = dict(color=ARROW, gid=f'note-{panel.index}')
+        axes.text(0.25 + BOLD * len(name), -0.12, notes[panel.cell.name], **look)
 
 
 def _legend(ops: set[str], panels: list[Layout]) -> list[Any]:
@@ -98,7 +112,8 @@ def draw_genotype(
     heights = [HEAD + max(p.height for p in row) for row in rows]
     if title is None:
         title = found_title(genotype) or ''
-    width = max(columns * (max(p.width for p in panels) + 2 * MARGIN), 0.13 * len(title), 5)
+    wide = max(max(p.width, _heading_width(p, notes)) for p in panels)
+    width = max(columns * (wide + 2 * MARGIN), 0.13 * len(title), 5)
     legend_columns = max(1, int(width / max(1.8, 0.6 + 0.08 * max(map(len, ops)))))
     with picture(path) as figure:
         handles = _legend(ops, panels)
@@ -110,13 +125,9 @@ def draw_genotype(
         for row, high, bottom in zip(rows, heights, list(bottoms)[1:], strict=True):
             for column, p in enumerate(row):
                 box = (column / columns, bottom / height, 1 / columns, high / height)
-                axes = figure.add_axes(box)
+                axes = figure.add_axes(box, gid=f'cell-{p.index}', frame_on=False)
+                axes.set(xticks=[], yticks=[])
                 axes.axis((-MARGIN, width / columns - MARGIN, high - HEAD, -HEAD))
-                axes.set(gid=f'cell-{p.index}', frame_on=False, xticks=[], yticks=[])
-                name = printable(p.cell.name)
-                axes.text(0, -0.12, name, color=DARK, fontsize=11, fontweight='bold')
-                if p.cell.name in notes:
-                    x = 0.25 + 0.115 * len(name)
-                    axes.text(x, -0.12, notes[p.cell.name], color=ARROW, gid=f'note-{p.index}')
+                _draw_heading(axes, p, notes)
                 _draw_cell(axes, p)
         figure.legend(handles=handles, loc='lower center', ncols=legend_columns, frameon=False)

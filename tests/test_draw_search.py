@@ -149,6 +149,26 @@ def test_texts_stay_on_the_page_and_apart(space, draw_it, tmp_path):
     check_texts(parse(tmp_path / 'a.svg'))
 
 
+@pytest.mark.parametrize('scale', [1e-7, 1e5, -3e4])
+def test_losses_of_many_digits_stay_on_the_page(scale, tmp_path):
+    record = search('nasbench201')
+    for entry in record['epochs']:
+        entry['losses'] = {f'decode_head.{name}_loss': scale * entry['epoch'] for name in 'abc'}
+    check_texts(draw(record, tmp_path))
+
+
+def test_weights_that_hardly_differ_fill_the_panels(tmp_path):
+    record = search('nasbench201')
+    for entry in record['epochs']:
+        for row in entry['architecture'].values():
+            row[:] = [0.2 + 0.001 * i * entry['epoch'] for i in range(5)]
+    ids = by_id(draw(record, tmp_path))
+    for name in CHOICES['nasbench201']:
+        _, top, _, bottom = bounds(ids[name])
+        ys = [y for i in range(5) for _, y in dots(ids[f'{name}[{i}]'])]
+        assert top < min(ys) < max(ys) < bottom and max(ys) - min(ys) > (bottom - top) / 2
+
+
 def test_the_check_of_texts_sees_what_is_wrong(tmp_path):
     root = draw(search('nasbench201'), tmp_path)
     check_texts(root)
