@@ -14,7 +14,7 @@ import matplotlib
 import pytest
 
 from ppnas_mm import genotype as genotype_module
-from ppnas_mm.genotype import SPACE_RULES, Cell, Edge, Genotype, SpaceRule, published
+from ppnas_mm.genotype import Cell, Edge, Genotype, SpaceRule, published
 from ppnas_mm.visualize import draw_genotype, draw_search
 
 ROOT = Path(__file__).parents[1]
