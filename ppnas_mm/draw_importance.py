@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .visualize import ARROW, DARK, FAINT, LIGHT, RAISED, _op_colours, _picture
+from .draw_panels import Spot, add_panels, grid_height, grid_width, name_op, spots
+from .palette import ARROW, DARK, FAINT, PALE, op_colour
+from .picture import picture, search_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PANEL, LABEL, HEADING, TICKS, LEFT, GAP = (1.75, 1.1), 0.3, 0.06, 0.68, 0.65, 0.2  # inches
-ROW, ROW_LABEL, TOP = 0.25, 1.1, 0.5
+PANEL, ROW, ROW_LABEL, TOP = 1.1, 0.25, 1.1, 0.5  # inches
 
 
 class _Edge(NamedTuple):
-    """A choice of an operation: where its panel stands in its cell, its values of each epoch."""
+    """A choice of an operation: what it is called, its values of each epoch."""
 
     name: str
     label: str
-    row: int
-    column: int
     values: dict[str, list[float | None]]  # of each op; None: pruned
     ranking: dict[str, float | None] | None  # by which the last pruning was done
 
@@ -52,7 +50,6 @@ class _History(NamedTuple):
     title: str
     epochs: list[int]
     cells: dict[str, list[_Edge]]
-    colours: dict[str, str]
 
     def edges(self) -> list[_Edge]:
         """Return the edges of all cells."""
@@ -68,38 +65,28 @@ class _History(NamedTuple):
         return sorted({op for edge in self.edges() for op in edge.values})
 
 
-def _place(name: str) -> tuple[str, str, int, int]:
-    """Return cell, label, row and column: an edge goes to row node and column source."""
-    match = re.fullmatch(r'(.+)/node(\d+)/op(\d*)', name)
-    if match is None:
-        raise ValueError(f'{name!r:.60} is not the choice of an operation')
-    node, source = int(match[2]), match[3]
-    label = f'x({node + 1})'.translate(RAISED)
-    if not source:
-        return match[1], label, 0, node
-    return match[1], f'x({int(source) + 1})'.translate(RAISED) + f' → {label}', node, int(source)
+def _edge(name: str, label: str, choices: Mapping[str, Any], entries: list) -> _Edge:
+    """Return the values of one choice."""
+    rows, candidates = [entry['importance'][name] for entry in entries], choices[name]['candidates']
+    numbers = [[None if v is None else float(v) for v in row] for row in rows]
+    values = dict(zip(candidates, map(list, zip(*numbers, strict=True)), strict=True))
+    final = entries[-1].get('ranking', {}).get(name)
+    ranking = final and dict(zip(candidates, final, strict=True))
+    return _Edge(name, label, values, ranking)
 
 
 def _read(record: Mapping[str, Any]) -> _History:
     """Return the importance of operations; epochs before the first are left out."""
     try:
-        title = f'{record["algorithm"]} on {record["space"]}, seed {record["seed"]}'
         entries = [epoch for epoch in record['epochs'] if 'importance' in epoch]
+        choices = record['choices']
+        names = entries[0]['importance'] if entries else ()
         cells: dict[str, list[_Edge]] = {}
-        for name in entries[0]['importance'] if entries else ():
-            choice = record['choices'][name]
-            if not choice['gates']:
-                rows = [entry['importance'][name] for entry in entries]
-                numbers = [[None if v is None else float(v) for v in row] for row in rows]
-                columns = map(list, zip(*numbers, strict=True))
-                values = dict(zip(choice['candidates'], columns, strict=True))
-                cell, label, i, j = _place(name)
-                final = entries[-1].get('ranking', {}).get(name)
-                ranking = final and dict(zip(choice['candidates'], final, strict=True))
-                cells.setdefault(cell, []).append(_Edge(name, label, i, j, values, ranking))
-        ops = [op for edges in cells.values() for edge in edges for op in edge.values]
+        bands = spots(n for n in names if not choices[n]['gates'])
+        for own in (own for band in bands for own in band):
+            cells[own[0].cell] = [_edge(s.name, s.label, choices, entries) for s in own]
         epochs = [int(entry['epoch']) for entry in entries]
-        history = _History(title, epochs, cells, _op_colours(record['space'], ops))
+        history = _History(search_title(record), epochs, cells)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise ValueError(f'not the record of a search: {error!r:.100}') from None
     if not history.numbers():
@@ -114,7 +101,7 @@ def _draw_edge(axes: Axes, edge: _Edge, history: _History) -> None:
     for epoch in sorted(ends):
         axes.axvline(epoch, color=FAINT, linewidth=0.5, gid=f'{edge.name}-pruning-{epoch}')
     for i, (op, row) in enumerate(edge.values.items()):
-        colour, gid, end = history.colours[op], f'{edge.name}[{i}]', edge.gone(op)
+        colour, gid, end = op_colour(op), f'{edge.name}[{i}]', edge.gone(op)
         line: dict[str, Any] = dict(color=colour, linewidth=2.4 if op == best else 0.9)
         line |= dict(gid=gid, marker=marker, markersize=5, zorder=2 if op == best else 3)
         known = [v for v in row[:end] if v is not None]
@@ -122,12 +109,8 @@ def _draw_edge(axes: Axes, edge: _Edge, history: _History) -> None:
         if end:
             line |= dict(gid=f'{gid}-pruned', marker='x', markersize=4, markevery=[1], zorder=4)
             axes.plot(history.epochs[end - 1 : end + 1], [known[-1]] * 2, **line)
-    axes.text(0, 1.06, edge.label, transform=axes.transAxes, color=DARK)
     if best is not None:
-        colour, gid = history.colours[best], f'{edge.name}-survivor'
-        box = dict(ec=colour, fc=colour + LIGHT, boxstyle='round,pad=0.15', linewidth=0.7)
-        look: dict[str, Any] = dict(ha='right', fontsize=8, color=DARK, bbox=box, gid=gid)
-        axes.text(1, 1.08, best, transform=axes.transAxes, **look)
+        name_op(axes, best, op_colour(best), f'{edge.name}-survivor')
 
 
 def _limits(numbers: list[float]) -> tuple[float, float]:
@@ -138,31 +121,20 @@ def _limits(numbers: list[float]) -> tuple[float, float]:
     return (0.85 * low, 1.15 * high) if high > 0 else (0.1, 1)
 
 
-def _draw_cell(figure: Figure, top: float, name: str, history: _History) -> float:
-    """Draw the edges of one cell as a grid below ``top``; return where it ends (inches)."""
+def _draw_cell(figure: Figure, top: float, own: list[Spot], history: _History) -> None:
+    """Draw the edges of one cell as a grid below ``top`` (inches)."""
     from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
-    width, height = figure.get_size_inches()
     low, high = _limits(history.numbers())
-    edges = history.cells[name]
-    rows, columns = sorted({e.row for e in edges}), sorted({e.column for e in edges})
-    figure.text(0.1 / width, 1 - top / height, name, fontsize=11, fontweight='bold', color=DARK)
-    for edge in edges:
-        row, column = rows.index(edge.row) + 1, columns.index(edge.column)
-        x, y = LEFT + column * (PANEL[0] + GAP), top + HEADING + row * (PANEL[1] + LABEL)
-        box = (x / width, 1 - y / height, PANEL[0] / width, PANEL[1] / height)
-        axes = figure.add_axes(box, gid=edge.name, yscale='log', ylim=(low, high))
+    look = dict(yscale='log', ylim=(low, high))
+    panels = add_panels(figure, top, own, PANEL, 'importance', **look)
+    for edge in history.cells[own[0].cell]:
+        axes = panels[edge.name]
         axes.set_xlim(history.epochs[0] - 1, history.epochs[-1] + 1)
-        axes.locator_params(axis='x', integer=True, nbins=5, min_n_ticks=1)
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 50 * low else (1,)))
         axes.yaxis.set_major_formatter(StrMethodFormatter('{x:g}'))
         axes.yaxis.set_minor_locator(NullLocator())
-        first, last = column == 0, row == len(rows)
-        axes.tick_params(labelsize=8, color=FAINT, labelleft=first, labelbottom=last)
-        axes.spines[['top', 'right']].set_visible(False)
-        axes.set(xlabel='epoch' if last else '', ylabel='importance' if first else '')
         _draw_edge(axes, edge, history)
-    return top + HEADING + len(rows) * (PANEL[1] + LABEL) + TICKS
 
 
 def draw_importance(record: Mapping[str, Any], path: str | os.PathLike) -> None:
@@ -186,18 +158,21 @@ def draw_importance(record: Mapping[str, Any], path: str | os.PathLike) -> None:
     from matplotlib.lines import Line2D
 
     history = _read(record)
-    grids = [({e.row for e in c}, {e.column for e in c}) for c in history.cells.values()]
-    width = max(5.0, LEFT + max(len(columns) for _, columns in grids) * (PANEL[0] + GAP))
-    looks = [(op, history.colours[op], '') for op in history.ops()] + [('pruned', ARROW, 'x')]
-    columns = min(int(width / 1.7), len(looks))
+    bands = spots(edge.name for edge in history.edges())
+    width = max(5.0, grid_width(bands))
+    looks = [(op, op_colour(op), '') for op in history.ops()] + [('pruned', ARROW, 'x')]
+    each = max(1.7, 0.6 + 0.085 * max(map(len, history.ops())))
+    columns = max(1, min(int(width / each), len(looks)))
     foot = 0.2 * math.ceil(len(looks) / columns)
-    height = sum(HEADING + len(rows) * (PANEL[1] + LABEL) + TICKS for rows, _ in grids)
-    height, top = TOP + height + foot, TOP
-    with _picture(path) as figure:
+    height = TOP + grid_height(bands, PANEL) + foot
+    top = TOP
+    with picture(path) as figure:
         figure.set_size_inches(width + 0.1, height)
         figure.suptitle(f'{history.title}: importance of operations', y=1 - 0.1 / height)
-        for name in history.cells:
-            top = _draw_cell(figure, top, name, history)
+        for band in bands:
+            for own in band:
+                _draw_cell(figure, top, own, history)
+            top += grid_height([band], PANEL)
         handles = [Line2D([], [], color=c, label=op, marker=m, lw=2) for op, c, m in looks]
         figure.legend(handles=handles, loc='lower center', ncols=columns, frameon=False)
 
@@ -215,12 +190,12 @@ def _draw_row(axes: Axes, y: float, edge: _Edge, history: _History, ends: tuple)
         write: dict[str, Any] = dict(ha='center', va='center', fontsize=8, gid=gid)
         if value is None:
             words = f'†{history.epochs[row.index(None)]}'
-            look, write['color'] = {'fc': '#f4f5f6'}, ARROW
+            look, write['color'] = {'fc': PALE}, ARROW
         else:
             share = (value - low) / (high - low or 1)
             words = f'{value:.3f}'
-            look = {'fc': colormaps['Blues'](0.1 + 0.75 * share)}
-            write['color'] = 'white' if share > 0.6 else DARK
+            look = {'fc': colormaps['Greys'](0.05 + 0.65 * share)}
+            write['color'] = 'white' if share > 0.8 else DARK
         look |= {'ec': 'white', 'linewidth': 1, 'clip_on': False, 'gid': f'box-{gid}'}
         if op == best:
             look |= {'ec': DARK, 'linewidth': 1.6, 'zorder': 2}
@@ -236,7 +211,8 @@ def draw_importance_table(record: Mapping[str, Any], path: str | os.PathLike) ->
     the last epoch that left the edge a choice.  An operation
     that was gone by then shows the epoch after which it was; what is left in the end has a frame.
 
-    In the SVG ``NAME[i]`` is the id of an entry, ``box-NAME[i]`` of its box.
+    In the SVG ``NAME[i]`` is the id of an entry, ``box-NAME[i]`` of its box, ``op-CELL-OP`` of the
+    colour of an operation.
 
     Args:
         record: The content of ``search.json``, with ``importance`` in its epochs.
@@ -245,6 +221,8 @@ def draw_importance_table(record: Mapping[str, Any], path: str | os.PathLike) ->
     Raises:
         ValueError: If ``path`` has another suffix or the record has no importance.
     """
+    from matplotlib.patches import Rectangle
+
     history = _read(record)
     ops, values = history.ops(), []
     for edge in history.edges():
@@ -253,7 +231,7 @@ def draw_importance_table(record: Mapping[str, Any], path: str | os.PathLike) ->
     rows = len(history.edges()) + 1.4 * len(history.cells)
     width, height = ROW_LABEL + column * len(ops) + 0.2, ROW * rows + 0.65
     width = max(width, 6.5)
-    with _picture(path) as figure:
+    with picture(path) as figure:
         figure.set_size_inches(width, height)
         figure.suptitle(f'{history.title}: importance of operations', y=1 - 0.1 / height)
         box = (0, 0.3 / height, 1, ROW * rows / height)
@@ -263,9 +241,11 @@ def draw_importance_table(record: Mapping[str, Any], path: str | os.PathLike) ->
         y = 0.0
         for name, edges in history.cells.items():
             look: dict[str, Any] = dict(va='center', color=DARK)
-            axes.text(-0.1, y + 0.9, name, ha='right', fontweight='bold', **look)
+            axes.text(-0.1, y + 0.85, name, ha='right', fontweight='bold', **look)
             for x, op in enumerate(ops):
-                axes.text(x + 0.5, y + 0.9, op, ha='center', fontsize=8, **look)
+                axes.text(x + 0.5, y + 0.8, op, ha='center', fontsize=8, **look)
+                strip: dict[str, Any] = dict(fc=op_colour(op), ec='white', gid=f'op-{name}-{op}')
+                axes.add_patch(Rectangle((x, y + 1.16), 1, 0.2, **strip))
             y += 1.4
             for edge in edges:
                 _draw_row(axes, y, edge, history, (min(values), max(values)))

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from itertools import cycle
 from typing import Any
 
-from .visualize import DARK, PALETTE, _picture
+from .palette import DARK, PALETTE
+from .picture import picture
 
 
 def _curves(records: Mapping[int, Mapping[str, Any]]) -> tuple[str, dict[int, list]]:
@@ -43,7 +44,7 @@ def draw_seeds(
     """
     (measure, best), (label, curves) = chosen, _curves(records)
     colours = dict(zip(records, cycle(PALETTE), strict=False))
-    with _picture(path) as figure:
+    with picture(path) as figure:
         figure.set_size_inches(9, 6)
         figure.set_layout_engine('constrained')
         figure.suptitle(f'{len(records)} seeds, best by {measure.replace("_", "-")}: {best}')

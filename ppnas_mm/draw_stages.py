@@ -8,15 +8,16 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .draw_importance import _place
-from .visualize import ARROW, DARK, FAINT, PALETTE, _picture
+from .draw_panels import place
+from .palette import ARROW, DARK, FAINT, PALETTE, op_colour
+from .picture import picture, search_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BOX, GAP, TOP, MARGIN = (0.42, 0.25), 0.12, 0.45, 0.15  # inches; GAP: between two cells
 SLANT, CHARACTER, HOOK, FOOT, WIDTH = 40, 0.075, 0.09, 0.95, 7.5  # degrees, then inches
-LEFT_OVER = PALETTE[0]
+CURVE = PALETTE[0]
 CURVES = {
     'log10_size': 'log₁₀ of the number of architectures',
     'operations': 'operations',
@@ -50,12 +51,12 @@ class _Stages(NamedTuple):
         return list(dict.fromkeys(op for row in self.rows for op in row.dropped))
 
     def colours(self) -> dict[int, Any]:
-        """Map stages to colours: the later, the darker."""
+        """Map stages to light greys: the later, the darker."""
         from matplotlib import colormaps
 
         stages = sorted(set(self.shrinkings.values()))
         last = max(1, len(stages) - 1)
-        return {s: colormaps['Oranges'](0.1 + 0.45 * k / last) for k, s in enumerate(stages)}
+        return {s: colormaps['Greys'](0.06 + 0.2 * k / last) for k, s in enumerate(stages)}
 
     def models(self, group: list[str]) -> int:
         """Return the number of partial models of merged choices."""
@@ -76,7 +77,7 @@ def _rows(record: Mapping[str, Any], entries: list) -> list[_Row]:
     final, rows = entries[-1], {}
     for name, choice in record['choices'].items():
         if not choice['gates']:
-            cell, label, _, _ = _place(name)
+            cell, label, _, _ = place(name)
             ops, selected = choice['candidates'], set()
             if 'selection' in final:
                 values = zip(ops, final['architecture'][name], strict=True)
@@ -94,7 +95,7 @@ def _rows(record: Mapping[str, Any], entries: list) -> list[_Row]:
 def _read(record: Mapping[str, Any]) -> _Stages:
     """Return what became of the super-net; epochs without one are left out."""
     try:
-        title = f'{record["algorithm"]} on {record["space"]}, seed {record["seed"]}'
+        title = search_title(record)
         entries = [epoch for epoch in record['epochs'] if 'super_net' in epoch]
         nets = [entry['super_net'] for entry in entries]
         epochs = [int(entry['epoch']) for entry in entries]
@@ -131,16 +132,21 @@ def _draw_selected(axes: Axes, at: tuple[float, float], gid: str) -> None:
     look: dict[str, Any] = dict(fc='none', ec=DARK, linewidth=1.8, zorder=3)
     axes.add_patch(Rectangle(at, *BOX, gid=f'{gid}-selected', **look))
     x, y = at[0] + BOX[0] / 2, at[1] + BOX[1] / 2
-    axes.plot([x], [y], 'o', color='white', markersize=5, gid=f'{gid}-dot', zorder=3)
+    dot: dict[str, Any] = dict(color='white', mec=DARK, mew=0.8, markersize=6, zorder=3)
+    axes.plot([x], [y], 'o', gid=f'{gid}-dot', **dot)
 
 
 def _draw_grid(axes: Axes, stages: _Stages, left: float, top: float) -> dict[str, float]:
     """Draw all rows below ``top``; return where each begins (inches)."""
+    from matplotlib.patches import Rectangle
+
     ops, colours, starts, y, cell = stages.ops(), stages.colours(), {}, top, None
     write: dict[str, Any] = dict(va='center_baseline', color=DARK)
     for i, op in enumerate(ops):
         x = left + (i + 0.5) * BOX[0]
-        axes.text(x, top - 0.06, op, rotation=SLANT, rotation_mode='anchor', color=DARK)
+        axes.text(x, top - 0.11, op, rotation=SLANT, rotation_mode='anchor', color=DARK)
+        strip = (left + i * BOX[0], top - 0.07)
+        axes.add_patch(Rectangle(strip, BOX[0], 0.05, fc=op_colour(op), ec='white', gid=f'op-{op}'))
     for row in stages.rows:
         middle = y + BOX[1] / 2
         if row.cell != cell:
@@ -150,7 +156,7 @@ def _draw_grid(axes: Axes, stages: _Stages, left: float, top: float) -> dict[str
         axes.text(left - 0.08, middle, row.label, ha='right', **write)
         for i, (op, stage) in enumerate(row.dropped.items()):
             at, gid = (left + ops.index(op) * BOX[0], y), f'{row.name}[{i}]'
-            colour, words = (LEFT_OVER, '') if stage is None else (colours[stage], str(stage))
+            colour, words = (op_colour(op), '') if stage is None else (colours[stage], str(stage))
             _draw_box(axes, at, colour, gid, words)
             if op in row.selected:
                 _draw_selected(axes, at, gid)
@@ -178,11 +184,16 @@ def _draw_key(axes: Axes, stages: _Stages, left: float, top: float) -> None:
     from matplotlib.patches import Rectangle
 
     look: dict[str, Any] = dict(va='center_baseline', fontsize=8, color=DARK)
-    _draw_box(axes, (left, top), LEFT_OVER, 'key-left')
-    axes.text(left + BOX[0] + 0.08, top + BOX[1] / 2, 'left at the end', **look)
+    left_over = list(dict.fromkeys(op for row in stages.rows for op, s in row.dropped.items()
+                                   if s is None))  # fmt: skip
+    size = BOX[0] / max(1, len(left_over))
+    for k, op in enumerate(left_over):
+        at = (left + k * size, top)
+        axes.add_patch(Rectangle(at, size, BOX[1], fc=op_colour(op), lw=0, gid=f'key-left-{op}'))
+    words = 'left at the end, in the colour of its operation'
+    axes.text(left + BOX[0] + 0.08, top + BOX[1] / 2, words, **look)
     if any(row.selected for row in stages.rows):
-        x = left + BOX[0] + 1.15
-        _draw_box(axes, (x, top), LEFT_OVER, 'key')
+        x = left + BOX[0] + 3.0
         _draw_selected(axes, (x, top), 'key')
         axes.text(x + BOX[0] + 0.08, top + BOX[1] / 2, 'selected', **look)
     colours, top = stages.colours(), top + BOX[1] + 0.08
@@ -204,14 +215,14 @@ def draw_stages(record: Mapping[str, Any], path: str | os.PathLike) -> None:
     """Draw which operations survive each stage and which choices are merged at the end.
 
     A row is a choice of an operation, labelled as in the picture of the genotype, a column an
-    operation.  A box has the number and the colour of the stage after which its operation was
-    dropped, or the strong colour of those that are left; the operation that is selected has a
+    operation.  A box has the number and the grey of the stage after which its operation was
+    dropped, or the colour of its operation where that is left; the operation that is selected has a
     frame and a dot.  A bracket stands at the choices that are merged, with the number of their
     partial models, the product of the numbers of operations left.
 
     In the SVG ``NAME[i]`` is the id of the words of an operation, ``box-NAME[i]`` of its box,
     ``NAME[i]-selected`` of its frame, ``merged-K`` of a bracket, ``merged-K-models`` of its
-    number and ``key-STAGE`` of a colour in the key.
+    number, ``key-STAGE`` of a shade in the key and ``op-OP`` of the colour of an operation.
 
     Args:
         record: The content of ``search.json``, with ``super_net`` in its epochs.
@@ -225,7 +236,7 @@ def draw_stages(record: Mapping[str, Any], path: str | os.PathLike) -> None:
     names, labels = [row.cell for row in stages.rows], [row.label for row in stages.rows]
     left = MARGIN + 0.09 * max(map(len, names)) + 0.06 * max(map(len, labels)) + 0.15
     right, slant = left + BOX[0] * len(ops), math.radians(SLANT)
-    reach = [right, left + 4.6 if stages.shrinkings else left]
+    reach = [right, left + 4.5]
     reach += [left + (i + 0.6) * BOX[0] + CHARACTER * len(op) * math.cos(slant)
               for i, op in enumerate(ops)]  # fmt: skip
     if stages.groups:
@@ -236,7 +247,7 @@ def draw_stages(record: Mapping[str, Any], path: str | os.PathLike) -> None:
     bottom = top + BOX[1] * len(names)
     bottom += GAP * sum(a != b for a, b in pairwise(names))
     height = bottom + FOOT - (0 if stages.shrinkings else BOX[1] + 0.08)
-    with _picture(path) as figure:
+    with picture(path) as figure:
         figure.set_size_inches(width, height)
         figure.suptitle(heading, y=1 - 0.1 / height)
         axes = figure.add_axes((0, 0, 1, 1), frame_on=False, xticks=[], yticks=[])
@@ -251,9 +262,9 @@ def _draw_curve(axes: Axes, name: str, stages: _Stages) -> None:
     from matplotlib.ticker import EngFormatter
 
     values, write = stages.curves[name], EngFormatter(sep='') if name == 'parameters' else None
-    line: dict[str, Any] = dict(where='post', color=LEFT_OVER, linewidth=1.8, gid=name)
+    line: dict[str, Any] = dict(where='post', color=CURVE, linewidth=1.8, gid=name)
     axes.step(stages.epochs, values, **line)
-    axes.fill_between(stages.epochs, values, step='post', color=LEFT_OVER, alpha=0.12, lw=0)
+    axes.fill_between(stages.epochs, values, step='post', color=CURVE, alpha=0.12, lw=0)
     for epoch in stages.shrinkings:
         look: dict[str, Any] = dict(color=ARROW, linewidth=0.8, linestyle=':', zorder=1)
         axes.axvline(epoch, gid=f'{name}-shrinking-{epoch}', **look)
@@ -293,7 +304,7 @@ def draw_growth(record: Mapping[str, Any], path: str | os.PathLike) -> None:
     height = 1.35 * len(stages.curves) + 1.0
     box: dict[str, Any] = dict(left=0.6 / WIDTH, right=1 - 0.15 / WIDTH, hspace=0.4)
     box |= dict(top=1 - 0.8 / height, bottom=0.5 / height)
-    with _picture(path) as figure:
+    with picture(path) as figure:
         figure.set_size_inches(WIDTH, height)
         figure.suptitle(f'{stages.title}: size of the super-net', y=1 - 0.1 / height)
         grid: dict[str, Any] = dict(sharex=True, squeeze=False, gridspec_kw=box)

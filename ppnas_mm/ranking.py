@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from .nasbench201 import kendall_tau
-from .visualize import DARK, PALETTE, _picture
+from .palette import DARK, PALETTE
+from .picture import picture
 
 __all__ = ['draw_rank_boxes', 'draw_tau_boxes', 'kendall_tau', 'rank_table']
 
@@ -65,7 +66,7 @@ def draw_rank_boxes(
     if not ranks:
         raise ValueError('runs is empty: expected accuracies of one variant or more')
     wanted, spots = rank_table([truth])[0][order], range(1, len(order) + 1)
-    with _picture(path) as figure:
+    with picture(path) as figure:
         figure.set_size_inches(max(5.0, 0.12 * len(order)), 0.5 + 2.8 * len(ranks))
         figure.set_layout_engine('constrained')
         figure.suptitle(title)
@@ -102,7 +103,7 @@ def draw_tau_boxes(
             raise ValueError(f'{name}: expected the tau of one run or more, not {list(values)}')
     if not taus:
         raise ValueError('taus is empty: expected those of one variant or more')
-    with _picture(path) as figure:
+    with picture(path) as figure:
         figure.set_size_inches(max(4.0, 1.2 * len(taus)), 3.5)
         figure.set_layout_engine('constrained')
         figure.suptitle(title)

@@ -9,7 +9,8 @@ from pathlib import Path
 from ppnas_mm.cli import new_parser, run_tool
 from ppnas_mm.draw_importance import draw_importance, draw_importance_table
 from ppnas_mm.draw_stages import draw_growth, draw_stages
-from ppnas_mm.genotype import Genotype
+from ppnas_mm.genotype import Genotype, published
+from ppnas_mm.titles import stage_notes, title_of_file
 from ppnas_mm.visualize import draw_genotype, draw_search
 
 PICTURES = {
@@ -30,6 +31,19 @@ def search_record(source: str) -> dict | None:
     return content if isinstance(content, dict) and 'epochs' in content else None
 
 
+def published_notes(name: str, space: str) -> dict[str, str]:
+    """Return resolution and channels of the stages of a published chain in its own network."""
+    networks = {'chain': 'ppnas_mm.ChainNet', 'mobile': 'ppnas_mm.MobileNASNet'}
+    if name not in published() or space not in networks:
+        return {}
+    import torch
+
+    from ppnas_mm.registry import MODELS
+
+    with torch.device('meta'):
+        return stage_notes(MODELS.build(dict(type=networks[space], arch=name)))
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the arguments and draw."""
     parser = new_parser(
@@ -40,7 +54,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument('genotype', help='published name, genotype JSON file or search.json')
     parser.add_argument('--out', required=True, help='picture to write: .svg or .png')
-    parser.add_argument('--title', help='title of an architecture; default: its name')
+    parser.add_argument(
+        '--title',
+        help='title of an architecture; default: its name, or config, seed and score of its search',
+    )
     parser.add_argument(
         '--picture', choices=PICTURES, default='course', help='of a search; default: its course'
     )
@@ -49,8 +66,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if record is not None:
         PICTURES[args.picture](record, args.out)
     else:
-        title = args.title or Path(args.genotype).stem
-        draw_genotype(Genotype.load(args.genotype), args.out, title)
+        genotype = Genotype.load(args.genotype)
+        title = args.title or title_of_file(genotype, args.genotype)
+        draw_genotype(genotype, args.out, title, published_notes(args.genotype, genotype.space))
     print(args.out)
 
 

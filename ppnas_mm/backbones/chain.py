@@ -90,6 +90,7 @@ class MacroChain(Backbone):
 
     Attributes:
         plan: Channels, strides and activation of the space; a subclass sets it.
+        searched: Channels and total stride of each searched stage, by its name.
 
     Args:
         chain: Builds the searched stages.
@@ -149,6 +150,7 @@ class MacroChain(Backbone):
         layers: list[list[nn.Module]] = []
         info: list[list[Any]] = []
         self.openings: list[str] = []
+        self.searched: dict[str, tuple[int, int]] = {}
         sizes = zip(plan.stages, plan.channels, strides, depths, strict=True)
         for name, planes, stride, depth in sizes:
             if stride > 1 or not layers:
@@ -164,6 +166,7 @@ class MacroChain(Backbone):
             layers[-1].append(stage)
             channels, total = planes, total * stride
             info[-1][1:] = [channels, total]
+            self.searched[name] = (channels, total)
         if last_channels is not None:
             layers[-1].append(style.conv(channels, last_channels, 1))
             info[-1][1] = last_channels

@@ -26,6 +26,7 @@ from ..fileio import write_atomic
 from ..genotype import DegenerateArchitectureError, Genotype
 from ..registry import HOOKS
 from ..statistics import recalibrate
+from ..titles import found_title, stage_notes
 from ..version import __version__
 from ..visualize import draw_genotype, draw_search
 from .agreement import require_one_architecture
@@ -238,7 +239,8 @@ class SearchHook(Hook):
         if not is_main_process():
             return
         save_derived(model, genotype, self.folder / 'derived.safetensors')
-        draw_genotype(genotype, self.folder / 'genotype.svg')
+        title, notes = found_title(genotype, self.record), stage_notes(model.backbone)
+        draw_genotype(genotype, self.folder / 'genotype.svg', title, notes)
         genotype.save(self.folder / 'genotype.json')
         self._write_record()
 
