@@ -53,7 +53,10 @@ def _overrides(config: Config, options: Mapping[str, Any]) -> None:
             print_log(words, 'current')
     for dotted in options:
         _check_override(config, dotted)
-    config.merge_from_dict(options)
+    try:
+        config.merge_from_dict(options)
+    except (TypeError, KeyError, ValueError, IndexError) as error:
+        raise ConfigError(f'--cfg-options: {str(error).splitlines()[0]}') from None
 
 
 def _check_override(config: Config, dotted: str) -> None:
@@ -69,6 +72,7 @@ def _check_override(config: Config, dotted: str) -> None:
     for i, part in enumerate(parts[:-1]):
         spot = f'the config has no {".".join(parts[: i + 1])!r}'
         if isinstance(node, (dict, Config)):
+            _refuse_index(node, part, where, parts[:i])
             if part not in node and (meant := hint(part, node.keys())):
                 raise ConfigError(f'{where}: {spot}{meant}')
             if node.get(part) is None:  # a new entry; mmengine does not merge into None
@@ -77,6 +81,16 @@ def _check_override(config: Config, dotted: str) -> None:
             node = node[int(part)] if isinstance(node, (list, tuple)) else node[part]
         except (IndexError, ValueError, TypeError):
             raise ConfigError(f'{where}: {spot}') from None
+    _refuse_index(node, parts[-1], where, parts[:-1])
+
+
+def _refuse_index(node: Any, part: str, where: str, before: list[str]) -> None:
+    """Refuse a number where there is no list, and one beyond a list."""
+    if isinstance(node, (list, tuple)):
+        if not part.isdigit() or int(part) >= len(node):
+            raise ConfigError(f'{where}: {".".join(before)!r} is a list of {len(node)}, from 0')
+    elif part.lstrip('-').isdigit() and part not in node:
+        raise ConfigError(f'{where}: {".".join(before)!r} is no list')
 
 
 def warn(text: str) -> None:
@@ -148,12 +162,12 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
         config = Config.fromfile(str(path))
     except (SyntaxError, KeyError, TypeError, ValueError, OSError, RuntimeError) as error:
         raise ConfigError(f'config {path}: {str(error).splitlines()[0]}') from error
-    _overrides(config, options or {})
     try:
+        _overrides(config, options or {})
+        settle_hooks(config)
         remarks = [*check_top_level(config), *check_hooks(config)]
     except ConfigError as error:
         raise ConfigError(f'config {path}: {error}') from None
     for remark in remarks:
         warn(f'config {path}: {remark}')
-    settle_hooks(config)
     return config

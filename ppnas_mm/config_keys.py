@@ -55,6 +55,7 @@ ENGINE_SLOTS = frozenset(list(SLOTS)[:6])
 """Those that mmengine fills by itself; ``None`` empties them."""
 
 TEXT = {'work_dir', 'load_from', 'launcher', 'log_level', 'default_scope', 'experiment_name'}
+CHOSEN = {'work_dir', 'experiment_name', 'launcher', 'log_level'}  # a run does well without them
 LISTS = {'custom_hooks', 'tta_pipeline'}
 EITHER = {'param_scheduler', 'val_evaluator', 'test_evaluator', 'compile', 'sync_bn'}
 SWITCHES = {'resume', 'find_unused_parameters'}
@@ -122,6 +123,8 @@ def _used(config: Mapping[str, Any], key: str) -> bool:
     def inside(node: Any, value: Any) -> bool:
         if isinstance(node, type(value)) and node == value:
             return True
+        if isinstance(node, str) and isinstance(value, str) and value in node:
+            return True
         inner = node.values() if isinstance(node, Mapping) else node
         return isinstance(node, (Mapping, list, tuple)) and any(inside(n, value) for n in inner)
 
@@ -149,7 +152,7 @@ def check_top_level(config: Mapping[str, Any]) -> list[str]:
         close = near_miss(key, KEYS) if key not in KEYS and not _imported(value) else None
         if close is None or _used(config, key):
             continue
-        if close not in config and _of_kind(close, value):
+        if close not in config and close not in CHOSEN and _of_kind(close, value):
             raise ConfigError(f'unknown key {key!r}; did you mean {close!r}?')
         remarks.append(f'no run reads {key!r}; if {close!r} was meant, it is misspelt')
     return remarks
@@ -185,8 +188,14 @@ def settle_hooks(config: Any) -> None:
     """Leave one of each hook of this package, and no empty slot that mmengine stops at, in place.
 
     One that ``custom_hooks`` sets goes before the one in its slot.
+
+    Raises:
+        ConfigError: If ``custom_hooks`` is no list.
     """
-    custom = {type_name(hook) for hook in config.get('custom_hooks') or () if hook}
+    given = config.get('custom_hooks') or ()
+    if not isinstance(given, (list, tuple)):
+        raise ConfigError(f'custom_hooks: expected a list, got {type(given).__name__}')
+    custom = {type_name(hook) for hook in given if hook}
     hooks = config.get('default_hooks') or {}
     for slot in [slot for slot in hooks if slot not in ENGINE_SLOTS]:
         name = type_name(hooks[slot] or {})

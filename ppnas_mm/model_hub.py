@@ -14,6 +14,8 @@ from pathlib import Path
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
+from mmengine.logging import print_log
+
 TASK = 'Image Classification'
 TASKLESS = SimpleNamespace(results=[SimpleNamespace(task=TASK)])
 """Tells ``mmpretrain.inference_model`` which inferencer a model without a metafile needs."""
@@ -101,6 +103,24 @@ def _source(pretrained: Any, config: Any, metainfo: Any) -> Any:
     return metainfo.weights if metainfo else config.get('load_from')
 
 
+def _wanted(state: Mapping[str, Any], net: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the tensors of parts that the caller takes away or builds otherwise.
+
+    What the caller builds otherwise starts from the values that it was built with.
+    """
+    own, given = net.state_dict(), dict(state)
+    for part in ('neck', 'head'):
+        if part not in options:
+            continue
+        keys = {key for key in {*own, *given} if key.startswith(f'{part}.')}
+        fits = all(k in own and k in given and own[k].shape == given[k].shape for k in keys)
+        if not fits:
+            given = {k: v for k, v in given.items() if k not in keys}
+            given.update({k: own[k] for k in keys & own.keys()})
+            print_log(f'{part}: not of the weights, as the caller builds another one', 'current')
+    return given
+
+
 def get_model(original: Callable[..., Any], model: Any, pretrained: Any, options: dict) -> Any:
     """Return a model as mmpretrain does, but with all of its weights.
 
@@ -139,6 +159,7 @@ def get_model(original: Callable[..., Any], model: Any, pretrained: Any, options
     if isinstance(meta.get('genotype'), str):
         set_architecture(config, Genotype.from_json(meta['genotype']))
     net = original(config, False, **options)
+    data['state_dict'] = _wanted(data['state_dict'], net, options)
     load_state(net, data, f'checkpoint {weights}')
     return describe(net, net._config, _classes(meta, weights, net), metainfo)
 

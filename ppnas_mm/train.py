@@ -6,14 +6,41 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
+from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import Runner
 
+from .config import ConfigError
 from .derive import evaluate
 from .engine.checkpoint import load_as_saved
 from .fileio import write_atomic
 from .weights import load_weights
+
+
+def check_retraining(algorithm: Any, config: Any, path: str) -> None:
+    """Make sure that a config can train what a search may find, before it searches.
+
+    Args:
+        algorithm: The search algorithm, perhaps in a wrapper.
+        config: The loaded config of the retraining.
+        path: Its file, for the message.
+
+    Raises:
+        ConfigError: If its backbone is of another space or shape.
+    """
+    inner = algorithm.module if is_model_wrapper(algorithm) else algorithm
+    arch = inner.super_net.random_genotype(np.random.default_rng(0)).to_dict()
+    scope = DefaultScope.overwrite_default_scope(config.get('default_scope'))
+    with scope, torch.random.fork_rng(devices=[]), torch.device('meta'):
+        try:
+            MODELS.build({**config.model.backbone, 'arch': arch, 'init_cfg': None})
+        except ValueError as error:
+            raise ConfigError(
+                f'--retrain {path}: its backbone is of another kind: {error}'
+            ) from None
 
 
 def train(config: Any, init_from: str | None = None) -> dict[str, Any]:

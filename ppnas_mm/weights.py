@@ -9,8 +9,9 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from mmengine.logging import print_log
+from mmengine.logging import HistoryBuffer, print_log
 from mmengine.model import is_model_wrapper
 from torch import nn
 
@@ -46,7 +47,8 @@ def load_checkpoint(path: str | Path, map_location: str = 'cpu') -> dict[str, An
             with safe_open(path, 'pt', device=map_location) as file:
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
                 return _with_genotype({'state_dict': tensors, 'meta': file.metadata() or {}})
-        data = torch.load(path, map_location=map_location, weights_only=True)
+        with torch.serialization.safe_globals(log_history()):
+            data = torch.load(path, map_location=map_location, weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f'checkpoint {path}: no such file') from None
     except pickle.UnpicklingError as error:
@@ -57,6 +59,16 @@ def load_checkpoint(path: str | Path, map_location: str = 'cpu') -> dict[str, An
     if not isinstance(data, dict):
         raise CheckpointError(f'checkpoint {path}: expected a dict, got {type(data).__name__}')
     return data if 'state_dict' in data else {'state_dict': data, 'meta': {}}
+
+
+def log_history() -> list[Any]:
+    """Return what mmengine's own checkpoints hold beside tensors: the log, as arrays of numbers."""
+    core: Any = getattr(np, '_core', None) or np.core
+    functions = (core.multiarray._reconstruct, core.multiarray.scalar)
+    modules = ('numpy.core.multiarray', 'numpy._core.multiarray')
+    named = [(f, f'{module}.{f.__name__}') for f in functions for module in modules]
+    kinds = [type(np.dtype(name)) for name in ('float64', 'float32', 'int64', 'int32', 'bool')]
+    return [HistoryBuffer, np.ndarray, np.dtype, *kinds, *named]
 
 
 def _with_genotype(checkpoint: dict[str, Any]) -> dict[str, Any]:

@@ -64,6 +64,8 @@ def write(folder: Path, text: str) -> Path:
         'resume_from = None\nnum_classes = 3\nclasses = ("a", "b")\nmeta = dict(classes=classes)',
         'optimizer = dict(type="SGD")\noptim_wrapper = dict(optimizer=optimizer)',
         'default_hooks = dict(mine=dict(type="MyHook"), visualization=None, search=None)',
+        'experiment = "run1"\nwork_dir = f"work_dirs/{experiment}"',
+        'work_dirs = "/d"\nload_from = work_dirs + "/a.pth"',
         'launch = 1\nrandom_seed = 3\nenv = "a"\nlog = dict(a=1)\nvisual = [1]',
     ],
 )
@@ -99,7 +101,6 @@ MISSPELT = {
     'env_config = dict(a=1)': 'env_cfg',
     'visualiser = dict(type="A")': 'visualizer',
     'randomnes = dict(seed=1)': 'randomness',
-    'work_dirs = "a"': 'work_dir',
     'log_proccessor = dict(window_size=1)': 'log_processor',
     'auto_scale_Lr = dict(enable=True)': 'auto_scale_lr',
     'tta_pipline = [dict(type="A")]': 'tta_pipeline',
@@ -143,6 +144,12 @@ def test_misspelt_keys_beside_the_right_one_are_told(tmp_path, monkeypatch, text
         ('model.backbone.init_cgf.type', 'init_cfg'),
         ('nothing_like_it', 'no run reads'),
         ('train_list.7.a', 'train_list.7'),
+        ('train_list.7', 'a list of 1'),
+        ('train_pipeline.-1.a', 'train_pipeline'),
+        ('custom_hooks.0.momentum', 'custom_hooks'),
+        ('model.0.a', "'model' is no list"),
+        ('model.0', "'model' is no list"),
+        ('custom_hooks', 'expected a list'),
     ],
 )
 def test_misspelt_overrides_are_refused(tmp_path, option, meant):

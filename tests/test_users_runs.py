@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from tool import DIGITS, RETRAIN, TINY, TINY_TRAIN, call
+from tool import DIGITS, RETRAIN, ROOT, TINY, TINY_TRAIN, call
 
 from ppnas_mm.engine.checkpoint import _plain, latest_checkpoint
 from ppnas_mm.fileio import write_atomic
@@ -199,6 +199,55 @@ def test_weights_of_another_kind_of_model(tmp_path, capsys):
     assert train(write(tmp_path, text), tmp_path / 'run', options=TINY_TRAIN) == 0
 
 
+def test_weights_that_do_not_say_what_they_are_of(tmp_path, capsys):
+    """Of a detector, as far as the names of its parts tell it."""
+    weights = load_checkpoint(ROOT / 'model_zoo/pp-resnet20_digits/derived.safetensors')
+    state = {k.replace('head.', 'bbox_head.'): v for k, v in weights['state_dict'].items()}
+    torch.save({'state_dict': state}, tmp_path / 'detector.pth')
+    options = [*TINY_TRAIN, f'load_from={tmp_path}/detector.pth']
+    line = error(capsys, RETRAIN, tmp_path / 'run', options=options)
+    assert 'another kind of model' in line and "init_cfg=dict(type='Pretrained'" in line
+
+
+@pytest.mark.parametrize('change', ["pop('optimizer')", "get('meta')['mmengine_version']"])
+def test_hooks_that_look_at_all_of_a_checkpoint(tmp_path, change):
+    hook = tmp_path / 'looking_hook.py'
+    hook.write_text(
+        'from mmengine.hooks import Hook\nfrom mmengine.registry import HOOKS\n\n\n'
+        '@HOOKS.register_module(force=True)\nclass LookingHook(Hook):\n'
+        f'    def before_save_checkpoint(self, runner, checkpoint):\n        checkpoint.{change}\n'
+    )
+    text = "custom_imports = dict(imports=['looking_hook'])\n"
+    sys.path.insert(0, str(tmp_path))
+    try:
+        sys.modules.pop('looking_hook', None)
+        config = write(tmp_path, text + "custom_hooks = [dict(type='LookingHook')]")
+        assert train(config, tmp_path / 'run', options=TINY_TRAIN) == 0
+    finally:
+        sys.path.remove(str(tmp_path))
+    assert (tmp_path / 'run/result.json').is_file()
+
+
+def test_checkpoints_of_mmengines_own_hook(tmp_path):
+    """They hold the log, too, as arrays of numbers."""
+    text = "default_hooks = dict(checkpoint=dict(_delete_=True, type='CheckpointHook', interval=1))"
+    config = write(tmp_path, text)
+    assert train(config, tmp_path / 'run', options=TINY_TRAIN) == 0
+    more = [*SMALL, 'train_cfg.max_epochs=2']
+    assert train(config, tmp_path / 'run', '--resume', options=more) == 0
+    assert load_checkpoint(tmp_path / 'run/epoch_2.pth')['meta']['epoch'] == 2
+
+
+def test_a_genotype_that_a_run_reads_is_not_put_aside(tmp_path, capsys):
+    run = tmp_path / 'run'
+    write_atomic(
+        run / 'genotype.json', (ROOT / 'ppnas_mm/genotypes/pp_resnet_cifar10.json').read_bytes()
+    )
+    options = [*TINY_TRAIN, f'model.backbone.arch={run}/genotype.json']
+    assert 'genotype.json is in the work dir' in error(capsys, RETRAIN, run, options=options)
+    assert (run / 'genotype.json').is_file()
+
+
 def test_a_training_config_is_no_search(tmp_path, capsys):
     assert call('search.py', RETRAIN, '--work-dir', tmp_path) == 2
     line = capsys.readouterr().err.strip().splitlines()[-1]
@@ -210,7 +259,10 @@ def test_a_training_config_is_no_search(tmp_path, capsys):
     assert not list(tmp_path.glob('*.pth'))
 
 
-@pytest.mark.parametrize('retrain', ['nowhere.py', DIGITS])
+OTHER_SPACE = str(ROOT / 'configs/classification/cdarts-net_digits.py')
+
+
+@pytest.mark.parametrize('retrain', ['nowhere.py', DIGITS, OTHER_SPACE])
 def test_the_retraining_is_read_before_the_search(tmp_path, capsys, retrain):
     assert call('search.py', DIGITS, '--work-dir', tmp_path, '--retrain', retrain) == 2
     line = capsys.readouterr().err.strip().splitlines()[-1]

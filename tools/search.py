@@ -41,11 +41,13 @@ def search(args: Namespace) -> None:
     from mmengine.runner import Runner
 
     from ppnas_mm.report import search_table
+    from ppnas_mm.train import check_retraining, train
 
-    Runner.from_cfg(config).train()
+    runner = Runner.from_cfg(config)
     if args.retrain:
-        from ppnas_mm.train import train
-
+        check_retraining(runner.model, retrain, args.retrain)
+    runner.train()
+    if args.retrain:
         cli.set_genotype(retrain, Path(config.work_dir) / 'genotype.json')
         start_run(retrain, args.resume)
         train(retrain)

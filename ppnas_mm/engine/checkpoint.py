@@ -6,11 +6,12 @@ import numbers
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dist import get_world_size
+from mmengine.dist import broadcast_object_list, get_world_size
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.model import is_model_wrapper
@@ -103,11 +104,14 @@ def load_as_saved(runner: Any) -> None:
     hooks = [hook for hook in runner.hooks if not isinstance(hook, SafeCheckpointHook)]
     if not any(is_method_overridden('before_save_checkpoint', Hook, hook) for hook in hooks):
         return
-    state = {key: value.detach().clone() for key, value in model.state_dict().items()}
-    checkpoint = dict(meta={}, state_dict=state, message_hub=runner.message_hub.state_dict())
-    for hook in hooks:
-        hook.before_save_checkpoint(runner, checkpoint)
-    model.load_state_dict(checkpoint['state_dict'])
+    with TemporaryDirectory(dir=runner.work_dir) as folder:
+        # mmengine's own way, so that the hooks find all that they find in a checkpoint
+        runner.save_checkpoint(folder, 'last.pth', by_epoch=False)
+        path = Path(folder) / 'last.pth'
+        state = load_checkpoint(path)['state_dict'] if path.is_file() else None
+    states = [state]
+    broadcast_object_list(states)
+    model.load_state_dict({**model.state_dict(), **(states[0] or {})})
 
 
 def _plain(value: Any) -> Any:
@@ -123,9 +127,22 @@ def _plain(value: Any) -> Any:
     return None
 
 
-def _check_kind(saved: dict[str, Any], runner: Any) -> None:
+def _shares_a_head(checkpoint: dict[str, Any], model: Any) -> bool:
+    """Whether a file has anything for a model beside its backbone; a bare backbone counts."""
+    inner = model.module if is_model_wrapper(model) else model
+    parts, own = (
+        {key.split('.')[0] for key in state} - {'backbone', 'data_preprocessor'}
+        for state in (checkpoint['state_dict'], inner.state_dict())
+    )
+    return not parts or not own or bool(parts & own)
+
+
+def _check_kind(checkpoint: dict[str, Any], runner: Any) -> None:
     """Say what to write where ``load_from`` names the weights of another kind of model."""
+    saved = signature(checkpoint)
     kind, own = saved.get('model'), describe(runner.model)['model']
+    if kind is None and not _shares_a_head(checkpoint, runner.model):
+        kind = 'another kind of model'
     if kind in (None, own):
         return
     text = f'load_from: {runner._load_from} holds the weights of {kind}, this is {own}; '
@@ -191,7 +208,7 @@ class SafeCheckpointHook(CheckpointHook):
                 number of processes.
         """
         if not runner._resume:
-            _check_kind(signature(checkpoint), runner)
+            _check_kind(checkpoint, runner)
         check_same_model(signature(checkpoint), runner.model, 'the checkpoint')
         now = get_world_size()
         before = checkpoint.get('meta', {}).get('processes', now)
