@@ -10,6 +10,6 @@ default_hooks = dict(
     data_check=dict(type='ppnas_mm.DataCheckHook'))
 env_cfg = dict(cudnn_benchmark=False, dist_cfg=dict(backend='nccl'))
 # TensorBoard: add dict(type='TensorboardVisBackend') to vis_backends
-visualizer = dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
+visualizer = dict(type='mmpretrain.UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
 log_level = 'INFO'
 randomness = dict(seed=0)
