@@ -80,7 +80,7 @@ from mmpretrain.utils.dependency import WITH_MULTIMODAL
 print(WITH_MULTIMODAL, type(mmpretrain.get_model('resnet18_8xb32_in1k')).__name__)
 """
     assert run(f'import ppnas_mm{code}', folder).split()[-2:] == ['False', 'ImageClassifier']
-    with pytest.raises(AssertionError, match='ImportError|torchvision::nms'):
+    with pytest.raises(AssertionError, match=r'ImportError|torchvision::nms'):
         run(code, folder)
 
 
