@@ -41,11 +41,12 @@ def search(args: Namespace) -> None:
     from mmengine.runner import Runner
 
     from ppnas_mm.report import search_table
+    from ppnas_mm.train import require_batches, train
 
-    Runner.from_cfg(config).train()
+    runner = Runner.from_cfg(config)
+    require_batches(runner)
+    runner.train()
     if args.retrain:
-        from ppnas_mm.train import train
-
         cli.set_genotype(retrain, Path(config.work_dir) / 'genotype.json')
         start_run(retrain, args.resume)
         train(retrain)
