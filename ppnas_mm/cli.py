@@ -14,6 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+HINTS = {
+    'Expected more than 1 value per channel': '; a batch holds one image: set '
+    'train_dataloader.drop_last=True or another batch_size',
+}
+"""What to do, by words of an error that names no key."""
+
 
 def new_parser(description: str, example: str) -> argparse.ArgumentParser:
     """Return a parser whose ``--help`` ends with an example."""
@@ -42,6 +48,9 @@ def add_run_arguments(
         def __call__(
             self, parser: Any, namespace: Any, values: Any, option_string: Any = None
         ) -> None:
+            wrong = [word for word in values if '=' not in word]
+            if wrong:
+                parser.error(f'--cfg-options {wrong[0]}: expected KEY=VALUE')
             namespace.option_words = [*getattr(namespace, 'option_words', []), *values]
             super().__call__(parser, namespace, values, option_string)
 
@@ -95,12 +104,19 @@ def load_run(args: argparse.Namespace) -> Any:
     """Load the config of a run and apply the arguments; no run starts here."""
     import torch
 
-    from .config import load_config, replace_sync_bn, require_library
+    from .config import ConfigError, load_config, replace_sync_bn, require_library
+    from .config_values import check_values
+    from .launchers import check_launcher
     from .weights import refuse_code
 
     refuse_code()
     config = load_config(args.config, args.cfg_options)
     require_library(config, args.config)
+    try:
+        check_values(config)
+    except ConfigError as error:
+        raise ConfigError(f'config {args.config}: {error}') from None
+    check_launcher(args.launcher, os.environ)
     if not torch.cuda.is_available():
         replace_sync_bn(config.model)
     config.launcher = args.launcher
@@ -246,6 +262,7 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             lines = [f'{frame.filename}:{frame.lineno}: {frame.line}']
         text = _annotation(error) + ' '.join(lines)[:600] + _suggestion(error) + _command(error)
+        text += next((hint for words, hint in HINTS.items() if words in text), '')
         print(f'error: {type(error).__name__}: {text}', file=sys.stderr)
         code = 2
     _leave_group(code)

@@ -18,6 +18,11 @@ def write_atomic(path: str | os.PathLike, content: bytes) -> None:
         with open(temporary, 'wb') as file:
             file.write(content)
         install(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        if error.filename is None:  # a full disk
+            error.filename = str(path)
+        raise
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -21,6 +21,7 @@ from .config import ConfigError
 from .draw_seeds import draw_seeds
 from .fileio import write_atomic
 from .jobs import JobError, Jobs, NothingFoundError
+from .launchers import LAUNCHED, place
 from .report import figure, table
 from .work_dir import put_aside
 
@@ -39,19 +40,6 @@ KEPT = (
     'retrain/*.pth',
 )
 """What is copied of the best search."""
-
-LAUNCHERS = {
-    'pytorch': ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
-    'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
-    'mpi': ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
-}
-"""Where a launcher tells a process its number, their count, and its number on its machine."""
-
-LAUNCHED = re.compile(
-    r'((LOCAL|GROUP|ROLE)_)?(RANK|WORLD_SIZE)|ROLE_NAME|MASTER_(ADDR|PORT)'
-    r'|(TORCHELASTIC|OMPI|PMI|PMIX)_.*|SLURM_(?!JOB|TMPDIR).*'
-)
-"""Variables by which a process takes itself for one of several; the searches are none."""
 
 
 def seed_list(text: str) -> list[int]:
@@ -102,24 +90,6 @@ def check_arguments(parser: argparse.ArgumentParser, args: Namespace) -> None:
 def shared_options(args: Namespace) -> dict[str, Any]:
     """Return the ``--cfg-options`` of a search that hold for its retraining, too: the data."""
     return {key: value for key, value in args.cfg_options.items() if key == 'data_root'}
-
-
-def place(launcher: str, environment: Mapping[str, str]) -> tuple[int, int, int]:
-    """Return this process' number, their count, and its number on its machine.
-
-    Raises:
-        ConfigError: If the launcher has not started this process.
-    """
-    if launcher == 'none':
-        if int(environment.get('WORLD_SIZE', 1)) > 1:
-            raise ConfigError('--seeds under torchrun needs --launcher pytorch')
-        return 0, 1, 0
-    names = LAUNCHERS[launcher]
-    missing = [name for name in names if name not in environment]
-    if missing:
-        raise ConfigError(f'--launcher {launcher}: it did not start this; {missing[0]} is not set')
-    rank, count, local = (int(environment[name]) for name in names)
-    return rank, count, local
 
 
 def search_environment(launcher: str, local_rank: int) -> dict[str, str]:

@@ -11,7 +11,7 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
 from mmengine.registry import MODELS, DefaultScope
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from .config import ConfigError
 from .derive import evaluate
@@ -43,6 +43,21 @@ def check_retraining(algorithm: Any, config: Any, path: str) -> None:
             ) from None
 
 
+def require_batches(runner: Runner) -> None:
+    """Make sure that an epoch has a batch, before anything is built on its length.
+
+    Raises:
+        ConfigError: If the images are fewer than a batch.
+    """
+    loop: Any = runner.train_loop
+    if isinstance(loop, EpochBasedTrainLoop) and not len(loop.dataloader):
+        loader = loop.dataloader
+        raise ConfigError(
+            f'train_dataloader.batch_size={loader.batch_size}: the training set has only '
+            f'{len(loader.dataset)} images, and drop_last=True drops them'
+        )
+
+
 def train(config: Any, init_from: str | None = None) -> dict[str, Any]:
     """Train, evaluate at the end, and write ``result.json`` into the work dir.
 
@@ -54,6 +69,7 @@ def train(config: Any, init_from: str | None = None) -> dict[str, Any]:
         ``metrics``, ``parameters`` (of the whole model), ``genotype`` (hash or ``None``), ``seed``.
     """
     runner = Runner.from_cfg(config)
+    require_batches(runner)
     if init_from is not None:
         runner.model.init_weights()
         count = load_weights(runner.model, init_from)

@@ -41,11 +41,12 @@ def search(args: Namespace) -> None:
     from mmengine.runner import Runner
 
     from ppnas_mm.report import search_table
-    from ppnas_mm.train import check_retraining, train
+    from ppnas_mm.train import check_retraining, require_batches, train
 
     runner = Runner.from_cfg(config)
     if args.retrain:
         check_retraining(runner.model, retrain, args.retrain)
+    require_batches(runner)
     runner.train()
     if args.retrain:
         cli.set_genotype(retrain, Path(config.work_dir) / 'genotype.json')

@@ -17,6 +17,7 @@ from mmengine.hooks import CheckpointHook, Hook
 from mmengine.model import is_model_wrapper
 from mmengine.utils import is_method_overridden
 
+from ..config_keys import ConfigError
 from ..fileio import write_atomic
 from ..registry import HOOKS
 from ..weights import CheckpointError, check_same_model, describe, load_checkpoint, signature
@@ -179,6 +180,10 @@ class SafeCheckpointHook(CheckpointHook):
         other_processes: bool = False,
         **kwargs: Any,
     ) -> None:
+        if type(max_keep_ckpts) is not int or max_keep_ckpts < -1 or not max_keep_ckpts:
+            raise ConfigError(
+                f'max_keep_ckpts={max_keep_ckpts!r}: expected 1 or more, or -1 to keep all'
+            )
         super().__init__(
             *args,
             max_keep_ckpts=max_keep_ckpts,

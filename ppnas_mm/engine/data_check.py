@@ -15,27 +15,37 @@ from mmengine.logging import print_log
 from torch import nn
 
 from ..registry import HOOKS
-
-
-class AnnotationError(ValueError):
-    """Annotations that do not fit the config; the message names the file and what is right."""
+from .box_check import AnnotationError, check_boxes, check_coco_file
+from .mask_check import check_labels, check_mask_file
 
 
 class NamingPipeline(Compose):
     """A pipeline whose errors name the image; those of a loader's worker would not."""
 
     def __call__(self, data: dict) -> dict | None:
-        """Run the transforms.
+        """Run the transforms; check a mask where it is read.
 
         Raises:
             AnnotationError: Naming the image, its mask and what went wrong.
         """
         files = ', '.join(str(data[k]) for k in ('img_path', 'seg_map_path') if data.get(k))
         try:
-            return super().__call__(data)
+            return self._run(data)
+        except AnnotationError:
+            raise
         except Exception as error:
             reason = ' '.join(str(error).split()) or type(error).__name__
             raise AnnotationError(f'{files or "a sample"} cannot be loaded: {reason}') from error
+
+    def _run(self, data: Any) -> dict | None:
+        for transform in self.transforms:
+            had_mask = 'gt_seg_map' in data
+            data = transform(data)
+            if data is None:
+                return None
+            if not had_mask and 'gt_seg_map' in data:
+                check_mask_file(data)
+        return data
 
 
 PIXEL_HEADS = ('decode_head', 'auxiliary_head')  # mmseg's names
@@ -98,21 +108,53 @@ def check_dataset(dataset: Any, model: nn.Module) -> None:
         _check_categories(dataset.ann_file, classes)
     if 'instances' not in dataset.get_data_info(0):
         return
-    labels: set[int] = set()
-    for i in range(len(dataset)):
-        labels.update(box['bbox_label'] for box in dataset.get_data_info(i)['instances'])
-        if len(labels) == len(classes):
-            break
-    if not labels:
-        raise AnnotationError(f'{where}: no image has a box of the classes {classes}')
-    unused = [name for label, name in enumerate(classes) if label not in labels]
+    if hasattr(dataset, 'cat_ids'):
+        check_coco_file(dataset.ann_file)
+    unused = check_boxes(dataset, where, classes)
     if unused:
         print_log(f'{where}: no box of {unused}; is a name misspelt?', 'current', logging.WARNING)
 
 
+def check_labelled(dataset: Any, model: nn.Module) -> None:
+    """Compare the classes of images with the heads and the preprocessor of a classifier.
+
+    Raises:
+        AnnotationError: If the numbers differ.
+    """
+    classes = tuple(dataset.metainfo.get('classes') or ())
+    sizes = {
+        f'{name}.num_classes': head.num_classes for name, head in heads(model, ('head',)).items()
+    }
+    for name, module in model.named_modules():
+        number = getattr(module, 'num_classes', None)
+        if name.split('.')[-1] == 'data_preprocessor' and isinstance(number, int):
+            sizes[f'{name}.num_classes'] = number
+    for name, number in sizes.items():
+        if classes and number != len(classes):
+            raise AnnotationError(
+                f'{type(dataset).__name__} has {len(classes)} classes, but {name}={number}; set it '
+                f'to {len(classes)}, or give the data set its classes'
+            )
+
+
+def compare_classes(train: Any, other: Any, name: str) -> None:
+    """Compare the classes of a validation or test set with those that are trained on.
+
+    Raises:
+        AnnotationError: If both have names, and the names or their order differ.
+    """
+    ours, theirs = (tuple(d.metainfo.get('classes') or ()) for d in (train, other))
+    if ours and theirs and ours != theirs:
+        text = [', '.join(c[:6]) + ', ...' * (len(c) > 6) for c in (ours, theirs)]
+        raise AnnotationError(
+            f'the training set has the classes {text[0]}, the {name} set {text[1]}; '
+            'labels would mean something else'
+        )
+
+
 @HOOKS.register_module()
 class DataCheckHook(Hook):
-    """Checks the training set before training, and every mask that is trained on.
+    """Checks all data sets before training, and every mask that is trained or evaluated on.
 
     A detection set whose class names differ from those of its files would train on empty images,
     and a mask with too large a number would end in an index error (or worse, on a GPU).
@@ -122,35 +164,61 @@ class DataCheckHook(Hook):
         """Check the training set and, where there is one, the validation set.
 
         Raises:
-            AnnotationError: See :func:`check_dataset`.
+            AnnotationError: See :func:`check_dataset`, :func:`check_labelled` and
+                :func:`compare_classes`.
         """
-        model = runner.model
-        checked = bool(heads(model, ('bbox_head', *PIXEL_HEADS)))
+        self._prepare(runner.model)
+        train = list(_leaves(runner.train_dataloader.dataset))
+        for name, loop in (('train', None), ('validation', runner.val_loop)):
+            loader = (
+                runner.train_dataloader if name == 'train' else getattr(loop, 'dataloader', None)
+            )
+            for dataset in _leaves(loader.dataset) if loader is not None else ():
+                self._check(dataset, runner.model)
+                if (
+                    name != 'train'
+                    and hasattr(dataset, 'metainfo')
+                    and hasattr(train[0], 'metainfo')
+                ):
+                    compare_classes(train[0], dataset, name)
+
+    def before_test(self, runner: Any) -> None:
+        """Check the test set.
+
+        Raises:
+            AnnotationError: See :func:`check_dataset` and :func:`check_labelled`.
+        """
+        self._prepare(runner.model)
+        for dataset in _leaves(runner.test_dataloader.dataset):
+            self._check(dataset, runner.model)
+
+    def _prepare(self, model: nn.Module) -> None:
         pixel_heads = heads(model, PIXEL_HEADS).values()
         self.classes = min((head.num_classes for head in pixel_heads), default=0)
         self.ignored = torch.tensor([head.ignore_index for head in pixel_heads])
-        for loader in (runner.train_dataloader, getattr(runner.val_loop, 'dataloader', None)):
-            for dataset in _leaves(loader.dataset) if loader is not None else ():
-                if checked and hasattr(dataset, 'metainfo'):
-                    check_dataset(dataset, model)
-                if type(getattr(dataset, 'pipeline', None)) is Compose:
-                    dataset.pipeline = NamingPipeline(dataset.pipeline.transforms)
+
+    def _check(self, dataset: Any, model: nn.Module) -> None:
+        if hasattr(dataset, 'metainfo'):
+            if heads(model, ('bbox_head', *PIXEL_HEADS)):
+                check_dataset(dataset, model)
+            else:
+                check_labelled(dataset, model)
+        if type(getattr(dataset, 'pipeline', None)) is Compose:
+            dataset.pipeline = NamingPipeline(dataset.pipeline.transforms)
+
+    def _check_batch(self, batch: Any) -> None:
+        if self.classes and isinstance(batch, dict):
+            check_labels(batch.get('data_samples', ()), self.classes, self.ignored)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        """Check the masks of a batch.
+        """Check the masks of a batch; see :func:`check_labels`."""
+        self._check_batch(data_batch)
 
-        Raises:
-            AnnotationError: Naming the mask and its largest number.
-        """
-        samples = data_batch.get('data_samples', ()) if isinstance(data_batch, dict) else ()
-        for sample in samples if isinstance(samples, (list, tuple)) else ():
-            if not self.classes or 'gt_sem_seg' not in sample:
-                continue
-            mask = sample.gt_sem_seg.data
-            largest = int(mask.masked_fill(torch.isin(mask, self.ignored), 0).max())
-            if largest >= self.classes:
-                raise AnnotationError(
-                    f'{sample.metainfo.get("seg_map_path", "a mask")} has the label {largest}, but '
-                    f'the model has {self.classes} classes (0 to {self.classes - 1}); set '
-                    'num_classes or ignore_index of the heads, or relabel the mask'
-                )
+    def before_val_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        """Check the masks of a batch; see :func:`check_labels`."""
+        if hasattr(self, 'classes'):  # not where a run only validates
+            self._check_batch(data_batch)
+
+    def before_test_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        """Check the masks of a batch; see :func:`check_labels`."""
+        self._check_batch(data_batch)

@@ -82,6 +82,10 @@ class SearchHook(Hook):
     priority = 'NORMAL'
 
     def __init__(self, recalibrate_batches: int = 0, channels_last: bool = True) -> None:
+        if type(recalibrate_batches) is not int or recalibrate_batches < 0:
+            raise ConfigError(
+                f'SearchHook: recalibrate_batches={recalibrate_batches!r}: expected 0 or more'
+            )
         self.recalibrate_batches = recalibrate_batches
         self.channels_last = channels_last
         self.values: dict[str, list[float]] = {}

@@ -1,0 +1,99 @@
+"""Values that cannot be right are found before the work starts, by one line that names them."""
+
+import errno
+from pathlib import Path
+
+import pytest
+from tool import DIGITS, RETRAIN, TINY, TINY_TRAIN, call
+
+from ppnas_mm import fileio
+
+TRAIN = {
+    'env_cfg.cudnn_benchmrk=True': "env_cfg: unknown key 'cudnn_benchmrk'; did you mean 'cudnn",
+    'env_cfg.dist_cfg.bakend=gloo': "env_cfg.dist_cfg: unknown key 'bakend'; did you mean 'backend",
+    'env_cfg.mp_cfg.opencv_num_thread=0': 'opencv_num_threads',
+    'find_unused_parameters=maybe': "find_unused_parameters='maybe': expected True or False",
+    'resume=yes': "resume='yes': expected True or False",
+    'log_level=LOUD': "log_level='LOUD': expected one of",
+    'custom_hooks.type=EMAHook': 'custom_hooks: expected a list',
+    'train_cfg.max_epochs=-1': 'train_cfg.max_epochs=-1: expected a whole number from 1',
+    'train_cfg.max_epochs=2.5': 'train_cfg.max_epochs=2.5: expected a whole number from 1',
+    'train_cfg.val_interval=0': 'train_cfg.val_interval=0',
+    'train_dataloader.batch_size=0': 'train_dataloader.batch_size=0',
+    'val_dataloader.batch_size=many': "val_dataloader.batch_size='many'",
+    'train_dataloader.num_workers=-2': 'train_dataloader.num_workers=-2',
+    'train_dataloader.sampler.shuffle=perhaps': "train_dataloader.sampler.shuffle='perhaps'",
+    'train_dataloader.sampler.shufle=True': "did you mean 'shuffle'",
+    'optim_wrapper.optimizer.lr=fast': "optim_wrapper.optimizer.lr='fast': expected a number",
+    'optim_wrapper.optimizer.momentum=high': "optim_wrapper.optimizer.momentum='high'",
+    'optim_wrapper.optimizer.nesterov=maybe': "optim_wrapper.optimizer.nesterov='maybe'",
+    'default_hooks.checkpoint.intervall=1': "default_hooks.checkpoint: unknown key 'intervall'",
+    'default_hooks.checkpoint.interval=often': "default_hooks.checkpoint.interval='often'",
+    'default_hooks.checkpoint.max_keep_ckpts=0': 'max_keep_ckpts=0: expected 1 or more',
+    'default_hooks.logger.intervall=1': "did you mean 'interval'",
+    'data_preprocessor.num_classes=3': 'has 10 classes, but data_preprocessor.num_classes=3',
+    'data_preprocessor.to_rgp=True': "did you mean 'to_rgb'",
+    'model.head.num_classes=20': 'has 10 classes, but head.num_classes=20',
+    'model.head.num_classes=5': 'has 10 classes, but head.num_classes=5',
+    'train_dataloader.dataset.indices=3': 'train_dataloader.batch_size=16: the training set has only 3',
+    'model.backbone.depth=deep': "depth='deep'",
+    'foo': '--cfg-options foo: expected KEY=VALUE',
+}
+SEARCH = {
+    'model.zero_one_weight=abc': "model.zero_one_weight='abc': expected a number",
+    'default_hooks.search.recalibrate_batches=x': "recalibrate_batches='x'",
+    'default_hooks.search.recalibrate_batches=-3': 'recalibrate_batches=-3: expected 0 or more',
+    'default_hooks.search.recalibrate_batchs=3': "did you mean 'recalibrate_batches'",
+    'optim_wrapper.arch.optimizer.lr=slow': "optim_wrapper.arch.optimizer.lr='slow'",
+}
+
+
+def one_line(capsys, *arguments):
+    assert call(*arguments) == 2
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    return line
+
+
+@pytest.mark.parametrize(('option', 'words'), TRAIN.items())
+def test_training(capsys, tmp_path, option, words):
+    run = ('train.py', RETRAIN, '--work-dir', tmp_path, '--cfg-options', *TINY_TRAIN, option)
+    assert words in one_line(capsys, *run)
+    assert not list(tmp_path.glob('*.pth')) and not (tmp_path / 'result.json').exists()
+
+
+@pytest.mark.parametrize(('option', 'words'), SEARCH.items())
+def test_searches(capsys, tmp_path, option, words):
+    run = ('search.py', DIGITS, '--work-dir', tmp_path, '--cfg-options', *TINY, option)
+    assert words in one_line(capsys, *run)
+    assert not list(tmp_path.glob('*.pth'))
+
+
+def test_a_last_batch_of_one_image(capsys, tmp_path):
+    options = [
+        *TINY_TRAIN,
+        'train_dataloader.dataset.indices=17',
+        'train_dataloader.drop_last=False',
+    ]
+    line = one_line(
+        capsys, 'train.py', RETRAIN, '--work-dir', tmp_path, '--cfg-options', *options,
+        'model.backbone.strides=(2,2,2)',
+    )  # fmt: skip
+    assert 'drop_last=True' in line or 'size' in line
+
+
+@pytest.mark.parametrize('launcher', ['mpi', 'slurm', 'pytorch'])
+def test_a_launcher_that_is_not_there(capsys, tmp_path, monkeypatch, launcher):
+    for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK'):
+        monkeypatch.delenv(name, raising=False)
+    line = one_line(capsys, 'train.py', RETRAIN, '--work-dir', tmp_path, '--launcher', launcher)
+    assert f'--launcher {launcher}: it did not start this' in line
+
+
+def test_a_full_disk_is_named(tmp_path, monkeypatch):
+    def full(number):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(fileio.os, 'fsync', full)
+    with pytest.raises(OSError, match=r'No space left on device: .*result\.json'):
+        fileio.write_atomic(tmp_path / 'result.json', b'x')
+    assert list(Path(tmp_path).iterdir()) == []
