@@ -12,7 +12,11 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, NoReturn
+from xml.etree.ElementTree import ParseError
+
+from .doors import RefusedFile, close, named
 
 
 def new_parser(description: str, example: str) -> argparse.ArgumentParser:
@@ -96,9 +100,13 @@ def load_run(args: argparse.Namespace) -> Any:
     import torch
 
     from .config import load_config, replace_sync_bn, require_library
+    from .data_config import is_data
+    from .doors import close_imports
     from .weights import refuse_code
 
     refuse_code()
+    if is_data(args.config):
+        close_imports()
     config = load_config(args.config, args.cfg_options)
     require_library(config, args.config)
     if not torch.cuda.is_available():
@@ -214,8 +222,13 @@ def _command(error: BaseException) -> str:
 
 
 def _annotation(error: BaseException) -> str:
-    """Say which annotations a dataset was reading when the error happened, if one was."""
-    for frame, _ in traceback.walk_tb(error.__traceback__):
+    """Say which file was being read when the error happened, if one was."""
+    if isinstance(error, RefusedFile):  # says it itself
+        return ''
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if isinstance(error, (UnpicklingError, ParseError)):
+        return f'{named(frames[-1])}: '
+    for frame in frames:
         dataset: Any = frame.f_locals.get('self')
         if frame.f_code.co_name == 'full_init' and hasattr(dataset, 'load_data_list'):
             where = dataset.ann_file or dataset.data_prefix
@@ -223,12 +236,20 @@ def _annotation(error: BaseException) -> str:
     return ''
 
 
+def _lines(error: BaseException) -> list[str]:
+    """Return what an error says, in lines without blanks."""
+    if isinstance(error, UnpicklingError):  # torch's own text advises to read the file unsafely
+        from .weights import refusal
+
+        return [refusal(error)]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1:] if 'Original Traceback' in str(error) else lines  # of a loader's worker
+
+
 def run_tool(main: Callable[[], int | None]) -> NoReturn:
     """Run a tool: an expected error is one line on stderr and exit code 2, an interrupt 130."""
-    # torch's own switch: whoever calls torch.load in a tool reads data, never code
-    os.environ.pop('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', None)
-    os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
     try:
+        close()
         code = main() or 0
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -239,9 +260,7 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
     except Exception as error:
         if os.environ.get('PPNAS_DEBUG'):
             traceback.print_exc()
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        if 'Original Traceback' in str(error):  # of a loader's worker; its last line says it
-            lines = lines[-1:]
+        lines = _lines(error)
         if not lines:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             lines = [f'{frame.filename}:{frame.lineno}: {frame.line}']

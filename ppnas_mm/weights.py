@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import pickle
 import re
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +52,7 @@ def load_checkpoint(path: str | Path, map_location: str = 'cpu') -> dict[str, An
     except FileNotFoundError:
         raise CheckpointError(f'checkpoint {path}: no such file') from None
     except pickle.UnpicklingError as error:
-        raise CheckpointError(f'checkpoint {path}: {_refusal(error)}') from None
+        raise CheckpointError(f'checkpoint {path}: {refusal(error)}') from None
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointError(f'checkpoint {path}: cannot be read: {reason}') from None
@@ -70,7 +72,7 @@ def _with_genotype(checkpoint: dict[str, Any]) -> dict[str, Any]:
     return {**checkpoint, 'state_dict': state}
 
 
-def _refusal(error: pickle.UnpicklingError) -> str:
+def refusal(error: pickle.UnpicklingError) -> str:
     """Say in one line why torch did not unpickle a file."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     found = re.search(r'GLOBAL ([\w.]+)', str(error))
@@ -81,17 +83,32 @@ def _refusal(error: pickle.UnpicklingError) -> str:
 
 def load_from_local(filename: str, map_location: Any = None) -> dict[str, Any]:
     """Read a file for mmengine's ``load_from``, ``resume`` and ``Pretrained``, as data only."""
+    if re.match(r'[\w+-]+://', filename):
+        from mmengine.runner.checkpoint import CheckpointLoader
+
+        known = [x for x in CheckpointLoader._schemes if re.fullmatch(r'[\w-]+://', x)]
+        raise CheckpointError(f'checkpoint {filename}: expected a file or one of {sorted(known)}')
     return load_checkpoint(os.path.expanduser(filename), map_location or 'cpu')
 
 
-def load_from_http(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """Download a file for mmengine, and read it as data only."""
-    from mmengine.runner import checkpoint
+def _refusing(loader: Callable) -> Callable:
+    """Let a loader of mmengine (``http://``, ``torchvision://`` ...) name what it cannot read."""
 
-    try:
-        return checkpoint.load_from_http(filename, map_location)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(f'checkpoint {filename}: {_refusal(error)}') from None
+    @functools.wraps(loader)
+    def load(filename: str, map_location: Any = None) -> dict[str, Any]:
+        try:
+            return loader(filename, map_location)
+        except CheckpointError:
+            raise
+        except pickle.UnpicklingError as error:
+            raise CheckpointError(f'checkpoint {filename}: {refusal(error)}') from None
+        except Exception as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            reason = f'no such name: {reason}' if isinstance(error, KeyError) else reason
+            raise CheckpointError(f'checkpoint {filename}: cannot be had: {reason}') from None
+
+    load.__dict__['refusing'] = True
+    return load
 
 
 def refuse_code() -> None:
@@ -103,7 +120,9 @@ def refuse_code() -> None:
     from mmengine.runner.checkpoint import CheckpointLoader
 
     CheckpointLoader.register_scheme('', load_from_local, force=True)
-    CheckpointLoader.register_scheme(('http://', 'https://'), load_from_http, force=True)
+    for prefix, loader in list(CheckpointLoader._schemes.items()):
+        if prefix not in ('', SCHEME) and not hasattr(loader, 'refusing'):
+            CheckpointLoader.register_scheme(prefix, _refusing(loader), force=True)
 
 
 def describe(model: nn.Module) -> dict[str, Any]:
