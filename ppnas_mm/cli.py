@@ -11,12 +11,18 @@ import re
 import sys
 import traceback
 from collections.abc import Callable
+from json import JSONDecodeError
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, NoReturn
 from xml.etree.ElementTree import ParseError
 
-from .doors import RefusedFile, close, named
+from .doors import RefusedFileError, close, named
+
+UNREADABLE = (UnpicklingError, ParseError, JSONDecodeError, UnicodeDecodeError, EOFError)
+"""Errors that tell of a file without its name."""
+READERS = (('torch.serialization', 'load'), ('mmengine.fileio.io', 'load'))
+"""Functions whose errors do so; their argument is the file."""
 
 
 def new_parser(description: str, example: str) -> argparse.ArgumentParser:
@@ -223,15 +229,18 @@ def _command(error: BaseException) -> str:
 
 def _annotation(error: BaseException) -> str:
     """Say which file was being read when the error happened, if one was."""
-    if isinstance(error, RefusedFile):  # says it itself
+    if isinstance(error, RefusedFileError):  # says it itself
         return ''
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    if isinstance(error, (UnpicklingError, ParseError)):
-        return f'{named(frames[-1])}: '
+    reads = [f for f in frames if (f.f_globals.get('__name__'), f.f_code.co_name) in READERS]
+    if frames and (reads or isinstance(error, UNREADABLE)):
+        name = named((reads or frames)[-1])
+        return f'{name}: ' if name and name not in str(error) else ''
     for frame in frames:
         dataset: Any = frame.f_locals.get('self')
         if frame.f_code.co_name == 'full_init' and hasattr(dataset, 'load_data_list'):
-            where = dataset.ann_file or dataset.data_prefix
+            proposals = any(f.f_code.co_name == 'load_proposals' for f in frames)
+            where = dataset.proposal_file if proposals else dataset.ann_file or dataset.data_prefix
             return f'{where}: damaged, empty or of another kind: '
     return ''
 

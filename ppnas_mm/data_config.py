@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .doors import LIBRARIES, RefusedFile, read_yaml
+from .doors import LIBRARIES, RefusedFileError, read_yaml
 
 SUFFIXES = ('.yaml', '.yml', '.json')
 SCOPES = (*LIBRARIES, 'ppnas_mm')
@@ -29,14 +29,14 @@ def _read(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding='utf-8')
         data = json.loads(text) if path.suffix == '.json' else read_yaml(text, str(path))
     except FileNotFoundError:
-        raise RefusedFile(f'_base_ {path}: no such file') from None
+        raise RefusedFileError(f'_base_ {path}: no such file') from None
     except RecursionError:
-        raise RefusedFile(f'{path}: nested too deeply') from None
+        raise RefusedFileError(f'{path}: nested too deeply') from None
     except ValueError as error:
-        known = isinstance(error, RefusedFile)
-        raise RefusedFile(str(error) if known else f'{path}: no JSON: {error}') from None
+        known = isinstance(error, RefusedFileError)
+        raise RefusedFileError(str(error) if known else f'{path}: no JSON: {error}') from None
     if not isinstance(data, dict):
-        raise RefusedFile(f'{path}: expected a mapping of keys, got {type(data).__name__}')
+        raise RefusedFileError(f'{path}: expected a mapping of keys, got {type(data).__name__}')
     return data
 
 
@@ -44,14 +44,14 @@ def check_bases(path: Path, above: tuple[Path, ...] = ()) -> None:
     """Make sure that a config of data inherits from such only; before anything is read by mmengine.
 
     Raises:
-        RefusedFile: If a base is a program, or the bases go round in a circle.
+        RefusedFileError: If a base is a program, or the bases go round in a circle.
     """
     if path.resolve() in above:
-        raise RefusedFile(f'{path}: _base_ leads back to it')
+        raise RefusedFileError(f'{path}: _base_ leads back to it')
     given = _read(path).get('_base_', [])
     for base in given if isinstance(given, list) else [given]:
         if not isinstance(base, str) or '::' in base or not is_data(base):
-            raise RefusedFile(
+            raise RefusedFileError(
                 f'_base_={base!r} of {path}: a config of data inherits from {", ".join(SUFFIXES)} '
                 'files only; a .py config may inherit from any'
             )
@@ -74,17 +74,19 @@ def check_values(config: Mapping[str, Any]) -> None:
     """Make sure that no value of a config of data is run as code, or brings in a module.
 
     Raises:
-        RefusedFile: Naming the key.
+        RefusedFileError: Naming the key.
     """
     only = 'in a .py config only'
     if config.get('custom_imports'):
-        raise RefusedFile(f'custom_imports: it imports modules, which is allowed {only}')
+        raise RefusedFileError(f'custom_imports: it imports modules, which is allowed {only}')
     for where, key, value in _entries(config):
         if key == 'trust_remote_code' and value:
-            raise RefusedFile(f'{where}: it runs code of a download, which is allowed {only}')
+            raise RefusedFileError(f'{where}: it runs code of a download, which is allowed {only}')
         if key in ('_scope_', 'default_scope') and value is not None and value not in SCOPES:
-            raise RefusedFile(f'{where}={value!r}: expected one of {list(SCOPES)}')
+            raise RefusedFileError(f'{where}={value!r}: expected one of {list(SCOPES)}')
         words = value if isinstance(value, (list, tuple)) else [value]
         for word in words if key in EVALUATED else ():
             if isinstance(word, str) and not re.fullmatch(r'\w+(\.\w+)*', word):
-                raise RefusedFile(f'{where}={word!r:.80}: expected a name; code is allowed {only}')
+                raise RefusedFileError(
+                    f'{where}={word!r:.80}: expected a name; code is allowed {only}'
+                )

@@ -36,13 +36,24 @@ OWN_MEMORY = (
 """Modules that unpickle only what the run itself has pickled before."""
 CHECKED = ('mmpretrain.datasets.cifar',)
 """Modules that unpickle files with a known checksum; they get arrays and plain data."""
-NAMES = ('file', 'filename', 'filepath', 'file_path', 'local_path', 'xml_path', 'path', 'f')
+NAMES = (
+    'file',
+    'filename',
+    'filepath',
+    'file_path',
+    'local_path',
+    'xml_path',
+    'annotation_file',
+    'path',
+    'fp',
+    'f',
+)
 ALIASES = 100
 """How many times its own size a YAML file may grow by its references."""
 _Safe: Any = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 
 
-class RefusedFile(ValueError):
+class RefusedFileError(ValueError):
     """A file that could run code."""
 
 
@@ -77,7 +88,7 @@ def close_imports() -> None:
 
 
 def named(frame: FrameType | None) -> str:
-    """Return the file that a reader up the stack was reading, for an error."""
+    """Return the file that a reader up the stack was reading, for an error; empty if none is found."""
     for _ in range(8):
         if frame is None:
             break
@@ -90,7 +101,7 @@ def named(frame: FrameType | None) -> str:
         if isinstance(results, dict) and 'img_path' in results:
             return str(results['img_path'])
         frame = frame.f_back
-    return 'a file'
+    return ''
 
 
 def _trusted(file: Any) -> bool:
@@ -117,7 +128,7 @@ class _Arrays(pickle.Unpickler):
         }
         found = known.get(re.sub(r'^numpy\._?core\.', '', f'{module}.{name}'))
         if found is None:
-            raise RefusedFile(f'refused: it names {module}.{name}, but only arrays are read')
+            raise RefusedFileError(f'refused: it names {module}.{name}, but only arrays are read')
         return found
 
 
@@ -132,14 +143,14 @@ def _unpickling(read: Callable) -> Callable:
         if module in CHECKED:
             try:
                 return _Arrays(io.BytesIO(source), **kwargs).load()
-            except RefusedFile as error:
-                raise RefusedFile(f'{named(frame)}: {error}') from None
+            except RefusedFileError as error:
+                raise RefusedFileError(f'{named(frame)}: {error}') from None
         asked = frame.f_back  # mmengine's load(), when a handler reads for it
         if module.endswith('.pickle_handler') and asked is not None:
             own = source if hasattr(source, 'name') else asked.f_locals.get('file')
             if _trusted(own):
                 return read(source, **kwargs)
-        raise RefusedFile(_pickled(named(frame)))
+        raise RefusedFileError(_pickled(named(frame)))
 
     return guard
 
@@ -181,16 +192,16 @@ def read_yaml(stream: Any, name: str) -> Any:
     """Read YAML as data.
 
     Raises:
-        RefusedFile: If it has tags that build objects, grows without a limit, or is no YAML.
+        RefusedFileError: If it has tags that build objects, grows without a limit, or is no YAML.
     """
     try:
         return _yaml_load(stream, PlainLoader)
     except ConstructorError as error:
         tag = re.search(r"tag '([^']+)'", str(error.problem))
         found = f'its tag {tag.group(1)} builds an object' if tag else error.problem
-        raise RefusedFile(f'{name}: refused: {found}; only plain YAML is read') from None
+        raise RefusedFileError(f'{name}: refused: {found}; only plain YAML is read') from None
     except yaml.YAMLError as error:
-        raise RefusedFile(f'{name}: no YAML: {" ".join(str(error).split())}') from None
+        raise RefusedFileError(f'{name}: no YAML: {" ".join(str(error).split())}') from None
 
 
 _yaml_load = yaml.load
@@ -199,7 +210,7 @@ _yaml_load = yaml.load
 def _plain_yaml(read: Callable) -> Callable:
     """Let ``yaml.load`` build data only, whatever loader it is given."""
 
-    def guard(stream: Any, Loader: Any = None) -> Any:  # noqa: N803: yaml's own name
+    def guard(stream: Any, Loader: Any = None) -> Any:  # noqa: N803
         return read_yaml(stream, named(sys._getframe(1)))
 
     return guard
@@ -208,9 +219,7 @@ def _plain_yaml(read: Callable) -> Callable:
 def _plain_arrays(read: Callable) -> Callable:
     """Let ``numpy.load`` build arrays only, whatever its caller allows."""
 
-    def guard(
-        file: Any, mmap_mode: Any = None, allow_pickle: bool = False, **kwargs: Any
-    ) -> Any:
+    def guard(file: Any, mmap_mode: Any = None, allow_pickle: bool = False, **kwargs: Any) -> Any:
         try:
             return read(file, mmap_mode, allow_pickle and _trusted(file), **kwargs)
         except ValueError as error:
@@ -219,7 +228,7 @@ def _plain_arrays(read: Callable) -> Callable:
             given = isinstance(file, (str, os.PathLike))
             name = str(file) if given else named(sys._getframe(1))
             text = f'{name}: refused: no numpy file, or with pickled objects, which can run code'
-            raise RefusedFile(text) from None
+            raise RefusedFileError(text) from None
 
     return guard
 
@@ -239,12 +248,12 @@ def values(text: str) -> dict[str, Any]:
     """Read what ``Config.pretty_text`` writes: assignments of plain values.
 
     Raises:
-        RefusedFile: If it is anything else.
+        RefusedFileError: If it is anything else.
     """
     try:
         body = ast.parse(text).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise RefusedFile(f'the config in the checkpoint is damaged: {error}') from None
+        raise RefusedFileError(f'the config in the checkpoint is damaged: {error}') from None
     found = {}
     for line in body:
         match line:
@@ -255,8 +264,8 @@ def values(text: str) -> dict[str, Any]:
     return found
 
 
-def _refuse_line(node: Any) -> RefusedFile:
-    return RefusedFile(
+def _refuse_line(node: Any) -> RefusedFileError:
+    return RefusedFileError(
         f'the config in the checkpoint: refused: line {node.lineno} is code '
         f'({ast.unparse(node)[:60]}), but only values are read'
     )

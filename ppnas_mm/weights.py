@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import io
+import json
 import os
 import pickle
 import re
@@ -17,7 +20,7 @@ from mmengine.model import is_model_wrapper
 from torch import nn
 
 from .genotype import Genotype
-from .zoo import SCHEME, fetch
+from .zoo import SCHEME, entry, fetch
 
 PREFIXES = ('', 'backbone.', 'module.', 'module.backbone.')
 
@@ -26,12 +29,17 @@ class CheckpointError(RuntimeError):
     """A checkpoint that cannot be read, or that belongs to another model."""
 
 
-def load_checkpoint(path: str | Path, map_location: str = 'cpu') -> dict[str, Any]:
+def load_checkpoint(
+    path: str | Path, map_location: str = 'cpu', sha256: str | None = None
+) -> dict[str, Any]:
     """Read a checkpoint (``.pth``, weights only) or weights (``.safetensors``).
+
+    The file is read once: what has been checked is what is used.
 
     Args:
         path: A file, or ``ppnas://NAME`` for weights of the model zoo.
         map_location: Device to read to.
+        sha256: What the file's SHA-256 has to be; the zoo's own for ``ppnas://NAME``.
 
     Returns:
         A dict with ``state_dict`` and, where the file has it, ``meta``.
@@ -40,15 +48,15 @@ def load_checkpoint(path: str | Path, map_location: str = 'cpu') -> dict[str, An
         CheckpointError: If the file is missing, truncated or holds anything but data.
         ZooError: If the model zoo has no such weights, or they cannot be had.
     """
-    path = fetch(str(path)) if str(path).startswith(SCHEME) else Path(path)
+    if str(path).startswith(SCHEME):
+        sha256 = entry(str(path)).sha256
+        path = fetch(str(path))
+    path = Path(path)
     try:
+        content = _content(path, sha256)
         if path.suffix == '.safetensors':
-            from safetensors import safe_open
-
-            with safe_open(path, 'pt', device=map_location) as file:
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-                return _with_genotype({'state_dict': tensors, 'meta': file.metadata() or {}})
-        data = torch.load(path, map_location=map_location, weights_only=True)
+            return _with_genotype(_read_safetensors(content, map_location))
+        data = torch.load(io.BytesIO(content), map_location=map_location, weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f'checkpoint {path}: no such file') from None
     except pickle.UnpicklingError as error:
@@ -59,6 +67,26 @@ def load_checkpoint(path: str | Path, map_location: str = 'cpu') -> dict[str, An
     if not isinstance(data, dict):
         raise CheckpointError(f'checkpoint {path}: expected a dict, got {type(data).__name__}')
     return data if 'state_dict' in data else {'state_dict': data, 'meta': {}}
+
+
+def _content(path: Path, sha256: str | None) -> bytes:
+    """Read a file into memory; later changes of the file do not reach it."""
+    content = path.read_bytes()
+    if sha256 is not None:
+        found = hashlib.sha256(content).hexdigest()
+        if found != sha256:
+            raise ValueError(f'SHA-256 is {found}, not {sha256}')
+    return content
+
+
+def _read_safetensors(content: bytes, device: str) -> dict[str, Any]:
+    """Return the tensors and the text beside them of a ``.safetensors`` file."""
+    from safetensors.torch import load
+
+    tensors = {key: value.to(device) for key, value in load(content).items()}
+    length = int.from_bytes(content[:8], 'little')
+    header = json.loads(content[8 : 8 + length])
+    return {'state_dict': tensors, 'meta': header.get('__metadata__') or {}}
 
 
 def _with_genotype(checkpoint: dict[str, Any]) -> dict[str, Any]:
@@ -196,15 +224,15 @@ def check_backbone(
         )
 
 
-def load_weights(model: nn.Module, path: str | Path) -> int:
+def load_weights(model: nn.Module, path: str | Path, sha256: str | None = None) -> int:
     """Load all of a model's tensors from a file; return how many.
 
-    Its super-net is first pruned and merged as that of the file.
+    Its super-net is first pruned and merged as that of the file.  ``sha256`` is checked if given.
 
     Raises:
         CheckpointError: If any tensor is missing, left over or of another shape.
     """
-    return load_state(model, load_checkpoint(path), f'checkpoint {path}')
+    return load_state(model, load_checkpoint(path, sha256=sha256), f'checkpoint {path}')
 
 
 def load_state(model: nn.Module, data: dict[str, Any], where: str) -> int:
