@@ -139,7 +139,7 @@ def _read(path: str | Path) -> Config:
         return Config.fromfile(str(path))
     check_bases(Path(path))
     config = Config.fromfile(str(path), import_custom_modules=False)
-    check_values(config)
+    check_values(config.to_dict())
     return config
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import codecs
 import collections
 import functools
 import io
@@ -88,7 +89,7 @@ def close_imports() -> None:
 
 
 def named(frame: FrameType | None) -> str:
-    """Return the file that a reader up the stack was reading, for an error; empty if none is found."""
+    """Return the file that a reader up the stack was reading; empty if there is none."""
     for _ in range(8):
         if frame is None:
             break
@@ -123,7 +124,7 @@ class _Arrays(pickle.Unpickler):
             'multiarray._reconstruct': build,
             'numpy.ndarray': ndarray,
             'numpy.dtype': dtype,
-            '_codecs.encode': __import__('codecs').encode,
+            '_codecs.encode': codecs.encode,
             'collections.OrderedDict': collections.OrderedDict,
         }
         found = known.get(re.sub(r'^numpy\._?core\.', '', f'{module}.{name}'))

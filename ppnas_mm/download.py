@@ -35,7 +35,7 @@ TIMEOUT = (10.0, 30.0)
 TOTAL = 600.0
 """Seconds for one file in all; ``PPNAS_DOWNLOAD_SECONDS`` sets another total."""
 LONGEST_PAUSE = 5.0
-"""Seconds that a server may ask to wait (``Retry-After``); thrice that is less than ``PATIENCE``."""
+"""Seconds that a server may ask to wait (``Retry-After``); thrice is less than ``PATIENCE``."""
 ATTEMPTS = 4
 """Requests to one source that bring nothing new before the next source is asked."""
 BACKOFF = 0.5
@@ -230,8 +230,7 @@ def obtain(sources: Sequence[str | Path], target: Path, size: int, sha256: str) 
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f'.{target.name}.part')
     lock = target.with_name(f'.{target.name}.lock')
-    if lock.is_symlink():
-        lock.unlink()
+    _have(lock)  # that is no link, either
     seconds = total_seconds()
     try:
         with FileLock(lock, timeout=seconds):

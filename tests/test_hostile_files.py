@@ -1,4 +1,4 @@
-"""Every field that names a file, with a hostile file of every format: no code runs, one line says so.
+"""Every field that names a file, with a hostile file of every format: no code runs.
 
 The fields are those of configs and tools, the formats those that the libraries read; the test does
 not look at this project's sources.
@@ -36,7 +36,7 @@ from ppnas_mm.costs import CostTable
 from ppnas_mm.genotype import Genotype
 from ppnas_mm.weights import refuse_code
 
-EMPTY = {'metainfo': {}, 'data_list': []}
+EMPTY = {'metainfo': {}, 'data_list': [{'img_path': 'a'}]}
 
 
 @pytest.fixture(autouse=True)
@@ -131,7 +131,7 @@ FIELDS: dict[str, Any] = {
     'convert.py': read_weights,
 }
 """What reads a file that somebody names."""
-UNNAMED = [('hierarchy_file', '.npz')]  # an archive of arrays, which is taken for one array
+UNNAMED = [('hierarchy_file', kind) for kind in ('.npz', '.pth', '.pt')]  # taken for arrays
 
 
 @pytest.mark.parametrize('field', FIELDS)
