@@ -88,16 +88,20 @@ def close_imports() -> None:
     registry.get_object_from_string = lambda name: None
 
 
+def _name(file: Any) -> str:
+    """Return the name of a path or an open file."""
+    name = file if isinstance(file, (str, os.PathLike)) else getattr(file, 'name', '')
+    return str(name) if isinstance(name, (str, os.PathLike)) else ''
+
+
 def named(frame: FrameType | None) -> str:
     """Return the file that a reader up the stack was reading; empty if there is none."""
     for _ in range(8):
         if frame is None:
             break
         for name in NAMES:
-            value = frame.f_locals.get(name)
-            value = getattr(value, 'name', value)
-            if isinstance(value, (str, os.PathLike)):
-                return str(value)
+            if found := _name(frame.f_locals.get(name)):
+                return found
         results = frame.f_locals.get('results')  # of a pipeline
         if isinstance(results, dict) and 'img_path' in results:
             return str(results['img_path'])
@@ -107,9 +111,8 @@ def named(frame: FrameType | None) -> str:
 
 def _trusted(file: Any) -> bool:
     """Tell whether the user has named a file as one whose code may run."""
-    file = getattr(file, 'name', file)
     given = [os.path.realpath(x) for x in os.environ.get(TRUST, '').split(os.pathsep) if x]
-    return isinstance(file, (str, os.PathLike)) and os.path.realpath(file) in given
+    return bool(_name(file)) and os.path.realpath(_name(file)) in given
 
 
 class _Arrays(pickle.Unpickler):
@@ -226,8 +229,7 @@ def _plain_arrays(read: Callable) -> Callable:
         except ValueError as error:
             if 'pickle' not in str(error):
                 raise
-            given = isinstance(file, (str, os.PathLike))
-            name = str(file) if given else named(sys._getframe(1))
+            name = _name(file) or named(sys._getframe(1))
             text = f'{name}: refused: no numpy file, or with pickled objects, which can run code'
             raise RefusedFileError(text) from None
 

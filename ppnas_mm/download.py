@@ -28,7 +28,7 @@ from urllib3.util import Retry
 
 from .fileio import install, is_plain_file, open_plain
 from .transfer_watch import Watch, WatchedAdapter
-from .zoo_index import ZooError, defect
+from .zoo_index import ZooError, defect, file_hash
 
 TIMEOUT = (10.0, 30.0)
 """Seconds to connect, and without a byte."""
@@ -261,3 +261,42 @@ def _replace(
         except SourceError as error:
             reasons.append(f'{source}: {error}')
     raise ZooError(f'{target.name}: no source has the file: ' + '; '.join(reasons))
+
+
+def to_file(url: str, target: str, hash_prefix: str | None = None, progress: bool = True) -> None:
+    """Bring a file of unknown size and content; stands in for ``torch.hub.download_url_to_file``.
+
+    That one has no time-outs and takes any redirect.
+
+    Args:
+        url: ``http`` or ``https``.
+        target: The final name.
+        hash_prefix: Start of its SHA-256, if known.
+        progress: Not used.
+
+    Raises:
+        SourceError: If the file does not come whole, or within :func:`total_seconds`.
+    """
+    watch = Watch(total_seconds())
+    part = Path(target).with_name(f'.{Path(target).name}.{os.getpid()}.part')
+    part.unlink(missing_ok=True)
+    try:
+        with _session(url, watch) as session:
+            watch.start()
+            with session.get(url, stream=True, timeout=TIMEOUT) as response:
+                length = response.headers.get('Content-Length', '')
+                _check_response(response, 0, int(length) if length.isdigit() else 0)
+                with open_plain(part) as file:
+                    while chunk := response.raw.read1(CHUNK):
+                        file.write(chunk)
+                        watch.came(len(chunk))
+        if watch.cut or (length.isdigit() and _have(part) != int(length)):
+            raise SourceError(watch.cut or f'{_have(part)} bytes instead of {length}')
+        if hash_prefix and not file_hash(part).startswith(hash_prefix):
+            raise SourceError(f'SHA-256 is {file_hash(part)}, not {hash_prefix}...')
+        install(part, Path(target))
+    except (requests.RequestException, HTTPError) as error:
+        raise SourceError(watch.cut or _reason(error)) from None
+    finally:
+        watch.stop()
+        part.unlink(missing_ok=True)

@@ -147,6 +147,9 @@ def refuse_code() -> None:
     """
     from mmengine.runner.checkpoint import CheckpointLoader
 
+    from .download import to_file
+
+    torch.hub.download_url_to_file = to_file
     CheckpointLoader.register_scheme('', load_from_local, force=True)
     for prefix, loader in list(CheckpointLoader._schemes.items()):
         if prefix not in ('', SCHEME) and not hasattr(loader, 'refusing'):

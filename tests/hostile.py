@@ -15,6 +15,7 @@ from mmengine.registry import registry
 from mmengine.runner import checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 
+DOWNLOAD = torch.hub.download_url_to_file
 SWITCHES = ('TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD')
 
 
@@ -45,6 +46,7 @@ def open_doors(monkeypatch: pytest.MonkeyPatch) -> None:
     from mmengine.utils import get_object_from_string
 
     monkeypatch.setattr(registry, 'get_object_from_string', get_object_from_string)
+    monkeypatch.setattr(torch.hub, 'download_url_to_file', DOWNLOAD)
     schemes = {k: getattr(v, '__wrapped__', v) for k, v in CheckpointLoader._schemes.items()}
     schemes[''] = checkpoint.load_from_local
     monkeypatch.setattr(CheckpointLoader, '_schemes', schemes)

@@ -1,6 +1,7 @@
 """Downloads end in time and write to no file but their own; what was checked is what is used."""
 
 import hashlib
+import io
 import os
 import time
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ import pytest
 import torch
 from filelock import FileLock
 from flaky import FlakyServer, flaky
+from hostile import open_doors
+from mmengine.runner.checkpoint import CheckpointLoader
 from safetensors.torch import save_file
 from test_zoo import DIGITS, ENTRY
 
@@ -109,6 +112,38 @@ def test_a_lock_that_is_held_is_waited_for_that_long(
         pytest.raises(ZooError, match=r'another process holds .*\.w\.bin\.lock for 0\.3 s'),
     ):
         obtain([], tmp_path / 'w.bin', SIZE, SHA256)
+
+
+@pytest.mark.parametrize(
+    ('fault', 'words'),
+    [
+        (dict(drip=0.02), 'fewer than 32768 bytes in 1 s'),
+        (dict(drip=0.02, length=False), 'fewer than 32768 bytes in 1 s'),
+        (dict(slow_headers=0.02), 'fewer than 32768 bytes in 1 s'),
+        (dict(status=503, headers={'Retry-After': '100000'}), 'at most 5 s are waited'),
+        (dict(status=404), 'status 404'),
+        (dict(page='text/html'), 'a page'),
+        (dict(cut=1000), '1000'),
+        (dict(redirect='ftp://127.0.0.1/x'), 'redirect to another scheme'),
+    ],
+)
+def test_load_from_http_ends_in_time(
+    server: FlakyServer, tmp_path: Path, fault: dict, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """mmengine's own download has no time-outs."""
+    open_doors(monkeypatch)
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    weights.refuse_code()
+    buffer = io.BytesIO()
+    torch.save({'state_dict': {'w': torch.ones(3)}}, buffer)
+    server.files['w.pth'] = buffer.getvalue()
+    server.faults['w.pth'] = [fault]
+    start, url = time.monotonic(), server.url('w.pth')
+    with pytest.raises(CheckpointError, match=f'checkpoint {url}: cannot be had: .*{words}'):
+        CheckpointLoader.load_checkpoint(url)
+    assert time.monotonic() - start < 3
+    assert not [x for x in tmp_path.rglob('*') if x.is_file()]
+    assert CheckpointLoader.load_checkpoint(url)['state_dict']['w'].sum() == 3
 
 
 # ---- links
