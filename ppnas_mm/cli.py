@@ -6,6 +6,7 @@ import argparse
 import atexit
 import difflib
 import inspect
+import multiprocessing
 import os
 import re
 import sys
@@ -292,3 +293,8 @@ def _leave_group(code: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+# set while a spawned worker imports its tool's file, whose main does not run
+if getattr(multiprocessing.current_process(), '_inheriting', False):
+    close()

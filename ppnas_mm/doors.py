@@ -149,11 +149,13 @@ def _unpickling(read: Callable) -> Callable:
                 return _Arrays(io.BytesIO(source), **kwargs).load()
             except RefusedFileError as error:
                 raise RefusedFileError(f'{named(frame)}: {error}') from None
-        asked = frame.f_back  # mmengine's load(), when a handler reads for it
-        if module.endswith('.pickle_handler') and asked is not None:
-            own = source if hasattr(source, 'name') else asked.f_locals.get('file')
-            if _trusted(own):
-                return read(source, **kwargs)
+        own = source
+        if module.endswith('.pickle_handler') and not hasattr(source, 'name') and frame.f_back:
+            own = frame.f_back.f_locals.get(
+                'file'
+            )  # of mmengine's load(), which hands on its bytes
+        if _trusted(own):
+            return read(source, **kwargs)
         raise RefusedFileError(_pickled(named(frame)))
 
     return guard

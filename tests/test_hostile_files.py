@@ -4,10 +4,14 @@ The fields are those of configs and tools, the formats those that the libraries 
 not look at this project's sources.
 """
 
+import importlib.util
 import json
 import multiprocessing
 import os
 import pickle
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +31,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.registry import DefaultScope
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmseg.models.losses.utils import get_class_weight
-from tool import RETRAIN, call
+from tool import RETRAIN, ROOT, call
 
 from ppnas_mm import cli, doors
 from ppnas_mm.config import load_config
@@ -369,3 +373,41 @@ def test_a_hostile_file_behind_a_scheme(
     error = capsys.readouterr().err
     assert f'checkpoint {address}: refused: it names posix.system' in error
     assert 'weights_only=False' not in error
+
+
+LOADERS = re.compile(
+    r'(?<![\w.])(pickle\.loads?|yaml\.load|np\.load|torch\.load|Config\.fromstring|mmengine\.Config\.'
+    r'fromstring|eval|exec|read_pickle|joblib\.load|marshal\.loads?|dill\.loads?)\('
+)
+
+
+def test_every_loader_of_the_libraries_is_on_the_page() -> None:
+    page, found = (ROOT / 'docs/doors.md').read_text(), set()
+    for name in doors.LIBRARIES:
+        folder = Path(str(importlib.util.find_spec(name).origin)).parent  # type: ignore[union-attr]
+        for file in folder.rglob('*.py'):
+            inner = file.relative_to(folder.parent).with_suffix('')
+            if '.mim' in inner.parts or 'testing' in inner.parts:
+                continue
+            lines = file.read_text(encoding='utf-8', errors='replace').splitlines()
+            if any(LOADERS.search(x) and not x.lstrip().startswith(('#', '>>>')) for x in lines):
+                found.add('.'.join(inner.parts))
+    assert len(found) > 20
+    assert not [name for name in sorted(found) if f'`{name}`' not in page]
+    assert not [name for name in doors.OWN_MEMORY + doors.CHECKED if name not in found]
+
+
+def test_a_spawned_worker_is_closed_too(tmp_path: Path) -> None:
+    """It runs no main of a tool, but imports what the tool's file does."""
+    script = tmp_path / 'script.py'
+    script.write_text(
+        'import multiprocessing, pickle\nfrom ppnas_mm import cli\n'
+        "def closed(_):\n    return hasattr(pickle.load, 'door')\n"
+        "if __name__ == '__main__':\n"
+        "    with multiprocessing.get_context('spawn').Pool(1) as pool:\n"
+        '        print(closed(0), pool.map(closed, [0]))\n'
+    )
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    command = [sys.executable, '-W', 'ignore', str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.stdout.strip() == 'False [True]', done.stderr
