@@ -107,13 +107,9 @@ def load_run(args: argparse.Namespace) -> Any:
     import torch
 
     from .config import load_config, replace_sync_bn, require_library
-    from .data_config import is_data
-    from .doors import close_imports
     from .weights import refuse_code
 
     refuse_code()
-    if is_data(args.config):
-        close_imports()
     config = load_config(args.config, args.cfg_options)
     require_library(config, args.config)
     if not torch.cuda.is_available():

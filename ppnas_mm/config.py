@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 
+from . import doors
 from .class_count import follow_folders
 from .compat import require
 from .config_keys import (
@@ -137,6 +138,8 @@ def _read(path: str | Path) -> Config:
     """Read a config: a ``.py`` runs, one of data does not."""
     if not is_data(path):
         return Config.fromfile(str(path))
+    if doors.closed():
+        doors.close_imports()
     check_bases(Path(path))
     config = Config.fromfile(str(path), import_custom_modules=False)
     check_values(config.to_dict())

@@ -81,6 +81,11 @@ def close() -> None:
             setattr(owner, name, staticmethod(guarded) if owner is Config else guarded)
 
 
+def closed() -> bool:
+    """Tell whether this is the process of a tool."""
+    return hasattr(pickle.load, 'door')
+
+
 def close_imports() -> None:
     """Let a ``type`` be a registered name only, no object of any module; for configs of data."""
     from mmengine.registry import registry

@@ -263,14 +263,14 @@ def _replace(
     raise ZooError(f'{target.name}: no source has the file: ' + '; '.join(reasons))
 
 
-def to_file(url: str, target: str, hash_prefix: str | None = None, progress: bool = True) -> None:
+def to_file(url: str, dst: str, hash_prefix: str | None = None, progress: bool = True) -> None:
     """Bring a file of unknown size and content; stands in for ``torch.hub.download_url_to_file``.
 
     That one has no time-outs and takes any redirect.
 
     Args:
         url: ``http`` or ``https``.
-        target: The final name.
+        dst: The final name.
         hash_prefix: Start of its SHA-256, if known.
         progress: Not used.
 
@@ -278,7 +278,7 @@ def to_file(url: str, target: str, hash_prefix: str | None = None, progress: boo
         SourceError: If the file does not come whole, or within :func:`total_seconds`.
     """
     watch = Watch(total_seconds())
-    part = Path(target).with_name(f'.{Path(target).name}.{os.getpid()}.part')
+    part = Path(dst).with_name(f'.{Path(dst).name}.{os.getpid()}.part')
     part.unlink(missing_ok=True)
     try:
         with _session(url, watch) as session:
@@ -294,7 +294,7 @@ def to_file(url: str, target: str, hash_prefix: str | None = None, progress: boo
             raise SourceError(watch.cut or f'{_have(part)} bytes instead of {length}')
         if hash_prefix and not file_hash(part).startswith(hash_prefix):
             raise SourceError(f'SHA-256 is {file_hash(part)}, not {hash_prefix}...')
-        install(part, Path(target))
+        install(part, Path(dst))
     except (requests.RequestException, HTTPError) as error:
         raise SourceError(watch.cut or _reason(error)) from None
     finally:

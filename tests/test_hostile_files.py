@@ -304,6 +304,12 @@ def test_a_config_of_data_names_registered_classes_only(
     assert call('train.py', tmp_path / 'a.json', *options) == 2
     assert not marker.exists()
     assert 'os.mkdir' in capsys.readouterr().err
+    model = {'type': 'os.mkdir', 'path': str(marker)}
+    (tmp_path / 'b.json').write_text(json.dumps({'model': model, 'default_scope': 'mmpretrain'}))
+    torch.save({'state_dict': {'w': torch.zeros(1)}}, tmp_path / 'w.pth')
+    files = [tmp_path / 'w.pth', tmp_path / 'out.pth']
+    assert call('convert.py', *files, '--config', tmp_path / 'b.json') == 2
+    assert not marker.exists()
 
 
 def test_a_config_of_data_trains(tmp_path: Path) -> None:
@@ -376,7 +382,7 @@ def test_a_hostile_file_behind_a_scheme(
 
 
 LOADERS = re.compile(
-    r'(?<![\w.])(pickle\.loads?|yaml\.load|np\.load|torch\.load|Config\.fromstring|mmengine\.Config\.'
+    r'(?<![\w.])(pickle\.loads?|pickle\.Unpickler|yaml\.load|np\.load|torch\.load|Config\.fromstring|mmengine\.Config\.'
     r'fromstring|eval|exec|read_pickle|joblib\.load|marshal\.loads?|dill\.loads?)\('
 )
 
