@@ -104,5 +104,6 @@ class WatchedAdapter(HTTPAdapter):
                     super().connect()
                     watch.add(self.sock)
 
+            Watched.__name__ = kind.__name__  # it is part of errors
             pool.ConnectionCls = Watched
         return pool
