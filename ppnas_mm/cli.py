@@ -6,13 +6,24 @@ import argparse
 import atexit
 import difflib
 import inspect
+import multiprocessing
 import os
 import re
 import sys
 import traceback
 from collections.abc import Callable
+from json import JSONDecodeError
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, NoReturn
+from xml.etree.ElementTree import ParseError
+
+from .doors import RefusedFileError, close, named
+
+UNREADABLE = (UnpicklingError, ParseError, JSONDecodeError, UnicodeDecodeError, EOFError)
+"""Errors that tell of a file without its name."""
+READERS = (('torch.serialization', 'load'), ('mmengine.fileio.io', 'load'))
+"""Functions whose errors do so; their argument is the file."""
 
 HINTS = {
     'Expected more than 1 value per channel': '; a batch holds one image: set '
@@ -230,21 +241,37 @@ def _command(error: BaseException) -> str:
 
 
 def _annotation(error: BaseException) -> str:
-    """Say which annotations a dataset was reading when the error happened, if one was."""
-    for frame, _ in traceback.walk_tb(error.__traceback__):
+    """Say which file was being read when the error happened, if one was."""
+    if isinstance(error, RefusedFileError):  # says it itself
+        return ''
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    reads = [f for f in frames if (f.f_globals.get('__name__'), f.f_code.co_name) in READERS]
+    if frames and (reads or isinstance(error, UNREADABLE)):
+        name = named((reads or frames)[-1])
+        return f'{name}: ' if name and name not in str(error) else ''
+    for frame in frames:
         dataset: Any = frame.f_locals.get('self')
         if frame.f_code.co_name == 'full_init' and hasattr(dataset, 'load_data_list'):
-            where = dataset.ann_file or dataset.data_prefix
+            proposals = any(f.f_code.co_name == 'load_proposals' for f in frames)
+            where = dataset.proposal_file if proposals else dataset.ann_file or dataset.data_prefix
             return f'{where}: damaged, empty or of another kind: '
     return ''
 
 
+def _lines(error: BaseException) -> list[str]:
+    """Return what an error says, in lines without blanks."""
+    if isinstance(error, UnpicklingError):  # torch's own text advises to read the file unsafely
+        from .weights import refusal
+
+        return [refusal(error)]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1:] if 'Original Traceback' in str(error) else lines  # of a loader's worker
+
+
 def run_tool(main: Callable[[], int | None]) -> NoReturn:
     """Run a tool: an expected error is one line on stderr and exit code 2, an interrupt 130."""
-    # torch's own switch: whoever calls torch.load in a tool reads data, never code
-    os.environ.pop('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', None)
-    os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
     try:
+        close()
         code = main() or 0
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -255,9 +282,7 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
     except Exception as error:
         if os.environ.get('PPNAS_DEBUG'):
             traceback.print_exc()
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        if 'Original Traceback' in str(error):  # of a loader's worker; its last line says it
-            lines = lines[-1:]
+        lines = _lines(error)
         if not lines:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             lines = [f'{frame.filename}:{frame.lineno}: {frame.line}']
@@ -281,3 +306,8 @@ def _leave_group(code: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+# set while a spawned worker imports its tool's file, whose main does not run
+if getattr(multiprocessing.current_process(), '_inheriting', False):
+    close()

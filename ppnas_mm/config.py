@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 
+from . import doors
 from .class_count import follow_folders
 from .compat import require
 from .config_keys import (
@@ -22,6 +23,7 @@ from .config_keys import (
     settle_hooks,
     type_name,
 )
+from .data_config import check_bases, check_values, is_data
 
 __all__ = ['ConfigError', 'library', 'load_config', 'replace_sync_bn', 'require_library']
 LIBRARIES = ('mmpretrain', 'mmdet', 'mmseg')
@@ -146,6 +148,18 @@ def require_library(config: Any, path: str | Path) -> None:
         require(scope)
 
 
+def _read(path: str | Path) -> Config:
+    """Read a config: a ``.py`` runs, one of data does not."""
+    if not is_data(path):
+        return Config.fromfile(str(path))
+    if doors.closed():
+        doors.close_imports()
+    check_bases(Path(path))
+    config = Config.fromfile(str(path), import_custom_modules=False)
+    check_values(config.to_dict())
+    return config
+
+
 def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
     """Load a config file and merge ``options`` (dotted key -> value) into it.
 
@@ -159,9 +173,10 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     if not Path(path).is_file():
         raise ConfigError(f'config {path}: no such file')
     try:
-        config = Config.fromfile(str(path))
+        config = _read(path)
     except (SyntaxError, KeyError, TypeError, ValueError, OSError, RuntimeError) as error:
-        raise ConfigError(f'config {path}: {str(error).splitlines()[0]}') from error
+        text = str(error).splitlines()[0].removeprefix(f'{path}: ')
+        raise ConfigError(f'config {path}: {text}') from error
     try:
         _overrides(config, options or {})
         settle_hooks(config)

@@ -56,8 +56,10 @@ def dataset_meta(config: Any) -> dict[str, Any]:
     return {**getattr(kind, 'METAINFO', {}), **dataset.get('metainfo', {})}
 
 
-def load_model(config: Any, checkpoint: str | Path, device: str) -> Any:
+def load_model(config: Any, checkpoint: str | Path, device: str, sha256: str | None = None) -> Any:
     """Build the model of a config with all weights of a checkpoint, for prediction.
+
+    The file's ``sha256`` is checked if given.
 
     Raises:
         CheckpointError: If the checkpoint does not fit tensor by tensor.
@@ -66,7 +68,7 @@ def load_model(config: Any, checkpoint: str | Path, device: str) -> Any:
     if config.get('data_preprocessor'):
         settings.setdefault('data_preprocessor', config.data_preprocessor)
     model = MODELS.build(settings)
-    load_weights(model, checkpoint)
+    load_weights(model, checkpoint, sha256)
     return model.to(device).eval()
 
 

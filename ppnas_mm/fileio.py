@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_atomic(path: str | os.PathLike, content: bytes) -> None:
@@ -15,7 +17,8 @@ def write_atomic(path: str | os.PathLike, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:
-        with open(temporary, 'wb') as file:
+        temporary.unlink(missing_ok=True)  # of a killed process with this number, or a link
+        with open(temporary, 'xb') as file:
             file.write(content)
         install(temporary, path)
     except OSError as error:
@@ -38,3 +41,24 @@ def install(temporary: Path, path: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def is_plain_file(status: os.stat_result) -> bool:
+    """Tell whether a file (``lstat``) is one, with no other name and no link to another."""
+    return stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+
+
+def open_plain(path: Path, append: bool = False) -> BinaryIO:
+    """Open a file to write, but no link to another one.
+
+    Raises:
+        OSError: If ``path`` is a link, or what it names has another name.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | (os.O_APPEND if append else 0)
+    number = os.open(path, flags, 0o666)
+    if not is_plain_file(os.fstat(number)):
+        os.close(number)
+        raise OSError(f'{path}: expected a plain file without links')
+    if not append:
+        os.ftruncate(number, 0)
+    return os.fdopen(number, 'ab' if append else 'wb')

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import io
+import json
 import os
 import pickle
 import re
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +21,7 @@ from mmengine.model import is_model_wrapper
 from torch import nn
 
 from .genotype import Genotype
-from .zoo import SCHEME, fetch
+from .zoo import SCHEME, entry, fetch
 
 PREFIXES = ('', 'backbone.', 'module.', 'module.backbone.')
 
@@ -25,12 +30,17 @@ class CheckpointError(RuntimeError):
     """A checkpoint that cannot be read, or that belongs to another model."""
 
 
-def load_checkpoint(path: str | Path, map_location: str = 'cpu') -> dict[str, Any]:
+def load_checkpoint(
+    path: str | Path, map_location: str = 'cpu', sha256: str | None = None
+) -> dict[str, Any]:
     """Read a checkpoint (``.pth``, weights only) or weights (``.safetensors``).
+
+    The file is read once: what has been checked is what is used.
 
     Args:
         path: A file, or ``ppnas://NAME`` for weights of the model zoo.
         map_location: Device to read to.
+        sha256: What the file's SHA-256 has to be; the zoo's own for ``ppnas://NAME``.
 
     Returns:
         A dict with ``state_dict`` and, where the file has it, ``meta``.
@@ -39,20 +49,20 @@ def load_checkpoint(path: str | Path, map_location: str = 'cpu') -> dict[str, An
         CheckpointError: If the file is missing, truncated or holds anything but data.
         ZooError: If the model zoo has no such weights, or they cannot be had.
     """
-    path = fetch(str(path)) if str(path).startswith(SCHEME) else Path(path)
+    if str(path).startswith(SCHEME):
+        sha256 = entry(str(path)).sha256
+        path = fetch(str(path))
+    path = Path(path)
     try:
+        content = _content(path, sha256)
         if path.suffix == '.safetensors':
-            from safetensors import safe_open
-
-            with safe_open(path, 'pt', device=map_location) as file:
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-                return _with_genotype({'state_dict': tensors, 'meta': file.metadata() or {}})
+            return _with_genotype(_read_safetensors(content, map_location))
         with torch.serialization.safe_globals(log_history()):
-            data = torch.load(path, map_location=map_location, weights_only=True)
+            data = torch.load(io.BytesIO(content), map_location=map_location, weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f'checkpoint {path}: no such file') from None
     except pickle.UnpicklingError as error:
-        raise CheckpointError(f'checkpoint {path}: {_refusal(error)}') from None
+        raise CheckpointError(f'checkpoint {path}: {refusal(error)}') from None
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointError(f'checkpoint {path}: cannot be read: {reason}') from None
@@ -71,6 +81,26 @@ def log_history() -> list[Any]:
     return [HistoryBuffer, np.ndarray, np.dtype, *kinds, *named]
 
 
+def _content(path: Path, sha256: str | None) -> bytes:
+    """Read a file into memory; later changes of the file do not reach it."""
+    content = path.read_bytes()
+    if sha256 is not None:
+        found = hashlib.sha256(content).hexdigest()
+        if found != sha256:
+            raise ValueError(f'SHA-256 is {found}, not {sha256}')
+    return content
+
+
+def _read_safetensors(content: bytes, device: str) -> dict[str, Any]:
+    """Return the tensors and the text beside them of a ``.safetensors`` file."""
+    from safetensors.torch import load
+
+    tensors = {key: value.to(device) for key, value in load(content).items()}
+    length = int.from_bytes(content[:8], 'little')
+    header = json.loads(content[8 : 8 + length])
+    return {'state_dict': tensors, 'meta': header.get('__metadata__') or {}}
+
+
 def _with_genotype(checkpoint: dict[str, Any]) -> dict[str, Any]:
     """Let whoever loads the weights, mmengine too, hand their architecture to the backbone.
 
@@ -82,7 +112,7 @@ def _with_genotype(checkpoint: dict[str, Any]) -> dict[str, Any]:
     return {**checkpoint, 'state_dict': state}
 
 
-def _refusal(error: pickle.UnpicklingError) -> str:
+def refusal(error: pickle.UnpicklingError) -> str:
     """Say in one line why torch did not unpickle a file."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     found = re.search(r'GLOBAL ([\w.]+)', str(error))
@@ -93,17 +123,32 @@ def _refusal(error: pickle.UnpicklingError) -> str:
 
 def load_from_local(filename: str, map_location: Any = None) -> dict[str, Any]:
     """Read a file for mmengine's ``load_from``, ``resume`` and ``Pretrained``, as data only."""
+    if re.match(r'[\w+-]+://', filename):
+        from mmengine.runner.checkpoint import CheckpointLoader
+
+        known = [x for x in CheckpointLoader._schemes if re.fullmatch(r'[\w-]+://', x)]
+        raise CheckpointError(f'checkpoint {filename}: expected a file or one of {sorted(known)}')
     return load_checkpoint(os.path.expanduser(filename), map_location or 'cpu')
 
 
-def load_from_http(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """Download a file for mmengine, and read it as data only."""
-    from mmengine.runner import checkpoint
+def _refusing(loader: Callable) -> Callable:
+    """Let a loader of mmengine (``http://``, ``torchvision://`` ...) name what it cannot read."""
 
-    try:
-        return checkpoint.load_from_http(filename, map_location)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(f'checkpoint {filename}: {_refusal(error)}') from None
+    @functools.wraps(loader)
+    def load(filename: str, map_location: Any = None) -> dict[str, Any]:
+        try:
+            return loader(filename, map_location)
+        except CheckpointError:
+            raise
+        except pickle.UnpicklingError as error:
+            raise CheckpointError(f'checkpoint {filename}: {refusal(error)}') from None
+        except Exception as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            reason = f'no such name: {reason}' if isinstance(error, KeyError) else reason
+            raise CheckpointError(f'checkpoint {filename}: cannot be had: {reason}') from None
+
+    load.__dict__['refusing'] = True
+    return load
 
 
 def refuse_code() -> None:
@@ -114,8 +159,13 @@ def refuse_code() -> None:
     """
     from mmengine.runner.checkpoint import CheckpointLoader
 
+    from .download import to_file
+
+    torch.hub.download_url_to_file = to_file
     CheckpointLoader.register_scheme('', load_from_local, force=True)
-    CheckpointLoader.register_scheme(('http://', 'https://'), load_from_http, force=True)
+    for prefix, loader in list(CheckpointLoader._schemes.items()):
+        if prefix not in ('', SCHEME) and not hasattr(loader, 'refusing'):
+            CheckpointLoader.register_scheme(prefix, _refusing(loader), force=True)
 
 
 def describe(model: nn.Module) -> dict[str, Any]:
@@ -189,15 +239,15 @@ def check_backbone(
         )
 
 
-def load_weights(model: nn.Module, path: str | Path) -> int:
+def load_weights(model: nn.Module, path: str | Path, sha256: str | None = None) -> int:
     """Load all of a model's tensors from a file; return how many.
 
-    Its super-net is first pruned and merged as that of the file.
+    Its super-net is first pruned and merged as that of the file.  ``sha256`` is checked if given.
 
     Raises:
         CheckpointError: If any tensor is missing, left over or of another shape.
     """
-    return load_state(model, load_checkpoint(path), f'checkpoint {path}')
+    return load_state(model, load_checkpoint(path, sha256=sha256), f'checkpoint {path}')
 
 
 def load_state(model: nn.Module, data: dict[str, Any], where: str) -> int:

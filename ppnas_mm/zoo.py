@@ -135,6 +135,6 @@ def load(name: str, device: str = 'cpu', index: Path | None = None) -> nn.Module
     scope = config.get('default_scope') or 'ppnas_mm'
     require(scope)
     with DefaultScope.overwrite_default_scope(scope):
-        model = load_model(config, path, device)
+        model = load_model(config, path, device, item.sha256)
     model.cfg, model.dataset_meta = config, {'classes': item.classes}  # mmdet and mmseg ask for it
     return describe(model, config, item.classes)

@@ -19,7 +19,8 @@ class FlakyServer(ThreadingHTTPServer):
     A fault is a dict: ``cut`` (close after so many bytes), ``stall`` (be silent after so many),
     ``flip`` (the byte whose lowest bit is wrong), ``status``, ``redirect``, ``page`` (its content
     type), ``replace`` (other bytes), ``ranges`` (False: ignore Range), ``length`` (False: send no
-    Content-Length), ``pause`` (seconds between pieces of 16 kB).
+    Content-Length), ``pause`` (seconds between pieces of 16 kB), ``drip`` (seconds between bytes),
+    ``slow_headers`` (the same, before the answer), ``headers`` (more of them).
     """
 
     daemon_threads = True
@@ -68,7 +69,11 @@ class Handler(BaseHTTPRequestHandler):
         match = re.fullmatch(r'bytes=(\d+)-', wanted or '')
         start = int(match.group(1)) if match and fault.get('ranges', True) else 0
         status = 206 if start and status == 200 else status
+        for _ in range(1000 if 'slow_headers' in fault else 0):
+            self._slowly(b'H', fault['slow_headers'])
         self.send_response(status)
+        for header in fault.get('headers', {}).items():
+            self.send_header(*header)
         if status == 206:
             self.send_header('Content-Range', f'bytes {start}-{len(content) - 1}/{len(content)}')
         if 'redirect' in fault:
@@ -79,7 +84,16 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self._send(content[start:], fault)
 
+    def _slowly(self, content: bytes, seconds: float) -> None:
+        self.wfile.write(content)
+        self.wfile.flush()
+        self.server.closing.wait(seconds)
+
     def _send(self, content: bytes, fault: dict[str, Any]) -> None:
+        if 'drip' in fault:
+            for i in range(len(content)):
+                self._slowly(content[i : i + 1], fault['drip'])
+            return
         if 'pause' in fault:
             for i in range(0, len(content), 16384):
                 self.wfile.write(content[i : i + 16384])
