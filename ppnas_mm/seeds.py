@@ -19,7 +19,7 @@ from typing import Any
 from . import cli
 from .config import ConfigError
 from .draw_seeds import draw_seeds
-from .fileio import write_atomic
+from .fileio import DamagedFileError, read_json, write_atomic
 from .jobs import JobError, Jobs, NothingFoundError
 from .report import figure, table
 from .work_dir import put_aside
@@ -146,7 +146,7 @@ def finished(folder: Path, retrain: bool) -> bool:
 
 def failure(folder: Path) -> str:
     """Return why a search that has ended found no whole architecture; '' if it did."""
-    record = json.loads((folder / 'search.json').read_text())
+    record = read_json(folder / 'search.json')
     return str(record.get('result', {}).get('failed', ''))
 
 
@@ -213,7 +213,7 @@ def measures(folder: Path, record: Mapping[str, Any]) -> dict[str, tuple[str, fl
     groups['val'] = {k: v for k, v in last.items() if k == 'accuracy_val'}
     retrained = folder / 'retrain' / 'result.json'
     if retrained.is_file():
-        groups['retrained'] = json.loads(retrained.read_text())['metrics']
+        groups['retrained'] = read_json(retrained)['metrics']
     return {key: next(iter(group.items())) for key, group in groups.items() if group}
 
 
@@ -259,7 +259,7 @@ def keep_best(folder: Path, folders: Mapping[int, Path], select: str | None = No
     folders = {seed: path for seed, path in everything.items() if not failed[seed]}
     if not folders:
         raise JobError(f'no seed found a whole architecture; {next(iter(failed.values()))}')
-    records = {s: json.loads((p / 'search.json').read_text()) for s, p in folders.items()}
+    records = {s: read_json(p / 'search.json') for s, p in folders.items()}
     found = {seed: measures(path, records[seed]) for seed, path in folders.items()}
     values = {seed: {k: value for k, (_, value) in row.items()} for seed, row in found.items()}
     key, best = choose(values, select)

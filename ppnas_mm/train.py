@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from mmengine.runner import Runner
 
 from .derive import evaluate
 from .engine.checkpoint import load_as_saved
-from .fileio import write_atomic
+from .fileio import write_json
 from .weights import load_weights
 
 
@@ -46,6 +45,5 @@ def train(config: Any, init_from: str | None = None) -> dict[str, Any]:
         loop: Any = runner.val_loop
         result['metrics'] = evaluate(model, loop.dataloader, loop.evaluator)
     if is_main_process():
-        text = json.dumps(result, indent=1)
-        write_atomic(Path(config.work_dir) / 'result.json', text.encode())
+        write_json(Path(config.work_dir) / 'result.json', result, allow_nan=True)
     return result

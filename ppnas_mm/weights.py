@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from torch import nn
 
+from .checksums import ChecksumError, check_zip, read_safetensors
 from .genotype import Genotype
 from .zoo import SCHEME, fetch
 
@@ -27,6 +28,8 @@ class CheckpointError(RuntimeError):
 def load_checkpoint(path: str | Path, map_location: str = 'cpu') -> dict[str, Any]:
     """Read a checkpoint (``.pth``, weights only) or weights (``.safetensors``).
 
+    The checksums of the file are checked (see :mod:`ppnas_mm.checksums`, and which have none).
+
     Args:
         path: A file, or ``ppnas://NAME`` for weights of the model zoo.
         map_location: Device to read to.
@@ -35,20 +38,22 @@ def load_checkpoint(path: str | Path, map_location: str = 'cpu') -> dict[str, An
         A dict with ``state_dict`` and, where the file has it, ``meta``.
 
     Raises:
-        CheckpointError: If the file is missing, truncated or holds anything but data.
+        CheckpointError: If the file is missing, damaged or holds anything but data.
         ZooError: If the model zoo has no such weights, or they cannot be had.
     """
     path = fetch(str(path)) if str(path).startswith(SCHEME) else Path(path)
     try:
         if path.suffix == '.safetensors':
-            from safetensors import safe_open
-
-            with safe_open(path, 'pt', device=map_location) as file:
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-                return _with_genotype({'state_dict': tensors, 'meta': file.metadata() or {}})
-        data = torch.load(path, map_location=map_location, weights_only=True)
+            tensors, meta = read_safetensors(path.read_bytes())
+            tensors = {key: value.to(map_location) for key, value in tensors.items()}
+            return _with_genotype({'state_dict': tensors, 'meta': meta})
+        with open(path, 'rb') as file:
+            check_zip(file)
+            data = torch.load(file, map_location=map_location, weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f'checkpoint {path}: no such file') from None
+    except ChecksumError as error:
+        raise CheckpointError(f'checkpoint {path}: {error}') from None
     except pickle.UnpicklingError as error:
         raise CheckpointError(f'checkpoint {path}: {_refusal(error)}') from None
     except Exception as error:

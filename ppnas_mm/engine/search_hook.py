@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from ..custom_conv import to_channels_last
 from ..derive import derive_model, evaluate, save_derived
 from ..draw_importance import draw_importance, draw_importance_table
 from ..draw_stages import draw_growth, draw_stages
-from ..fileio import write_atomic
+from ..fileio import read_json, write_json
 from ..genotype import DegenerateArchitectureError, Genotype
 from ..registry import HOOKS
 from ..statistics import recalibrate
@@ -103,7 +102,7 @@ class SearchHook(Hook):
             to_channels_last(runner.model)
         file = self.folder / 'search.json'
         if runner.epoch and file.is_file():
-            self.record['epochs'] = json.loads(file.read_text())['epochs'][: runner.epoch]
+            self.record['epochs'] = read_json(file)['epochs'][: runner.epoch]
 
     def _start(self, runner: Any) -> None:
         self.folder = Path(runner.work_dir)
@@ -273,5 +272,4 @@ class SearchHook(Hook):
             return self.algorithm.derive(False, dict(search=about, status=status))
 
     def _write_record(self) -> None:
-        text = json.dumps(self.record, indent=1, allow_nan=False)
-        write_atomic(self.folder / 'search.json', text.encode())
+        write_json(self.folder / 'search.json', self.record)
