@@ -19,7 +19,7 @@ from typing import Any
 from . import cli
 from .config import ConfigError
 from .draw_seeds import draw_seeds
-from .fileio import DamagedFileError, read_json, write_atomic
+from .fileio import read_json, write_atomic
 from .jobs import JobError, Jobs, NothingFoundError
 from .report import figure, table
 from .work_dir import put_aside
