@@ -11,7 +11,8 @@ from mmengine.runner import Runner
 
 from .derive import evaluate
 from .engine.checkpoint import load_as_saved
-from .fileio import write_json
+from .engine.settings import settings_of
+from .fileio import checksum, write_json
 from .weights import load_weights
 
 
@@ -23,7 +24,8 @@ def train(config: Any, init_from: str | None = None) -> dict[str, Any]:
         init_from: Weights to start from; every tensor of the model must be in the file.
 
     Returns:
-        ``metrics``, ``parameters`` (of the whole model), ``genotype`` (hash or ``None``), ``seed``.
+        ``metrics``, ``parameters`` (of the whole model), ``genotype`` (hash or ``None``), ``seed``,
+        ``settings`` (hash of what the run depends on).
     """
     runner = Runner.from_cfg(config)
     if init_from is not None:
@@ -39,6 +41,7 @@ def train(config: Any, init_from: str | None = None) -> dict[str, Any]:
         genotype=genotype.hash if genotype else None,
         seed=runner.seed,
         epochs=runner.epoch,
+        settings=checksum(settings_of(runner.cfg)),
     )
     if runner.val_loop is not None:
         load_as_saved(runner)

@@ -31,6 +31,7 @@ from .agreement import require_one_architecture
 from .checkpoint import load_as_saved
 from .optim import SearchOptimWrapper
 from .seed import mix_seed, seed_everything, set_epoch
+from .settings import settings_of
 
 
 class NonFiniteLossError(FloatingPointError):
@@ -119,6 +120,7 @@ class SearchHook(Hook):
             choices={
                 n: dict(candidates=list(c.candidates), gates=c.gates) for n, c in choices.items()
             },
+            settings=settings_of(runner.cfg),
             epochs=[],
         )
 
