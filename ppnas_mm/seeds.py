@@ -24,7 +24,7 @@ from .engine.settings import differences, settings_of
 from .fileio import DamagedFileError, checksum, read_json, write_atomic
 from .jobs import JobError, Jobs, NothingFoundError
 from .report import figure, table
-from .work_dir import put_aside
+from .work_dir import alone, lock, put_aside
 
 MEASURES = {
     'val': 'networks drawn in the last epoch on the training images that no weights learn from',
@@ -167,7 +167,7 @@ def finished(folder: Path, seed: int, config: Any, retrain: Any = None) -> bool:
     if not path.is_file():
         return False
     retrain = copy.deepcopy(retrain)
-    cli.set_genotype(retrain, folder / 'genotype.json')
+    cli.set_genotype(retrain, str(folder / 'genotype.json'))
     wanted = checksum({**settings_of(retrain), 'randomness.seed': seed})
     try:
         return read_json(path).get('settings', wanted) == wanted
@@ -207,12 +207,16 @@ def search_seeds(args: Namespace, tool: Path) -> None:
     folder = Path(config.work_dir)
     folders = {seed: folder / f'seed-{seed}' for seed in args.seeds}
     own = args.seeds[rank::count]
-    if not args.resume:
+    if rank == 0:
+        lock(folder)
+    resume = args.resume or bool(config.get('resume'))
+    if not resume:
         for path in [folder] * (rank == 0) + [folders[seed] for seed in own]:
-            put_aside(path)
+            with alone(path):
+                put_aside(path)
     environment = search_environment(args.launcher, local_rank)
     options = ['--retrain', args.retrain] if args.retrain else []
-    options += ['--resume'] * args.resume + ['--amp'] * args.amp
+    options += ['--resume'] * resume + ['--amp'] * args.amp
     options += ['--cfg-options', *args.option_words] if args.cfg_options else []
     jobs, failed = Jobs(len(own)), []
     for seed in own:

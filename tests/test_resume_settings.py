@@ -1,4 +1,4 @@
-"""A run goes on as the run that it was: edits on the way are named, and refused where they count."""
+"""A run goes on as the run that it was: edits are named, and refused where they count."""
 
 import json
 import shutil

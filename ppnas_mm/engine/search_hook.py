@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from ..custom_conv import to_channels_last
 from ..derive import derive_model, evaluate, save_derived
 from ..draw_importance import draw_importance, draw_importance_table
 from ..draw_stages import draw_growth, draw_stages
-from ..fileio import read_json, write_json
+from ..fileio import DamagedFileError, read_json, write_json
 from ..genotype import DegenerateArchitectureError, Genotype
 from ..registry import HOOKS
 from ..statistics import recalibrate
@@ -101,9 +102,26 @@ class SearchHook(Hook):
             )
         if self.channels_last:
             to_channels_last(runner.model)
-        file = self.folder / 'search.json'
-        if runner.epoch and file.is_file():
-            self.record['epochs'] = read_json(file)['epochs'][: runner.epoch]
+        if runner.epoch:
+            self._continue_record(runner)
+
+    def _continue_record(self, runner: Any) -> None:
+        """Take the epochs before from the checkpoint; from ``search.json`` if it is an older one.
+
+        What is damaged or missing is logged, and what cannot be had stands in the record.
+        """
+        found, text = [], runner.message_hub.get_info('search_epochs', '')
+        try:
+            found = read_json(self.folder / 'search.json').get('epochs', [])[: runner.epoch]
+        except DamagedFileError as error:
+            source = 'its epochs are taken from the checkpoint' if text else 'its epochs are lost'
+            runner.logger.warning(f'{error}; the record goes on: {source}')
+        self.record['epochs'] = json.loads(text) if text else found
+        there = {entry['epoch'] for entry in self.record['epochs']}
+        lost = [epoch for epoch in range(1, runner.epoch + 1) if epoch not in there]
+        if lost:
+            runner.logger.warning(f'the record lacks epochs {lost}')
+            self.record['lost_epochs'] = lost
 
     def _start(self, runner: Any) -> None:
         self.folder = Path(runner.work_dir)
@@ -181,6 +199,8 @@ class SearchHook(Hook):
         if metrics:
             entry['metrics'] = metrics
         self.record['epochs'].append(entry)
+        # goes into the checkpoint of this epoch
+        runner.message_hub.update_info('search_epochs', json.dumps(self.record['epochs']))
         self._write_record()
         self._genotype(runner, epoch, strict=False).save(self.folder / 'genotype.json')
 

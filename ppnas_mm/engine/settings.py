@@ -138,6 +138,6 @@ def continue_schedules(runner: Any) -> None:
     for schedules in own.values() if isinstance(own, dict) else [own]:
         for schedule in schedules:
             steps = schedule._global_step - schedule.begin
-            if 0 <= steps and schedule.last_step < steps and schedule._global_step < schedule.end:
+            if steps >= 0 and schedule.last_step < steps and schedule._global_step < schedule.end:
                 schedule._global_step -= 1
                 schedule.step()
