@@ -250,7 +250,7 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
         if not lines:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             lines = [f'{frame.filename}:{frame.lineno}: {frame.line}']
-        text = _annotation(error) + ' '.join(lines)[:600] + _suggestion(error) + _command(error)
+        text = _annotation(error) + ' '.join(lines)[:4000] + _suggestion(error) + _command(error)
         print(f'error: {type(error).__name__}: {text}', file=sys.stderr)
         code = 2
     _end(code)

@@ -86,9 +86,17 @@ def test_what_makes_another_run_is_refused(
 
 
 def test_each_difference_is_named(copy: Path, capsys: Any) -> None:
+    """The line is as long as it has to be; a longer run counts, too."""
     edits = ['train_dataloader.batch_size=8', 'optim_wrapper.arch.optimizer.lr=0.5']
-    assert search(copy, '--resume', *edits) == 2
+    edits += [f'data_preprocessor.std.{i}={i + 1}.5' for i in range(3)]
+    edits += [
+        'model.threshold=0.5',
+        'model.zero_one_weight=2.5',
+        'train_dataloader.drop_last=False',
+    ]
+    assert search(copy, '--resume', *edits, 'train_cfg.max_epochs=9') == 2
     line = last_line(capsys)
+    assert line.count(' was ') == 9 and 'max_epochs was 2, is 9' in line and ALLOW in line
     assert 'batch_size was 16, is 8' in line and 'optimizer.lr was 1.0, is 0.5' in line
 
 

@@ -87,12 +87,12 @@ def check_settings(runner: Any, checkpoint: dict[str, Any], other: bool) -> None
         return
     found = differences(json.loads(text), settings_of(runner.cfg))
     words = [_words(key, *pair) for key, pair in found.items()]
-    changed = [_words(key, *pair) for key, pair in found.items() if key not in LENGTH]
+    changed = any(key not in LENGTH for key in found)
     for line in words:
         runner.logger.warning(f'resumed with another setting: {line}')
     if changed and not other:
         raise CheckpointError(
-            f'--resume with other settings would be another run: {"; ".join(changed)}. Resume with '
+            f'--resume with other settings would be another run: {"; ".join(words)}. Resume with '
             f'the old ones, take another --work-dir, or go on otherwise with {ALLOW}'
         )
     if any(key in found for key in LENGTH):
