@@ -88,7 +88,8 @@ def test_what_makes_another_run_is_refused(
 def test_each_difference_is_named(copy: Path, capsys: Any) -> None:
     """The line is as long as it has to be; a longer run counts, too."""
     edits = ['train_dataloader.batch_size=8', 'optim_wrapper.arch.optimizer.lr=0.5']
-    edits += [f'data_preprocessor.std.{i}={i + 1}.5' for i in range(3)]
+    edits += [f'optim_wrapper.weights.optimizer.{k}=0.25' for k in ('momentum', 'weight_decay')]
+    edits += ['data_preprocessor.to_rgb=True']
     edits += [
         'model.threshold=0.5',
         'model.zero_one_weight=2.5',
