@@ -31,6 +31,8 @@ HINTS = {
 }
 """What to do, by words of an error that names no key."""
 
+INTERRUPTED = 'interrupted; --resume goes on from the last finished epoch'
+
 
 def new_parser(description: str, example: str) -> argparse.ArgumentParser:
     """Return a parser whose ``--help`` ends with an example."""
@@ -275,21 +277,39 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
         code = main() or 0
         sys.stdout.flush()
     except KeyboardInterrupt:
-        print('interrupted; --resume goes on from the last finished epoch', file=sys.stderr)
+        print(INTERRUPTED, file=sys.stderr)
         code = 130
     except BrokenPipeError:
         code = 141
     except Exception as error:
+        if _interrupted(error):
+            print(INTERRUPTED, file=sys.stderr)
+            _end(130)
         if os.environ.get('PPNAS_DEBUG'):
             traceback.print_exc()
         lines = _lines(error)
         if not lines:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             lines = [f'{frame.filename}:{frame.lineno}: {frame.line}']
-        text = _annotation(error) + ' '.join(lines)[:600] + _suggestion(error) + _command(error)
+        text = _annotation(error) + ' '.join(lines)[:4000] + _suggestion(error) + _command(error)
         text += next((hint for words, hint in HINTS.items() if words in text), '')
         print(f'error: {type(error).__name__}: {text}', file=sys.stderr)
         code = 2
+    _end(code)
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether an error came of an interrupt that a library took for one of its own errors."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def _end(code: int) -> NoReturn:
+    """Give back the work dirs and end the process."""
+    work_dir = sys.modules.get(f'{__package__}.work_dir')
+    if work_dir is not None:
+        work_dir.release()
     _leave_group(code)
     sys.exit(code)
 

@@ -12,6 +12,7 @@ from safetensors.torch import save
 from torch import nn
 
 from .algorithms.base import SearchAlgorithm
+from .checksums import seal
 from .fileio import write_atomic
 from .genotype import Genotype
 from .registry import MODELS
@@ -50,13 +51,12 @@ def evaluate(model: Any, loader: Any, evaluator: Evaluator) -> dict[str, float]:
 
 
 def to_safetensors(model: nn.Module, genotype: Genotype) -> bytes:
-    """Return the content of a safetensors file: the weights, with the genotype in the metadata."""
+    """Return the content of a safetensors file: the weights; genotype and checksum as metadata."""
     # shared tensors (convolutions of several pyramid levels) are written out for each key
     state = {
         key: value.detach().cpu().clone().contiguous() for key, value in model.state_dict().items()
     }
-    # one entry only: safetensors orders several at random, and equal networks are equal files
-    return save(state, {'genotype': genotype.to_json()})
+    return seal(save(state, {'genotype': genotype.to_json()}))
 
 
 def save_derived(model: nn.Module, genotype: Genotype, path: str | os.PathLike) -> None:

@@ -1,11 +1,72 @@
-"""Crash-safe file writing (standard library only)."""
+"""Crash-safe files, and JSON that carries its own checksum (standard library only)."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+KEY = 'sha256'
+"""Entry of a JSON file: SHA-256 of all its other entries."""
+
+
+class DamagedFileError(ValueError):
+    """A file that cannot be read, or is not what was written."""
+
+
+def checksum(data: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of JSON data, however it is laid out in its file."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+
+def check(data: dict[str, Any]) -> dict[str, Any]:
+    """Return JSON data without its checksum, if it has one.
+
+    Raises:
+        DamagedFileError: If the checksum does not fit.
+    """
+    inner = {key: value for key, value in data.items() if key != KEY}
+    last = next(reversed(data), '')  # a flip may have hit the name of the checksum
+    others = {key: value for key, value in data.items() if key != last}
+    renamed = KEY not in data and last and data[last] == checksum(others)
+    if renamed or (KEY in data and data[KEY] != checksum(inner)):
+        raise DamagedFileError(
+            f'damaged: its {KEY} does not fit (if it was edited on purpose, remove that line)'
+        )
+    return inner
+
+
+def write_json(path: str | os.PathLike, data: Mapping[str, Any], allow_nan: bool = False) -> None:
+    """Write an object as JSON with its checksum, atomically.
+
+    Raises:
+        ValueError: If a number is not finite, unless ``allow_nan``.
+    """
+    text = json.dumps({**data, KEY: checksum(data)}, indent=1, allow_nan=allow_nan)
+    write_atomic(path, text.encode())
+
+
+def read_json(path: str | os.PathLike) -> dict[str, Any]:
+    """Read what :func:`write_json` wrote; a file without a checksum is read as it is.
+
+    Raises:
+        DamagedFileError: If the file is missing, is no JSON object, or its checksum does not fit.
+    """
+    try:
+        data = json.loads(Path(path).read_bytes())
+        if not isinstance(data, dict):
+            raise DamagedFileError(f'expected a JSON object, got {type(data).__name__}')
+        return check(data)
+    except DamagedFileError as error:
+        raise DamagedFileError(f'{path}: {error}') from None
+    except FileNotFoundError:
+        raise DamagedFileError(f'{path}: no such file') from None
+    except (ValueError, RecursionError) as error:
+        raise DamagedFileError(f'{path}: damaged, no valid JSON: {error}') from None
 
 
 def write_atomic(path: str | os.PathLike, content: bytes) -> None:

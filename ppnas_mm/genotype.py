@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .fileio import write_atomic
+from .fileio import KEY, DamagedFileError, check, checksum, write_atomic
 
 SCHEMA = 1
 GENOTYPE_DIR = Path(__file__).parent / 'genotypes'
@@ -276,8 +276,10 @@ class Genotype:
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write the JSON file atomically."""
-        write_atomic(path, self.to_json().encode())
+        """Write the JSON file, with a checksum of all of it, atomically."""
+        digest = checksum(json.loads(self.to_json()))
+        text = self.to_json().removesuffix('\n}\n') + f',\n  "{KEY}": "{digest}"\n}}\n'
+        write_atomic(path, text.encode())
 
     @classmethod
     def from_dict(cls, data: Any) -> Genotype:
@@ -289,8 +291,12 @@ class Genotype:
         """Build from JSON text; raises nothing but :class:`GenotypeError`."""
         try:
             data = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+            if isinstance(data, dict):
+                data = check(data)
         except GenotypeError:
             raise
+        except DamagedFileError as error:
+            raise GenotypeError(f'genotype: {error}') from None
         except (ValueError, RecursionError) as error:
             raise GenotypeError(f'genotype: not valid JSON: {error}') from None
         return cls.from_dict(data)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+PRCTL = getattr(ctypes.CDLL(None), 'prctl', None)
+"""Of Linux; looked up here, for between fork and exec as little as possible may be done."""
 
 DEGENERATE = 'error: DegenerateArchitectureError'
 """What a search says that found nothing whole; its record says so, too."""
@@ -44,7 +50,7 @@ class Jobs:
     ) -> None:
         """Run ``tool`` with a work dir, which also gets its ``output.log``, unless ``finished``.
 
-        The tool is ended with this process, also by SIGTERM.
+        The tool is ended with this process, also by SIGTERM, and on Linux by SIGKILL.
 
         Raises:
             NothingFoundError: If it is a search that ends without an architecture.
@@ -77,9 +83,22 @@ class Jobs:
         return f', about {(self.total - self.done + 1) * average / 60:.0f} min left'
 
 
+def _end_with(parent: int, prctl: Any) -> None:
+    """Let Linux kill this process as soon as its parent ends, be it by SIGKILL."""
+    prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:
+        os._exit(1)
+
+
 def _run(command: list[str], output: IO[str], environment: Mapping[str, str] | None) -> int:
     """Run a command to its end, or until this process is stopped; nothing of it is left."""
-    process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
+    process = subprocess.Popen(
+        command,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        preexec_fn=partial(_end_with, os.getpid(), PRCTL) if PRCTL else None,
+    )
     try:
         return process.wait()
     except BaseException:

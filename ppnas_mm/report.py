@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from .fileio import read_json
 
 
 def figure(value: float) -> str:
@@ -31,10 +32,10 @@ def search_table(work_dir: str | Path) -> str:
     """Return the table of a finished search: super-net, derived and, if there, retrained.
 
     Raises:
-        OSError: If the work dir has no finished search.
+        DamagedFileError: If the work dir has no finished search, or a file of it is damaged.
     """
     folder = Path(work_dir)
-    result = json.loads((folder / 'search.json').read_text()).get('result', {})
+    result = read_json(folder / 'search.json').get('result', {})
     names = {
         'super_net': 'super-net',
         'as_inherited': 'derived, norms of the super-net',
@@ -43,7 +44,7 @@ def search_table(work_dir: str | Path) -> str:
     found = {label: result[key] for key, label in names.items() if key in result}
     retrained = folder / 'retrain' / 'result.json'
     if retrained.is_file():
-        found['derived, retrained'] = json.loads(retrained.read_text())
+        found['derived, retrained'] = read_json(retrained)
     metrics = list(dict.fromkeys(m for entry in found.values() for m in entry['metrics']))
     rows = [
         [label, *(entry['metrics'].get(m, '-') for m in metrics), f'{entry["parameters"]:,}']

@@ -7,6 +7,7 @@ and keeps the best by validation.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import math
 import os
@@ -19,11 +20,12 @@ from typing import Any
 from . import cli
 from .config import ConfigError
 from .draw_seeds import draw_seeds
-from .fileio import write_atomic
+from .engine.settings import differences, settings_of
+from .fileio import DamagedFileError, checksum, read_json, write_atomic
 from .jobs import JobError, Jobs, NothingFoundError
 from .launchers import LAUNCHED, place
 from .report import figure, table
-from .work_dir import put_aside
+from .work_dir import alone, lock, put_aside
 
 MEASURES = {
     'val': 'networks drawn in the last epoch on the training images that no weights learn from',
@@ -104,20 +106,49 @@ def search_environment(launcher: str, local_rank: int) -> dict[str, str]:
     return environment
 
 
-def finished(folder: Path, retrain: bool) -> bool:
-    """Say whether the search of a folder has ended, with its retraining if that is wanted."""
-    record = folder / 'search.json'
-    return (
-        record.is_file()
-        and 'result' in json.loads(record.read_text())
-        and (not retrain or (folder / 'retrain' / 'result.json').is_file() or bool(failure(folder)))
-    )
+def read_record(folder: Path) -> dict[str, Any]:
+    """Return the record of a search; nothing, and a warning, where it is missing or damaged."""
+    path = folder / 'search.json'
+    try:
+        return read_json(path) if path.is_file() else {}
+    except DamagedFileError as error:
+        print(f'warning: {error}', flush=True)
+        return {}
+
+
+def finished(folder: Path, seed: int, config: Any, retrain: Any = None) -> bool:
+    """Say whether a search has ended with its config, and its retraining, if wanted, with its own.
+
+    Records of earlier versions do not tell their settings; these count as right.
+
+    Args:
+        folder: The work dir.
+        seed: Its seed.
+        config: The config of the search, with any seed.
+        retrain: The config of the retraining, with any seed and architecture.
+    """
+    record = read_record(folder)
+    settings = {**settings_of(config), 'randomness.seed': seed}
+    if 'result' not in record or differences(record.get('settings', settings), settings):
+        return False
+    if retrain is None or failure(folder):
+        return True
+    path = folder / 'retrain' / 'result.json'
+    if not path.is_file():
+        return False
+    retrain = copy.deepcopy(retrain)
+    cli.set_genotype(retrain, str(folder / 'genotype.json'))
+    wanted = checksum({**settings_of(retrain), 'randomness.seed': seed})
+    try:
+        return read_json(path).get('settings', wanted) == wanted
+    except DamagedFileError as error:
+        print(f'warning: {error}', flush=True)
+        return False
 
 
 def failure(folder: Path) -> str:
     """Return why a search that has ended found no whole architecture; '' if it did."""
-    record = json.loads((folder / 'search.json').read_text())
-    return str(record.get('result', {}).get('failed', ''))
+    return str(read_record(folder).get('result', {}).get('failed', ''))
 
 
 def search_seeds(args: Namespace, tool: Path) -> None:
@@ -137,24 +168,29 @@ def search_seeds(args: Namespace, tool: Path) -> None:
     """
     config = cli.load_run(Namespace(**{**vars(args), 'launcher': 'none'}))
     cli.require_search(config, args.config)
+    retrain = None
     if args.retrain:
-        again = {'config': args.retrain, 'cfg_options': shared_options(args), 'launcher': 'none'}
-        retrain = cli.load_run(Namespace(**{**vars(args), **again}))
+        given = {'config': args.retrain, 'cfg_options': shared_options(args), 'launcher': 'none'}
+        retrain = cli.load_run(Namespace(**{**vars(args), **given}))
         cli.require_arch(retrain, f'--retrain {args.retrain}')
     rank, count, local_rank = place(args.launcher, os.environ)
     folder = Path(config.work_dir)
     folders = {seed: folder / f'seed-{seed}' for seed in args.seeds}
     own = args.seeds[rank::count]
-    if not args.resume:
+    if rank == 0:
+        lock(folder)
+    resume = args.resume or bool(config.get('resume'))
+    if not resume:
         for path in [folder] * (rank == 0) + [folders[seed] for seed in own]:
-            put_aside(path)
+            with alone(path):
+                put_aside(path)
     environment = search_environment(args.launcher, local_rank)
     options = ['--retrain', args.retrain] if args.retrain else []
-    options += ['--resume'] * args.resume + ['--amp'] * args.amp
+    options += ['--resume'] * resume + ['--amp'] * args.amp
     options += ['--cfg-options', *args.option_words] if args.cfg_options else []
     jobs, failed = Jobs(len(own)), []
     for seed in own:
-        done = finished(folders[seed], bool(args.retrain))
+        done = finished(folders[seed], seed, config, retrain)
         arguments = [args.config, '--seed', seed, *options]
         try:
             jobs.run(done, tool, folders[seed], *arguments, environment=environment)
@@ -164,7 +200,7 @@ def search_seeds(args: Namespace, tool: Path) -> None:
             failed.append(f'seed {seed}: {error}')
     if failed:
         raise JobError(f'{"; ".join(failed)}; with --resume only what failed is repeated')
-    left = [str(s) for s, path in folders.items() if not finished(path, bool(args.retrain))]
+    left = [str(s) for s, path in folders.items() if not finished(path, s, config, retrain)]
     if left:
         print(f'not finished yet: seeds {", ".join(left)}; the last process to end picks the best')
     else:
@@ -183,7 +219,7 @@ def measures(folder: Path, record: Mapping[str, Any]) -> dict[str, tuple[str, fl
     groups['val'] = {k: v for k, v in last.items() if k == 'accuracy_val'}
     retrained = folder / 'retrain' / 'result.json'
     if retrained.is_file():
-        groups['retrained'] = json.loads(retrained.read_text())['metrics']
+        groups['retrained'] = read_json(retrained)['metrics']
     return {key: next(iter(group.items())) for key, group in groups.items() if group}
 
 
@@ -229,7 +265,7 @@ def keep_best(folder: Path, folders: Mapping[int, Path], select: str | None = No
     folders = {seed: path for seed, path in everything.items() if not failed[seed]}
     if not folders:
         raise JobError(f'no seed found a whole architecture; {next(iter(failed.values()))}')
-    records = {s: json.loads((p / 'search.json').read_text()) for s, p in folders.items()}
+    records = {s: read_json(p / 'search.json') for s, p in folders.items()}
     found = {seed: measures(path, records[seed]) for seed, path in folders.items()}
     values = {seed: {k: value for k, (_, value) in row.items()} for seed, row in found.items()}
     key, best = choose(values, select)

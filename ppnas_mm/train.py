@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,8 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from .config import ConfigError
 from .derive import evaluate
 from .engine.checkpoint import load_as_saved
-from .fileio import write_atomic
+from .engine.settings import settings_of
+from .fileio import checksum, write_json
 from .weights import load_weights
 
 
@@ -66,7 +66,8 @@ def train(config: Any, init_from: str | None = None) -> dict[str, Any]:
         init_from: Weights to start from; every tensor of the model must be in the file.
 
     Returns:
-        ``metrics``, ``parameters`` (of the whole model), ``genotype`` (hash or ``None``), ``seed``.
+        ``metrics``, ``parameters`` (of the whole model), ``genotype`` (hash or ``None``), ``seed``,
+        ``settings`` (hash of what the run depends on).
     """
     runner = Runner.from_cfg(config)
     require_batches(runner)
@@ -83,12 +84,12 @@ def train(config: Any, init_from: str | None = None) -> dict[str, Any]:
         genotype=genotype.hash if genotype else None,
         seed=runner.seed,
         epochs=runner.epoch,
+        settings=checksum(settings_of(runner.cfg)),
     )
     if runner.val_loop is not None:
         load_as_saved(runner)
         loop: Any = runner.val_loop
         result['metrics'] = evaluate(model, loop.dataloader, loop.evaluator)
     if is_main_process():
-        text = json.dumps(result, indent=1)
-        write_atomic(Path(config.work_dir) / 'result.json', text.encode())
+        write_json(Path(config.work_dir) / 'result.json', result, allow_nan=True)
     return result

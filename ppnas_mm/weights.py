@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
-import json
 import os
 import pickle
 import re
@@ -20,6 +19,7 @@ from mmengine.logging import HistoryBuffer, print_log
 from mmengine.model import is_model_wrapper
 from torch import nn
 
+from .checksums import ChecksumError, check_zip, read_safetensors
 from .genotype import Genotype
 from .zoo import SCHEME, entry, fetch
 
@@ -35,7 +35,8 @@ def load_checkpoint(
 ) -> dict[str, Any]:
     """Read a checkpoint (``.pth``, weights only) or weights (``.safetensors``).
 
-    The file is read once: what has been checked is what is used.
+    The file is read once: what has been checked is what is used.  Its checksums are checked, too
+    (see :mod:`ppnas_mm.checksums`, and which files have none).
 
     Args:
         path: A file, or ``ppnas://NAME`` for weights of the model zoo.
@@ -46,7 +47,7 @@ def load_checkpoint(
         A dict with ``state_dict`` and, where the file has it, ``meta``.
 
     Raises:
-        CheckpointError: If the file is missing, truncated or holds anything but data.
+        CheckpointError: If the file is missing, damaged or holds anything but data.
         ZooError: If the model zoo has no such weights, or they cannot be had.
     """
     if str(path).startswith(SCHEME):
@@ -56,11 +57,16 @@ def load_checkpoint(
     try:
         content = _content(path, sha256)
         if path.suffix == '.safetensors':
-            return _with_genotype(_read_safetensors(content, map_location))
+            tensors, meta = read_safetensors(content)
+            tensors = {key: value.to(map_location) for key, value in tensors.items()}
+            return _with_genotype({'state_dict': tensors, 'meta': meta})
+        check_zip(io.BytesIO(content))
         with torch.serialization.safe_globals(log_history()):
             data = torch.load(io.BytesIO(content), map_location=map_location, weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f'checkpoint {path}: no such file') from None
+    except ChecksumError as error:
+        raise CheckpointError(f'checkpoint {path}: {error}') from None
     except pickle.UnpicklingError as error:
         raise CheckpointError(f'checkpoint {path}: {refusal(error)}') from None
     except Exception as error:
@@ -89,16 +95,6 @@ def _content(path: Path, sha256: str | None) -> bytes:
         if found != sha256:
             raise ValueError(f'SHA-256 is {found}, not {sha256}')
     return content
-
-
-def _read_safetensors(content: bytes, device: str) -> dict[str, Any]:
-    """Return the tensors and the text beside them of a ``.safetensors`` file."""
-    from safetensors.torch import load
-
-    tensors = {key: value.to(device) for key, value in load(content).items()}
-    length = int.from_bytes(content[:8], 'little')
-    header = json.loads(content[8 : 8 + length])
-    return {'state_dict': tensors, 'meta': header.get('__metadata__') or {}}
 
 
 def _with_genotype(checkpoint: dict[str, Any]) -> dict[str, Any]:

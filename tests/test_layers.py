@@ -71,7 +71,13 @@ ALLOWED = {
         'ppnas_mm.weights',
         'ppnas_mm.zoo',
     ),
-    'ppnas_mm.weights': ('ppnas_mm.download', 'ppnas_mm.genotype', 'ppnas_mm.zoo'),
+    'ppnas_mm.checksums': (),
+    'ppnas_mm.weights': (
+        'ppnas_mm.checksums',
+        'ppnas_mm.download',
+        'ppnas_mm.genotype',
+        'ppnas_mm.zoo',
+    ),
     'ppnas_mm.zoo_index': ('ppnas_mm.fileio', 'ppnas_mm.genotype'),
     'ppnas_mm.selection': ('ppnas_mm.spaces.mixture',),
     'ppnas_mm.costs': (

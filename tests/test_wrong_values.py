@@ -35,7 +35,7 @@ TRAIN = {
     'data_preprocessor.to_rgp=True': "did you mean 'to_rgb'",
     'model.head.num_classes=20': 'has 10 classes, but head.num_classes=20',
     'model.head.num_classes=5': 'has 10 classes, but head.num_classes=5',
-    'train_dataloader.dataset.indices=3': 'train_dataloader.batch_size=16: the training set has only 3',
+    'train_dataloader.dataset.indices=3': 'train_dataloader.batch_size=16: the training set has',
     'model.backbone.depth=deep': "depth='deep'",
     'foo': '--cfg-options foo: expected KEY=VALUE',
 }

@@ -2,12 +2,12 @@
 
 import contextlib
 import fnmatch
-import json
 from pathlib import Path
 
 import numpy as np
 
 from ppnas_mm import cli
+from ppnas_mm.fileio import read_json
 from ppnas_mm.jobs import Jobs, NothingFoundError
 
 TOOLS = Path(__file__).parent
@@ -60,7 +60,7 @@ def train_all(args: object, folder: Path) -> Results:
                 results.setdefault(name, []).append(None)
                 continue
             jobs.run(result.is_file(), TOOLS / 'train.py', work, config, *common, *extra)
-            results.setdefault(name, []).append(json.loads(result.read_text()))
+            results.setdefault(name, []).append(read_json(result))
     return results
 
 
@@ -75,7 +75,7 @@ def train_configs(args: object, folder: Path) -> Results:
             work = folder / f'{name}-{seed}'
             result, common = work / 'result.json', ['--seed', seed, '--resume', *options]
             jobs.run(result.is_file(), TOOLS / 'train.py', work, config, *common)
-            results.setdefault(name, []).append(json.loads(result.read_text()))
+            results.setdefault(name, []).append(read_json(result))
     return results
 
 
@@ -91,7 +91,7 @@ def train_searches(args: object, folder: Path) -> Results:
             result = work / 'retrain' / 'result.json'
             common = ['--seed', seed, '--resume', '--retrain', args.retrain, *options]
             found = search(jobs, result.is_file(), work, config, *common)
-            results.setdefault(name, []).append(json.loads(result.read_text()) if found else None)
+            results.setdefault(name, []).append(read_json(result) if found else None)
     return results
 
 

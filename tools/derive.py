@@ -1,10 +1,10 @@
 """Derive the network of a search once more; see --help."""
 
-import json
 from pathlib import Path
 
 from ppnas_mm import cli
 from ppnas_mm.config import ConfigError
+from ppnas_mm.fileio import read_json
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     folder = Path(args.config)
     if not (folder / 'search.json').is_file():
         raise ConfigError(f'{folder} is not the work dir of a search: it has no search.json')
-    record = json.loads((folder / 'search.json').read_text())
+    record = read_json(folder / 'search.json')
     args.config, args.work_dir, args.seed = folder / record['config'], args.out, record['seed']
     config = cli.load_run(args)
 

@@ -1,12 +1,12 @@
 """Look cells of NAS-Bench-201 up, and judge super-nets and searches by them; see --help."""
 
 import argparse
-import json
 from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
 
 from ppnas_mm import cli
+from ppnas_mm.fileio import read_json
 
 
 def look_up(args: argparse.Namespace, table: Any) -> None:
@@ -100,7 +100,7 @@ def follow(args: argparse.Namespace, table: Any) -> None:
     from ppnas_mm.report import table as format_table
 
     try:
-        record = json.loads(Path(args.record).read_text())
+        record = read_json(args.record)
         epochs = len(record['epochs'])
         if not epochs:
             raise ValueError('no epochs')

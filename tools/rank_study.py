@@ -13,7 +13,7 @@ import numpy as np
 
 from ppnas_mm import cli
 from ppnas_mm.config import ConfigError
-from ppnas_mm.fileio import write_atomic
+from ppnas_mm.fileio import read_json, write_atomic
 from ppnas_mm.genotype import Genotype
 
 VARIANTS = ('SPOS', '+ shrinking', '+ expanding')
@@ -86,7 +86,7 @@ def train_cells(args: Namespace) -> None:
     drops = (
         random_drops(net, args.random_drops, args.seed)
         if args.random_drops
-        else drops_of(json.loads(Path(args.record).read_text()))
+        else drops_of(read_json(args.record))
     )
     for name, op in (pair for stage in drops for pair in stage):
         net.prune(name, net.choices[name].candidates.index(op))
@@ -146,7 +146,7 @@ def study(args: Namespace) -> None:
             runner.train()
             net = runner.model.super_net
             if truth.drops is None:  # the first one shrinks by scores, all others repeat it
-                truth.drops = drops_of(json.loads((folder / 'run/search.json').read_text()))
+                truth.drops = drops_of(read_json(folder / 'run/search.json'))
                 truth.cells = draw_cells(net, args.cells, args.seed, truth.table)
             cells = truth.cells
             found = accuracies(runner, cells)

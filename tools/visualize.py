@@ -9,6 +9,7 @@ from pathlib import Path
 from ppnas_mm.cli import new_parser, run_tool
 from ppnas_mm.draw_importance import draw_importance, draw_importance_table
 from ppnas_mm.draw_stages import draw_growth, draw_stages
+from ppnas_mm.fileio import read_json
 from ppnas_mm.genotype import Genotype, published
 from ppnas_mm.titles import stage_notes, title_of_file
 from ppnas_mm.visualize import draw_genotype, draw_search
@@ -23,12 +24,16 @@ PICTURES = {
 
 
 def search_record(source: str) -> dict | None:
-    """Return the content of ``source`` if it is the record of a search."""
+    """Return the content of ``source`` if it is the record of a search.
+
+    Raises:
+        DamagedFileError: If its checksum does not fit.
+    """
     try:
         content = json.loads(Path(source).read_bytes())
     except (OSError, ValueError, RecursionError):
         return None  # a published name, or a file whose fault Genotype.load tells
-    return content if isinstance(content, dict) and 'epochs' in content else None
+    return read_json(source) if isinstance(content, dict) and 'epochs' in content else None
 
 
 def published_notes(name: str, space: str) -> dict[str, str]:

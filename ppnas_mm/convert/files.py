@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
+from ..checksums import seal
 from ..fileio import write_atomic
 from ..weights import CheckpointError, describe, load_checkpoint
 from .keras import TO_OURS, rename
@@ -109,7 +110,8 @@ def write_weights(
     genotype = getattr(getattr(model, 'backbone', model), 'genotype', None)
     buffer = io.BytesIO()
     if kind == 'safetensors':
-        buffer.write(to_safetensors(tensors, genotype and {'genotype': genotype.to_json()}))
+        told = genotype and {'genotype': genotype.to_json()}
+        buffer.write(seal(to_safetensors(tensors, told)))
     elif kind == 'npz':
         np.savez(buffer, **{k: v.numpy() for k, v in tensors.items()})  # type: ignore[arg-type]
     elif kind == 'pth':

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import numbers
 import re
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from ..config_keys import ConfigError
 from ..fileio import write_atomic
 from ..registry import HOOKS
 from ..weights import CheckpointError, check_same_model, describe, load_checkpoint, signature
+from .settings import check_settings, continue_schedules, settings_of
 
 TEMPLATES = ('epoch_{}.pth', 'iter_{}.pth')
 """mmengine's names of checkpoints."""
@@ -170,6 +172,8 @@ class SafeCheckpointHook(CheckpointHook):
         max_keep_ckpts: How many checkpoints are kept.
         other_processes: Whether a run may be resumed by another number of processes than it had:
             its batches, steps and schedules are then others.
+        other_settings: Whether a run may be resumed with other settings than it had; each is
+            logged.
         **kwargs: See mmengine's ``CheckpointHook``.
     """
 
@@ -178,6 +182,7 @@ class SafeCheckpointHook(CheckpointHook):
         *args: Any,
         max_keep_ckpts: int = 2,
         other_processes: bool = False,
+        other_settings: bool = False,
         **kwargs: Any,
     ) -> None:
         if type(max_keep_ckpts) is not int or max_keep_ckpts < -1 or not max_keep_ckpts:
@@ -191,6 +196,13 @@ class SafeCheckpointHook(CheckpointHook):
             **kwargs,
         )
         self.other_processes = other_processes
+        self.other_settings = other_settings
+
+    def before_train(self, runner: Any) -> None:
+        """Let the schedules of a run that is now longer go on."""
+        super().before_train(runner)
+        if runner._resume:
+            continue_schedules(runner)
 
     def is_last_train_epoch(self, runner: Any) -> bool:
         """Whether training ends with this epoch, be it that a search has found its end earlier."""
@@ -204,13 +216,14 @@ class SafeCheckpointHook(CheckpointHook):
         checkpoint['message_hub'] = dict(log_scalars={}, runtime_info=plain, resumed_keys={})
         checkpoint['meta']['ppnas_mm'] = describe(runner.model)
         checkpoint['meta']['processes'] = get_world_size()
+        checkpoint['meta']['settings'] = json.dumps(settings_of(runner.cfg))
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Refuse, before anything is loaded, what the run cannot go on from.
 
         Raises:
             CheckpointError: If the checkpoint is of another space, or a run is resumed by another
-                number of processes.
+                number of processes or with other settings.
         """
         if not runner._resume:
             _check_kind(checkpoint, runner)
@@ -223,3 +236,5 @@ class SafeCheckpointHook(CheckpointHook):
                 f'others; resume with {before}, or let it go on otherwise with '
                 '--cfg-options default_hooks.checkpoint.other_processes=True'
             )
+        if runner._resume:
+            check_settings(runner, checkpoint, self.other_settings)

@@ -22,7 +22,7 @@ from ..custom_conv import to_channels_last
 from ..derive import derive_model, evaluate, save_derived
 from ..draw_importance import draw_importance, draw_importance_table
 from ..draw_stages import draw_growth, draw_stages
-from ..fileio import write_atomic
+from ..fileio import DamagedFileError, read_json, write_json
 from ..genotype import DegenerateArchitectureError, Genotype
 from ..registry import HOOKS
 from ..statistics import recalibrate
@@ -33,6 +33,7 @@ from .agreement import require_one_architecture
 from .checkpoint import load_as_saved
 from .optim import SearchOptimWrapper
 from .seed import mix_seed, seed_everything, set_epoch
+from .settings import settings_of
 
 
 class NonFiniteLossError(FloatingPointError):
@@ -106,9 +107,26 @@ class SearchHook(Hook):
             )
         if self.channels_last:
             to_channels_last(runner.model)
-        file = self.folder / 'search.json'
-        if runner.epoch and file.is_file():
-            self.record['epochs'] = json.loads(file.read_text())['epochs'][: runner.epoch]
+        if runner.epoch:
+            self._continue_record(runner)
+
+    def _continue_record(self, runner: Any) -> None:
+        """Take the epochs before from the checkpoint; from ``search.json`` if it is an older one.
+
+        What is damaged or missing is logged, and what cannot be had stands in the record.
+        """
+        found, text = [], runner.message_hub.get_info('search_epochs', '')
+        try:
+            found = read_json(self.folder / 'search.json').get('epochs', [])[: runner.epoch]
+        except DamagedFileError as error:
+            source = 'its epochs are taken from the checkpoint' if text else 'its epochs are lost'
+            runner.logger.warning(f'{error}; the record goes on: {source}')
+        self.record['epochs'] = json.loads(text) if text else found
+        there = {entry['epoch'] for entry in self.record['epochs']}
+        lost = [epoch for epoch in range(1, runner.epoch + 1) if epoch not in there]
+        if lost:
+            runner.logger.warning(f'the record lacks epochs {lost}')
+            self.record['lost_epochs'] = lost
 
     def _start(self, runner: Any) -> None:
         self.folder = Path(runner.work_dir)
@@ -125,6 +143,7 @@ class SearchHook(Hook):
             choices={
                 n: dict(candidates=list(c.candidates), gates=c.gates) for n, c in choices.items()
             },
+            settings=settings_of(runner.cfg),
             epochs=[],
         )
 
@@ -185,6 +204,8 @@ class SearchHook(Hook):
         if metrics:
             entry['metrics'] = metrics
         self.record['epochs'].append(entry)
+        # goes into the checkpoint of this epoch
+        runner.message_hub.update_info('search_epochs', json.dumps(self.record['epochs']))
         self._write_record()
         self._genotype(runner, epoch, strict=False).save(self.folder / 'genotype.json')
 
@@ -279,5 +300,4 @@ class SearchHook(Hook):
             return self.algorithm.derive(False, dict(search=about, status=status))
 
     def _write_record(self) -> None:
-        text = json.dumps(self.record, indent=1, allow_nan=False)
-        write_atomic(self.folder / 'search.json', text.encode())
+        write_json(self.folder / 'search.json', self.record)
