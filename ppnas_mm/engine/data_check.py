@@ -169,18 +169,13 @@ class DataCheckHook(Hook):
         """
         self._prepare(runner.model)
         train = list(_leaves(runner.train_dataloader.dataset))
-        for name, loop in (('train', None), ('validation', runner.val_loop)):
-            loader = (
-                runner.train_dataloader if name == 'train' else getattr(loop, 'dataloader', None)
-            )
-            for dataset in _leaves(loader.dataset) if loader is not None else ():
-                self._check(dataset, runner.model)
-                if (
-                    name != 'train'
-                    and hasattr(dataset, 'metainfo')
-                    and hasattr(train[0], 'metainfo')
-                ):
-                    compare_classes(train[0], dataset, name)
+        loader = getattr(runner.val_loop, 'dataloader', None)
+        others = list(_leaves(loader.dataset)) if loader is not None else []
+        for dataset in others:
+            if hasattr(dataset, 'metainfo') and hasattr(train[0], 'metainfo'):
+                compare_classes(train[0], dataset, 'validation')
+        for dataset in (*train, *others):
+            self._check(dataset, runner.model)
 
     def before_test(self, runner: Any) -> None:
         """Check the test set.
