@@ -132,6 +132,7 @@ def load_run(args: argparse.Namespace) -> Any:
     check_launcher(args.launcher, os.environ)
     if not torch.cuda.is_available():
         replace_sync_bn(config.model)
+    _safe_checkpoints(config)
     config.launcher = args.launcher
     if args.launcher == 'pytorch' and not torch.cuda.is_available():
         _launch_on_cpu(config)
@@ -145,6 +146,20 @@ def load_run(args: argparse.Namespace) -> Any:
     if getattr(args, 'amp', False):
         _mix_precision(config.optim_wrapper, torch.cuda.is_available())
     return config
+
+
+def _safe_checkpoints(config: Any) -> None:
+    """Let this package's hook save the checkpoints: whole after a kill, and readable as data.
+
+    mmengine's own saves its log with methods inside, which nobody can read as data.
+    """
+    from .config_keys import type_name
+
+    hooks = config.setdefault('default_hooks', {})
+    hook = hooks.setdefault('checkpoint', {'type': 'CheckpointHook', 'interval': 1})
+    if hook and type_name(hook) == 'CheckpointHook' and 'backend_args' not in hook:
+        hook['type'] = 'ppnas_mm.SafeCheckpointHook'
+        hook.setdefault('max_keep_ckpts', -1)
 
 
 def _mix_precision(wrapper: Any, gpu: bool) -> None:

@@ -79,6 +79,8 @@ def _check_override(config: Config, dotted: str) -> None:
                 raise ConfigError(f'{where}: {spot}{meant}')
             if node.get(part) is None:  # a new entry; mmengine does not merge into None
                 node[part] = ConfigDict()
+        if isinstance(node, (list, tuple)) and not part.isdigit():
+            raise ConfigError(f'{where}: {spot}')
         try:
             node = node[int(part)] if isinstance(node, (list, tuple)) else node[part]
         except (IndexError, ValueError, TypeError):

@@ -13,9 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from mmengine.logging import HistoryBuffer, print_log
+from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from torch import nn
 
@@ -61,8 +60,7 @@ def load_checkpoint(
             tensors = {key: value.to(map_location) for key, value in tensors.items()}
             return _with_genotype({'state_dict': tensors, 'meta': meta})
         check_zip(io.BytesIO(content))
-        with torch.serialization.safe_globals(log_history()):
-            data = torch.load(io.BytesIO(content), map_location=map_location, weights_only=True)
+        data = torch.load(io.BytesIO(content), map_location=map_location, weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f'checkpoint {path}: no such file') from None
     except ChecksumError as error:
@@ -75,16 +73,6 @@ def load_checkpoint(
     if not isinstance(data, dict):
         raise CheckpointError(f'checkpoint {path}: expected a dict, got {type(data).__name__}')
     return data if 'state_dict' in data else {'state_dict': data, 'meta': {}}
-
-
-def log_history() -> list[Any]:
-    """Return what mmengine's own checkpoints hold beside tensors: the log, as arrays of numbers."""
-    core: Any = getattr(np, '_core', None) or np.core
-    functions = (core.multiarray._reconstruct, core.multiarray.scalar)
-    modules = ('numpy.core.multiarray', 'numpy._core.multiarray')
-    named = [(f, f'{module}.{f.__name__}') for f in functions for module in modules]
-    kinds = [type(np.dtype(name)) for name in ('float64', 'float32', 'int64', 'int32', 'bool')]
-    return [HistoryBuffer, np.ndarray, np.dtype, *kinds, *named]
 
 
 def _content(path: Path, sha256: str | None) -> bytes:

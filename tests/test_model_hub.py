@@ -77,10 +77,22 @@ def test_arguments_of_get_model_reach_the_model() -> None:
     assert [f.shape[1] for f in model.extract_feat(torch.zeros(1, 3, 16, 16))] == [128, 256]
 
 
+def test_a_head_of_the_callers_own_starts_anew() -> None:
+    """What the caller builds otherwise is not of the weights; all the rest is."""
+    whole = ppnas_mm.zoo.load('pp_resnet20.digits')
+    own = mmpretrain.get_model(str(DIGITS), 'ppnas://pp_resnet20.digits', head=dict(num_classes=5))
+    assert own.head.fc.weight.shape == (5, 256)
+    for name, value in whole.backbone.state_dict().items():
+        assert torch.equal(own.backbone.state_dict()[name], value), name
+    bare = mmpretrain.get_model('pp_resnet20.digits', pretrained=True, head=None, neck=None)
+    assert bare.head is None
+    first = [next(net.backbone.parameters()) for net in (bare, whole)]
+    assert torch.equal(*first)
+
+
 @pytest.mark.parametrize(
     ('config', 'options', 'error', 'message'),
     [
-        ('pp-resnet20_digits', dict(head=dict(num_classes=5)), CheckpointError, r'head\.fc'),
         ('pp-resnet20_digits', dict(backbone=dict(base_channels=8)), CheckpointError, 'fit'),
         ('pp-resnet20_digits', dict(backbone=dict(arch='pp_resnet_cifar10')), CheckpointError,
          'another genotype'),

@@ -125,7 +125,7 @@ def test_misspelt_keys_beside_the_right_one_are_told(tmp_path, monkeypatch, text
         if 'type' not in text:
             kept = kept.replace('interval', 'type="B", interval')
     else:
-        kept = f'{text}\n{meant} = dict(imports=[])'
+        kept = f'{text}\n{meant} = {[] if meant == "custom_hooks" else dict(imports=[])}'
     remarks: list[str] = []
     monkeypatch.setattr('ppnas_mm.config.warn', remarks.append)
     load_config(write(tmp_path, BASE + kept))

@@ -352,8 +352,7 @@ class SuperNet(Expandable):
         """Raise ``DegenerateArchitectureError`` that lists what is empty or dropped."""
         found = self.degeneracies(path)
         if found:
-            listed = '; '.join(found[:5]) + f'; {len(found) - 5} more' * (len(found) > 5)
-            raise DegenerateArchitectureError(f'degenerate architecture: {listed}')
+            raise DegenerateArchitectureError('degenerate architecture: ' + '; '.join(found))
 
     # -- the derived network -------------------------------------------------------------------
 
