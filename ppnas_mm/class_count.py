@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .config_keys import mappings
+from .config_keys import mappings, type_name
 
 
 def _training_folder(config: Any) -> Path | None:
@@ -14,6 +14,8 @@ def _training_folder(config: Any) -> Path | None:
     dataset = (config.get('train_dataloader') or {}).get('dataset') or {}
     while isinstance(dataset.get('dataset'), Mapping):
         dataset = dataset['dataset']  # of a wrapper
+    if type_name(dataset) != 'CustomDataset':  # of others a folder is no class: Cityscapes' cities
+        return None
     prefix = dataset.get('data_prefix') or ''
     prefix = prefix.get('img_path', '') if isinstance(prefix, Mapping) else prefix
     named = dataset.get('ann_file') or dataset.get('classes') or 'metainfo' in dataset

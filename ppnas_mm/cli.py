@@ -189,9 +189,9 @@ def require_search(config: Any, path: str) -> None:
         kind = kind if inspect.isclass(kind) else registry.get(kind)
     if not (inspect.isclass(kind) and issubclass(kind, SearchAlgorithm)):
         raise ConfigError(
-            f'config {path} trains a network (model.type={type_name(config.model)!r}), it searches '
-            "none; a search wraps the model: model=dict(type='ppnas_mm.PPNAS', model=...), see "
-            'configs/search; to train it, take tools/train.py'
+            f'config {path} trains a network (model.type={type_name(config.model)!r}); it is no '
+            "search. A search wraps the model: model=dict(type='ppnas_mm.PPNAS', model=...), see "
+            'configs/search. To train the network, take tools/train.py'
         )
     hooks = [*(config.get('default_hooks') or {}).values(), *(config.get('custom_hooks') or ())]
     if not any(type_name(hook or {}).endswith('SearchHook') for hook in hooks):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .config_keys import ConfigError
+from .launchers import LAUNCHERS
 
 RESULTS = (
     '*.pth',
@@ -32,7 +33,6 @@ LOCK = '.run.lock'
 """Locked by the run of a work dir; it says which process that is."""
 PATIENCE = 2.0
 """Seconds to wait for a run that is just ending."""
-RANKS = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_RANK'}
 _held: dict[Path, int] = {}
 
 
@@ -114,8 +114,8 @@ def remove_leftovers(folder: Path) -> None:
 
 def is_first(config: Any) -> bool:
     """Whether this is the first process of a run, or its only one."""
-    name = RANKS.get(config.get('launcher') or 'none', 'RANK')
-    return int(os.environ.get(name, 0)) == 0
+    rank, *_ = LAUNCHERS.get(config.get('launcher'), LAUNCHERS['pytorch'])
+    return int(os.environ.get(rank, 0)) == 0
 
 
 def start_run(config: Any, resume: bool) -> None:

@@ -239,6 +239,15 @@ def test_a_users_hook_joins_and_replaces(tmp_path):
     assert slot.default_hooks.search == dict(type='ppnas_mm.SearchHook', recalibrate_batches=2)
 
 
+def test_folders_of_other_data_sets_are_no_classes(tmp_path):
+    """Cityscapes has one folder a city."""
+    for city in ('aachen', 'bochum', 'bremen'):
+        (tmp_path / 'leftImg8bit/train' / city).mkdir(parents=True)
+    path = ROOT / 'configs/segmentation/deeplabv3plus_pp-resnet50-d8_cityscapes.py'
+    config = load_config(path, {'data_root': str(tmp_path)})
+    assert config.model.decode_head.num_classes == 19
+
+
 def test_near_misses():
     assert near_miss('MODEL', KEYS) == 'model'
     assert near_miss('train_pipeline', KEYS) is None
