@@ -91,7 +91,8 @@ SIZES = {
     'senas_digits': [
         *DIGITS, 'train_cfg.max_epochs=2', 'model.first_epochs=1', 'model.stage_epochs=1',
         'model.models_per_op=1', 'model.recalibrate_batches=1', 'model.eval_batches=1',
-        'model.selection.population=4', 'model.selection.generations=1', 'model.selection.crossover=2', 'model.selection.mutation=2',
+        'model.selection.population=4', 'model.selection.generations=1',
+        'model.selection.crossover=2', 'model.selection.mutation=2',
     ],
     'ppnas_retinanet_digit-scenes': [*ONE, *FEW, 'train_dataloader.batch_size=2',
         'optim_wrapper.arch.optimizer.lr=1.0', 'model.threshold=0.01'],
