@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .fileio import KEY, DamagedFileError, check, checksum, write_atomic
+from .utils.files import KEY, DamagedFileError, check, checksum, write_atomic
 
 SCHEMA = 1
 GENOTYPE_DIR = Path(__file__).parent / 'genotypes'

@@ -1,7 +1,7 @@
-"""Registries of this package: children of mmengine's, filled on first use.
+"""The registries, and where their classes are: the table of contents of the package.
 
 ``type='ppnas_mm.PPResNet'`` works in mmpretrain, mmdet and mmseg configs with no import line:
-mmengine imports ``<scope>.registry`` and then the ``locations``.  Bare names (``PPResNet``) work
+mmengine imports ``<scope>.registry`` and then the locations.  Bare names (``PPResNet``) work
 after ``custom_imports = dict(imports=['ppnas_mm'])``: the backbones are also registered in
 mmengine's root, as factories that import the class when a config asks for it.
 """
@@ -12,34 +12,56 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from .compat import guard_mmcv, guard_mmpretrain, guard_torchvision, require
+from .utils.compat import guard_mmcv, guard_mmpretrain, guard_torchvision, require
+
+
+def _join_hub(apis: Any) -> None:
+    importlib.import_module('ppnas_mm.zoo.model_hub').join(apis)
+
 
 guard_torchvision()
 guard_mmcv()
-guard_mmpretrain()
+guard_mmpretrain(_join_hub)
 require('mmengine')
-from mmengine import registry as _root  # noqa: E402
-from mmengine.registry import Registry  # noqa: E402
+from mmengine.registry import MODELS as _ROOT_MODELS  # noqa: E402
 
-
-def _child(kind: str, parent: Registry, *modules: str) -> Registry:
-    locations = [f'ppnas_mm.{module}' for module in modules]
-    return Registry(kind, parent=parent, scope='ppnas_mm', locations=locations)
-
-
-MODELS = _child('model', _root.MODELS, 'backbones', 'spaces', 'algorithms')
-DATASETS = _child('dataset', _root.DATASETS, 'datasets')
-TRANSFORMS = _child('transform', _root.TRANSFORMS, 'datasets')
-HOOKS = _child('hook', _root.HOOKS, 'engine')
-LOOPS = _child('loop', _root.LOOPS, 'engine')
-MODEL_WRAPPERS = _child('model_wrapper', _root.MODEL_WRAPPERS, 'engine')
-OPTIMIZERS = _child('optimizer', _root.OPTIMIZERS, 'engine')
-OPTIM_WRAPPERS = _child('optim_wrapper', _root.OPTIM_WRAPPERS, 'engine')
-OPTIM_WRAPPER_CONSTRUCTORS = _child(
-    'optimizer wrapper constructor', _root.OPTIM_WRAPPER_CONSTRUCTORS, 'engine'
+from .utils.registries import (  # noqa: E402
+    DATASETS,
+    HOOKS,
+    LOCATIONS,
+    LOOPS,
+    MODEL_WRAPPERS,
+    MODELS,
+    OPTIM_WRAPPER_CONSTRUCTORS,
+    OPTIM_WRAPPERS,
+    OPTIMIZERS,
+    TRANSFORMS,
 )
 
-ROOT_BACKBONES = {
+__all__ = [
+    'DATASETS',
+    'HOOKS',
+    'LOOPS',
+    'MODELS',
+    'MODEL_WRAPPERS',
+    'OPTIMIZERS',
+    'OPTIM_WRAPPERS',
+    'OPTIM_WRAPPER_CONSTRUCTORS',
+    'TRANSFORMS',
+]
+
+ROOMS = {
+    'model': ('backbones', 'spaces', 'algorithms'),
+    'dataset': ('datasets',),
+    'transform': ('datasets',),
+    'hook': ('datasets', 'engine'),
+    'loop': ('engine',),
+    'model_wrapper': ('engine',),
+    'optimizer': ('engine',),
+    'optim_wrapper': ('engine',),
+    'optimizer wrapper constructor': ('engine',),
+}
+BACKBONES = {
     'ChainNet': 'ppnas_mm.backbones.chain',
     'DARTSNet': 'ppnas_mm.backbones.darts',
     'MobileNASNet': 'ppnas_mm.backbones.mobile',
@@ -47,13 +69,13 @@ ROOT_BACKBONES = {
     'PPResNet': 'ppnas_mm.backbones.pp_resnet',
     'PPResNetCIFAR': 'ppnas_mm.backbones.pp_resnet',
 }
-LIBRARY_PARTS = {
-    'AuxiliaryClsHead': 'ppnas_mm.mmpretrain_parts.aux_head',
-    'CDARTSAuxHead': 'ppnas_mm.mmseg_parts.cdarts_head',
-    'CDARTSHead': 'ppnas_mm.mmseg_parts.cdarts_head',
-    'GFLV2Head': 'ppnas_mm.mmdet_parts.gflv2_head',
-    'DeepLabV3PlusHead': 'ppnas_mm.mmseg_parts.deeplab_head',
-    'OHEMLoss': 'ppnas_mm.mmseg_parts.cdarts_head',
+HEADS = {
+    'AuxiliaryClsHead': 'ppnas_mm.heads.mmpretrain_auxiliary',
+    'CDARTSAuxHead': 'ppnas_mm.heads.mmseg_cdarts',
+    'CDARTSHead': 'ppnas_mm.heads.mmseg_cdarts',
+    'GFLV2Head': 'ppnas_mm.heads.mmdet_gflv2',
+    'DeepLabV3PlusHead': 'ppnas_mm.heads.mmseg_deeplabv3plus',
+    'OHEMLoss': 'ppnas_mm.heads.mmseg_cdarts',
 }
 """Classes that only one library can hold; mmdet and mmseg may be missing."""
 
@@ -67,7 +89,9 @@ def _factory(name: str, module: str) -> Callable[..., Any]:
     return build
 
 
-for _name, _module in ROOT_BACKBONES.items():
-    _root.MODELS.register_module(name=_name, module=_factory(_name, _module), force=True)
-for _name, _module in LIBRARY_PARTS.items():
+for _kind, _rooms in ROOMS.items():
+    LOCATIONS[_kind][:] = [f'ppnas_mm.{room}' for room in _rooms]
+for _name, _module in BACKBONES.items():
+    _ROOT_MODELS.register_module(name=_name, module=_factory(_name, _module), force=True)
+for _name, _module in HEADS.items():
     MODELS.register_module(name=_name, module=_factory(_name, _module))

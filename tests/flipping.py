@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from ppnas_mm.fileio import DamagedFileError, read_json
 from ppnas_mm.genotype import Genotype, GenotypeError
-from ppnas_mm.weights import CheckpointError, load_checkpoint
+from ppnas_mm.utils.files import DamagedFileError, read_json
+from ppnas_mm.weights.checkpoint import CheckpointError, load_checkpoint
 
 ERRORS = (CheckpointError, DamagedFileError, GenotypeError)
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from ppnas_mm.download import obtain
 from ppnas_mm.engine.checkpoint import AtomicBackend
+from ppnas_mm.weights.download import obtain
 
 # one clean process, with the package imported, from which the others are cheap copies
 CONTEXT = multiprocessing.get_context('forkserver')

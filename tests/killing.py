@@ -5,8 +5,8 @@ from pathlib import Path
 from flaky import flaky
 from killed import digest, download, kill_at_random, write_checkpoints
 
-from ppnas_mm.download import obtain
-from ppnas_mm.weights import load_checkpoint
+from ppnas_mm.weights.checkpoint import load_checkpoint
+from ppnas_mm.weights.download import obtain
 
 CONTENT = {f'{i}.safetensors': bytes(range(256)) * (600 + 200 * i) for i in range(3)}
 

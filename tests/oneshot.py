@@ -9,7 +9,7 @@ from tasks import classifier, classifier_batch
 from torch import nn
 from zoo import SPACES
 
-from ppnas_mm.derive import derive_model
+from ppnas_mm.engine.derive import derive_model
 from ppnas_mm.registry import MODELS
 
 OPS: dict[str, tuple[str, ...]] = {

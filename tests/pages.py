@@ -127,7 +127,7 @@ def small(command: Command) -> list[str]:
     words = list(command.words)
     options = list(SIZES.get(command.config, []))
     if not options and command.tool in ('train.py', 'search.py') and command.config:
-        options = [*ONE, *FEW]
+        options = [*ONE, *FEW, 'train_dataloader.batch_size=2']
     if command.tool in ('test.py', 'demo.py'):
         options = [o for o in options if o.startswith('model')]
     if not options:

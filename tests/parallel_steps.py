@@ -13,9 +13,9 @@ from tasks import PPCONV, classifier, classifier_batch, detector, detector_batch
 from torch import distributed, nn
 from zoo import SPACES
 
-from ppnas_mm import averaging
 from ppnas_mm.engine import Replicas
 from ppnas_mm.registry import MODELS
+from ppnas_mm.utils import distributed as averaging
 
 CELLS = {'type': 'ppnas_mm.DARTSSuperNet', 'num_cells': 3, 'init_channels': 2}
 LAYERS = {**SPACES['mobile'], 'width': 0.25}

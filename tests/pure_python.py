@@ -7,7 +7,7 @@ from typing import Any
 from mmengine import registry
 from mmengine.registry import Registry
 
-from ppnas_mm.config import load_config
+from ppnas_mm.config.load import load_config
 
 KINDS = (
     'MODELS', 'DATASETS', 'TRANSFORMS', 'HOOKS', 'METRICS', 'EVALUATOR', 'OPTIMIZERS', 'LOOPS',

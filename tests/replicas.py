@@ -4,9 +4,9 @@ import torch
 from mmengine.dist import all_gather, get_rank
 from tasks import classifier, classifier_batch, search_optimizers
 
-from ppnas_mm.averaging import average_buffers
 from ppnas_mm.engine import Replicas
 from ppnas_mm.registry import MODELS
+from ppnas_mm.utils.distributed import average_buffers
 
 NET = {'type': 'ppnas_mm.DARTSSuperNet', 'num_cells': 3, 'init_channels': 2}
 ALGORITHMS = {

@@ -10,7 +10,7 @@ from zoo import SPACES, algorithms, build_super_net, count_multiplications, imag
 
 from ppnas_mm.algorithms import CDARTS, RandomSearch, SearchAlgorithm
 from ppnas_mm.algorithms.bilevel import BilevelSearch
-from ppnas_mm.derive import derive_model
+from ppnas_mm.engine.derive import derive_model
 from ppnas_mm.genotype import Genotype
 from ppnas_mm.registry import MODELS
 from ppnas_mm.spaces import Fixed

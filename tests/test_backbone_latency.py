@@ -14,7 +14,7 @@ from zoo import BACKBONES, images
 
 from ppnas_mm.benchmarks import backbone_latency, record
 from ppnas_mm.benchmarks.networks import NETWORKS, Network
-from ppnas_mm.config import ConfigError
+from ppnas_mm.config.keys import ConfigError
 
 SMALL = {n: Network({'type': n, **BACKBONES[n]}) for n in BACKBONES}
 TWO = ('PPResNetCIFAR', 'NASBench201Net')

@@ -7,8 +7,9 @@ import pytest
 import torch
 from tool import DIGITS, RETRAIN, ROOT, TINY, TINY_TRAIN, call
 
-from ppnas_mm.config import ConfigError, load_config
-from ppnas_mm.weights import CheckpointError, load_checkpoint
+from ppnas_mm.config.keys import ConfigError
+from ppnas_mm.config.load import load_config
+from ppnas_mm.weights.checkpoint import CheckpointError, load_checkpoint
 
 
 class Bomb:

@@ -12,10 +12,10 @@ from xml.etree import ElementTree
 import pytest
 from tool import ROOT, call
 
-from ppnas_mm import latency
 from ppnas_mm.benchmarks import page
 from ppnas_mm.benchmarks.record import Record, timed
-from ppnas_mm.config import ConfigError
+from ppnas_mm.config.keys import ConfigError
+from ppnas_mm.costs import latency
 
 RESULTS = [
     {'network': 'a', 'batch': 1, 'median': 12.34, 'least': 10.0, 'ratio': 1.0, 'memory': None},

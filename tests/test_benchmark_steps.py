@@ -18,7 +18,8 @@ from ppnas_mm.benchmarks import counts, epoch, record, search_step, train_step
 from ppnas_mm.benchmarks.networks import NETWORKS, Network
 from ppnas_mm.benchmarks.search_step import ALGORITHMS
 from ppnas_mm.benchmarks.step import Setting
-from ppnas_mm.config import ConfigError, load_config
+from ppnas_mm.config.keys import ConfigError
+from ppnas_mm.config.load import load_config
 from ppnas_mm.datasets import Digits
 
 SETTING = Setting(batch=2, size=16)

@@ -10,9 +10,9 @@ from tasks import classifier, classifier_batch, search_optimizers, segmentor, se
 from torch import Tensor, nn
 from zoo import images
 
+from ppnas_mm.algorithms.cdarts.distillation import DISTILLATIONS, EmbeddingHead, captured
 from ppnas_mm.algorithms.discretise import strongest
-from ppnas_mm.algorithms.distillation import DISTILLATIONS, EmbeddingHead, captured
-from ppnas_mm.derive import derive_model
+from ppnas_mm.engine.derive import derive_model
 from ppnas_mm.registry import MODELS
 from ppnas_mm.spaces import Fixed
 

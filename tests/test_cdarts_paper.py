@@ -9,7 +9,7 @@ from tasks import classifier, search_optimizers, segmentor, segmentor_batch
 from test_cdarts import DARTS, DATA, NB201, build, moved, snapshot
 from zoo import images
 
-from ppnas_mm.algorithms.distillation import IntrospectiveDistillation, captured
+from ppnas_mm.algorithms.cdarts.distillation import IntrospectiveDistillation, captured
 
 
 def divergence(search: list[list[float]], evaluation: list[list[float]], t: float) -> float:

@@ -12,7 +12,7 @@ from zoo import SPACES, build_super_net, count_convolutions, images, scramble
 
 from ppnas_mm.backbones import ChainNet
 from ppnas_mm.genotype import SPACE_RULES, Genotype, GenotypeError
-from ppnas_mm.ops import ConvStyle, OpSpec, build_op, round_channels
+from ppnas_mm.layers.ops import ConvStyle, OpSpec, build_op, round_channels
 from ppnas_mm.registry import MODELS
 from ppnas_mm.spaces import ChainSuperNet, Fixed
 from ppnas_mm.spaces.chain import CHAIN_OPS

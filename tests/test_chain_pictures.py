@@ -10,8 +10,8 @@ from tool import call
 from ppnas_mm.backbones import ChainNet, MobileNASNet
 from ppnas_mm.backbones.chain import Chain
 from ppnas_mm.genotype import SPACE_RULES, Cell, Edge, Genotype, published
-from ppnas_mm.titles import stage_notes
-from ppnas_mm.visualize import draw_genotype
+from ppnas_mm.visualize.genotype import draw_genotype
+from ppnas_mm.visualize.titles import stage_notes
 
 CHAINS = [n for n in published() if Genotype.load(n).space in ('chain', 'mobile')]
 PAGE = 750  # points: 1000 pixels

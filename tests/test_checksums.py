@@ -14,11 +14,11 @@ from safetensors.torch import save, save_file
 from tool import DIGITS, RETRAIN, TINY, TINY_TRAIN, call
 from torch.serialization import set_crc32_options
 
-from ppnas_mm import checksums
 from ppnas_mm.engine.checkpoint import latest_checkpoint
-from ppnas_mm.fileio import DamagedFileError, read_json, write_json
 from ppnas_mm.genotype import Genotype, GenotypeError
-from ppnas_mm.weights import CheckpointError, load_checkpoint, load_from_local
+from ppnas_mm.utils import checksums
+from ppnas_mm.utils.files import DamagedFileError, read_json, write_json
+from ppnas_mm.weights.checkpoint import CheckpointError, load_checkpoint, load_from_local
 
 RUN = ['--cfg-options', *TINY]
 

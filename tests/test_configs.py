@@ -31,11 +31,11 @@ from mmengine.registry import (
 from zoo import NETWORKS
 
 from ppnas_mm.algorithms import SearchAlgorithm
-from ppnas_mm.config import ConfigError, load_config
-from ppnas_mm.config_keys import KEYS
-from ppnas_mm.costs import UNITS, CostError
+from ppnas_mm.config.keys import KEYS, ConfigError
+from ppnas_mm.config.load import load_config
+from ppnas_mm.costs.latency import latency_table
+from ppnas_mm.costs.table import UNITS, CostError
 from ppnas_mm.engine import DropPathHook, EpochSeedHook, SafeCheckpointHook, SearchHook
-from ppnas_mm.latency import latency_table
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 DOWNSTREAM = re.compile(r"^default_scope = 'mm(det|seg)'$", re.MULTILINE)  # other tests' work

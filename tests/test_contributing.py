@@ -22,8 +22,8 @@ from tasks import classifier, classifier_batch, search_optimizers
 from tool import ROOT
 from zoo import SPACES, build_super_net, images
 
-from ppnas_mm.config import load_config
-from ppnas_mm.derive import derive_model
+from ppnas_mm.config.load import load_config
+from ppnas_mm.engine.derive import derive_model
 from ppnas_mm.genotype import Genotype, published
 from ppnas_mm.registry import MODELS
 from ppnas_mm.spaces import Fixed

@@ -30,7 +30,8 @@ from ppnas_mm.benchmarks.cost_model import (
 )
 from ppnas_mm.benchmarks.step_counters import Counts, Traffic, count_flops, count_saved
 from ppnas_mm.benchmarks.step_rates import Rates, fit_rates
-from ppnas_mm.config import ConfigError, load_config
+from ppnas_mm.config.keys import ConfigError
+from ppnas_mm.config.load import load_config
 from ppnas_mm.registry import MODELS
 from ppnas_mm.spaces import Fixed
 

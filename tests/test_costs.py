@@ -14,17 +14,13 @@ from tool import DIGITS, call
 from torch import nn
 from zoo import SPACES, build_super_net, count_multiplications, images
 
-from ppnas_mm import latency
-from ppnas_mm.costs import (
-    CostError,
-    CostTable,
-    flops_table,
-    params_table,
-    run_on_meta,
-)
-from ppnas_mm.latency import Check, check_latency, latency_report, latency_table, timings
+from ppnas_mm.costs import latency
+from ppnas_mm.costs.counting import flops_table, params_table, run_on_meta
+from ppnas_mm.costs.latency import Check, check_latency, latency_report, latency_table
+from ppnas_mm.costs.table import CostError, CostTable
 from ppnas_mm.registry import MODELS
 from ppnas_mm.spaces import SuperNet
+from ppnas_mm.utils.timing import timings
 
 SHAPE = (3, 18, 18)  # odd sides at the lower resolutions
 

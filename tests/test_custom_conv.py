@@ -10,8 +10,8 @@ from mmengine.registry import MODELS as ROOT_MODELS
 from torch import Tensor, nn
 from zoo import build_network, images, scramble
 
-from ppnas_mm.custom_conv import custom_convs, to_channels_last
-from ppnas_mm.engine.layout import ChannelsLastHook
+from ppnas_mm.engine.channels_last import ChannelsLastHook
+from ppnas_mm.layers.custom_conv import custom_convs, to_channels_last
 
 assert mmcv.ops  # registers the deformable convolutions
 

@@ -13,7 +13,7 @@ from tool import ROOT, call
 from zoo import algorithms, images
 
 from ppnas_mm.algorithms import SPOS, RandomSearch
-from ppnas_mm.derive import derive_model
+from ppnas_mm.engine.derive import derive_model
 from ppnas_mm.genotype import Genotype
 
 CUT = "'none' cuts every way from the input of the cell to its output"

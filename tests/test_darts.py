@@ -13,7 +13,7 @@ from zoo import BACKBONES, images, scramble
 from ppnas_mm.backbones import DARTSNet
 from ppnas_mm.backbones.darts import CellBlock
 from ppnas_mm.genotype import GENOTYPE_DIR, Genotype, GenotypeError, published
-from ppnas_mm.ops import FactorizedReduce
+from ppnas_mm.layers.ops import FactorizedReduce
 from ppnas_mm.spaces import DARTSSuperNet
 
 SMALL = BACKBONES['DARTSNet']

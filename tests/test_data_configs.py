@@ -10,7 +10,7 @@ from hostile import open_doors
 from mmengine.config import Config
 from tool import RETRAIN, TINY_TRAIN, call
 
-from ppnas_mm.config import load_config
+from ppnas_mm.config.load import load_config
 
 
 @pytest.fixture(autouse=True)

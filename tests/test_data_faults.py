@@ -8,7 +8,7 @@ import pytest
 from test_downstream_bad_input import detect, edit, error, scenes, segment  # noqa: F401
 from tool import ROOT, call
 
-from ppnas_mm.engine.box_check import AnnotationError, box_problem, check_coco_file
+from ppnas_mm.datasets.box_check import AnnotationError, box_problem, check_coco_file
 
 FOLDERS = ROOT / 'configs/classification/pp-resnet50_imagefolder.py'
 TINY = [

@@ -10,8 +10,8 @@ from mmengine.registry import MODELS, DefaultScope
 from scenes import DETECTION, SEGMENTATION, SMALL, detection, segmentation
 from tool import RETRAIN, call
 
-from ppnas_mm.config import load_config
-from ppnas_mm.demo import dataset_meta
+from ppnas_mm.config.load import load_config
+from ppnas_mm.inference.demo import dataset_meta
 
 CLASSIFICATION = ['model.head.in_channels=128', *SMALL[:2]]
 SHAPE = (120, 200)

@@ -12,11 +12,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from zoo import BACKBONES, SPACES, build_network, build_super_net, images, scramble
 
 from ppnas_mm import Genotype, published
-from ppnas_mm.backbones.conv2 import SumPPConv
-from ppnas_mm.deploy import DeployError
-from ppnas_mm.export import FORMATS, export_network
+from ppnas_mm.backbones.pp_conv import SumPPConv
 from ppnas_mm.genotype import SPACE_RULES
-from ppnas_mm.weights import CheckpointError, load_backbone, load_weights
+from ppnas_mm.inference.export import FORMATS, export_network
+from ppnas_mm.layers.deploy import DeployError
+from ppnas_mm.weights.checkpoint import CheckpointError, load_backbone, load_weights
 
 SIZES = [(1, 3, 33, 47), (2, 3, 64, 32)]
 BACKBONE_NAMES = [f'ppnas_mm.{name}' for name in BACKBONES]

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn.functional import conv2d
 
-from ppnas_mm.depthwise import depthwise_conv
-from ppnas_mm.feature_maps import cat_channels, every_second
+from ppnas_mm.layers.depthwise import depthwise_conv
+from ppnas_mm.layers.memory_layout import cat_channels, every_second
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
 

@@ -20,8 +20,8 @@ from tool import DIGITS, RETRAIN, ROOT, TINY, TINY_TRAIN, call
 
 from ppnas_mm import zoo
 from ppnas_mm.datasets.digit_scenes import write_scenes
-from ppnas_mm.weights import CheckpointError, load_checkpoint
-from ppnas_mm.zoo_index import add_entry, load_index
+from ppnas_mm.weights.checkpoint import CheckpointError, load_checkpoint
+from ppnas_mm.weights.index import add_entry, load_index
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_every_kind_of_file_is_refused(kind, tmp_path):
 
 def test_the_page_lists_the_doors():
     text = (ROOT / 'docs/doors.md').read_text().split('\n## ')[0]  # of checkpoints
-    assert re.findall(r'^\| `(.+?)` \|', text, re.M) == [*DOORS, 'ppnas_mm.zoo.load']
+    assert re.findall(r'^\| `(.+?)` \|', text, re.M) == [*DOORS, 'ppnas_mm.zoo.load.load']
 
 
 def loaders(tree):

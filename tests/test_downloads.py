@@ -16,11 +16,13 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from safetensors.torch import save_file
 from test_zoo import DIGITS, ENTRY
 
-from ppnas_mm import download, transfer_watch, weights, zoo
-from ppnas_mm.download import obtain
-from ppnas_mm.fileio import write_atomic
-from ppnas_mm.weights import CheckpointError, load_checkpoint
-from ppnas_mm.zoo_index import ZooError
+from ppnas_mm import zoo
+from ppnas_mm.utils.files import write_atomic
+from ppnas_mm.weights import checkpoint as weights
+from ppnas_mm.weights import download, transfer_watch
+from ppnas_mm.weights.checkpoint import CheckpointError, load_checkpoint
+from ppnas_mm.weights.download import obtain
+from ppnas_mm.weights.index import ZooError
 
 CONTENT = bytes(range(256)) * 400
 SIZE, SHA256 = len(CONTENT), hashlib.sha256(CONTENT).hexdigest()

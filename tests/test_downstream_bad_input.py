@@ -10,9 +10,9 @@ from scenes import DETECTION, SEGMENTATION, SMALL, detection, detection_data, se
 from tool import ROOT, call
 from torch import nn
 
-from ppnas_mm.config import load_config
+from ppnas_mm.config.load import load_config
+from ppnas_mm.datasets import data_check
 from ppnas_mm.datasets.digit_scenes import write_scenes
-from ppnas_mm.engine import data_check
 
 
 @pytest.fixture

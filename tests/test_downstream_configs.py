@@ -30,10 +30,10 @@ from PIL import Image
 from safetensors.torch import load_file
 from test_configs import CONFIGS, MOST_LEVELS, chains, load, scope
 
-from ppnas_mm.config_keys import KEYS
+from ppnas_mm.config.keys import KEYS
+from ppnas_mm.datasets.data_check import PIXEL_HEADS, DataCheckHook, heads
 from ppnas_mm.datasets.digit_scenes import write_scenes
-from ppnas_mm.engine import DataCheckHook, EpochSeedHook, SafeCheckpointHook
-from ppnas_mm.engine.data_check import PIXEL_HEADS, heads
+from ppnas_mm.engine import EpochSeedHook, SafeCheckpointHook
 from ppnas_mm.registry import MODELS
 
 FILES = sorted(p for kind in ('detection', 'segmentation') for p in CONFIGS.glob(f'{kind}/*.py'))

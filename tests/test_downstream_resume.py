@@ -10,7 +10,7 @@ from scenes import DETECTION, SEGMENTATION, detection, segmentation
 from tool import call, start
 
 from ppnas_mm.datasets.digit_scenes import write_scenes
-from ppnas_mm.weights import load_checkpoint
+from ppnas_mm.weights.checkpoint import load_checkpoint
 
 GFLV2 = DETECTION.with_name(DETECTION.name.replace('retinanet', 'gflv2'))
 

@@ -7,10 +7,10 @@ import pytest
 from scenes import detection_data, segmentation_data
 from tool import ROOT, call
 
-from ppnas_mm.config import load_config
+from ppnas_mm.config.load import load_config
 from ppnas_mm.datasets.digit_scenes import write_scenes
 from ppnas_mm.genotype import Genotype
-from ppnas_mm.weights import load_checkpoint
+from ppnas_mm.weights.checkpoint import load_checkpoint
 
 SCOPE = re.compile(r"^default_scope = 'mm(?:det|seg)'$", re.MULTILINE)
 # tests/test_eoinas_downstream.py looks at those of EoiNAS

@@ -8,8 +8,8 @@ import pytest
 from test_visualize import by_id, dots, parse, paths, stroke, words
 from tool import call
 
-from ppnas_mm.draw_importance import draw_importance, draw_importance_table
-from ppnas_mm.visualize import draw_search
+from ppnas_mm.visualize.genotype import draw_search
+from ppnas_mm.visualize.importance import draw_importance, draw_importance_table
 
 OPS = {
     'darts': ['none', 'skip_connect', 'sep_conv_3x3', 'max_pool_3x3'],

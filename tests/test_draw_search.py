@@ -7,10 +7,10 @@ import pytest
 from pictured import check_texts, text_boxes
 from test_visualize import bounds, by_id, dots, label, parse, words
 
-from ppnas_mm.draw_importance import draw_importance, draw_importance_table
-from ppnas_mm.draw_stages import draw_growth, draw_stages
 from ppnas_mm.genotype import SPACE_RULES
-from ppnas_mm.visualize import draw_search
+from ppnas_mm.visualize.genotype import draw_search
+from ppnas_mm.visualize.importance import draw_importance, draw_importance_table
+from ppnas_mm.visualize.stages import draw_growth, draw_stages
 
 CHOICES = {
     'darts': {

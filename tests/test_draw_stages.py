@@ -9,7 +9,7 @@ import pytest
 from test_visualize import bounds, by_id, parse, paths, words
 from tool import call
 
-from ppnas_mm.draw_stages import draw_growth, draw_stages
+from ppnas_mm.visualize.stages import draw_growth, draw_stages
 
 KERNELS = [f'mbconv_{k}x{k}_e{e}' for k in (3, 5, 7) for e in (3, 6)]
 DARTS = ['none', 'max_pool_3x3', 'avg_pool_3x3', 'skip_connect', 'sep_conv_3x3', 'sep_conv_5x5']

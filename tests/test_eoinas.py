@@ -12,7 +12,7 @@ from tasks import search_optimizers
 from tool import ROOT, call
 from zoo import SPACES, count_multiplications, images
 
-from ppnas_mm.algorithms.slimming import Slimming
+from ppnas_mm.algorithms.eoinas.slimming import Slimming
 
 NB201 = {'type': 'ppnas_mm.NASBench201SuperNet', 'cells_per_stage': 1, 'init_channels': 4}
 

@@ -13,7 +13,7 @@ from test_configs import CONFIGS, MOST_LEVELS, chains, learning_rates, load, sco
 from tool import call
 
 from ppnas_mm.backbones.darts import CellBlock
-from ppnas_mm.config_keys import KEYS
+from ppnas_mm.config.keys import KEYS
 from ppnas_mm.datasets.digit_scenes import write_scenes
 from ppnas_mm.genotype import Genotype
 from ppnas_mm.registry import MODELS

@@ -19,7 +19,7 @@ from tool import ROOT
 from torch import Tensor, nn
 from zoo import images
 
-from ppnas_mm.algorithms.distillation import captured
+from ppnas_mm.algorithms.cdarts.distillation import captured
 from ppnas_mm.backbones import DARTSNet
 from ppnas_mm.backbones.darts import CellBlock
 from ppnas_mm.spaces import DARTSSuperNet

@@ -10,10 +10,10 @@ import pytest
 from scipy.stats import ttest_rel
 from tool import DIGITS, RETRAIN, ROOT, TINY, TINY_TRAIN, call
 
-from ppnas_mm.config import ConfigError
-from ppnas_mm.fileio import read_json, write_json
-from ppnas_mm.jobs import Jobs, NothingFoundError
-from ppnas_mm.seeds import failure, keep_best
+from ppnas_mm.config.keys import ConfigError
+from ppnas_mm.engine.best_of_seeds import failure, keep_best
+from ppnas_mm.utils.files import read_json, write_json
+from ppnas_mm.utils.jobs import Jobs, NothingFoundError
 
 COMPARE = runpy.run_path(str(ROOT / 'tools/compare.py'))
 # a threshold that the gates of some seeds pass in so few steps, and those of others do not

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tool import DIGITS, ROOT, TINY, call
 
-from ppnas_mm.fileio import write_atomic
-from ppnas_mm.weights import load_checkpoint
+from ppnas_mm.utils.files import write_atomic
+from ppnas_mm.weights.checkpoint import load_checkpoint
 
 PAGE = (ROOT / 'docs/faults.md').read_text()
 SECTIONS = ('Killed', 'Full disk', 'Damaged file', 'Edited config', 'Two runs')

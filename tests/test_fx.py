@@ -15,7 +15,7 @@ from zoo import BACKBONES, NETWORKS, build_network, images, scramble
 
 import ppnas_mm
 from ppnas_mm.datasets import Digits
-from ppnas_mm.export import Plain
+from ppnas_mm.inference.export import Plain
 from ppnas_mm.registry import MODELS
 
 backbone = pytest.mark.parametrize('name', [f'ppnas_mm.{name}' for name in BACKBONES])
@@ -66,7 +66,7 @@ def digits(model: Any, split: str, number: int) -> tuple[torch.Tensor, torch.Ten
 @torch.no_grad()
 def test_quantised_to_int8_the_digits_stay(deployed: bool) -> None:
     """The documented way: prepare_fx, some images, convert_fx."""
-    model = ppnas_mm.zoo.load('pp_resnet20.digits')
+    model = ppnas_mm.zoo.load.load('pp_resnet20.digits')
     x, labels = digits(model, 'test', 360)
     seen, _ = digits(model, 'train', 64)
     net = Plain(copy.deepcopy(model)).eval()

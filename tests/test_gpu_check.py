@@ -13,10 +13,9 @@ import torch
 from tool import ROOT, call
 from zoo import NETWORKS
 
-from ppnas_mm.config import ConfigError
-from ppnas_mm.gpu_check import cifar, forwards, latencies, page, run, searches
-from ppnas_mm.gpu_check.images import augment, load, read_pack
-from ppnas_mm.gpu_check.parts import (
+from ppnas_mm.benchmarks.gpu_check import cifar, forwards, latencies, page, run, searches
+from ppnas_mm.benchmarks.gpu_check.images import augment, load, read_pack
+from ppnas_mm.benchmarks.gpu_check.parts import (
     PARTS,
     Options,
     Part,
@@ -26,6 +25,7 @@ from ppnas_mm.gpu_check.parts import (
     read_rows,
     write_rows,
 )
+from ppnas_mm.config.keys import ConfigError
 
 PACKS = ROOT.parent / 'shared/data/cifar10'
 SCRIPT = ROOT / 'tools/gpu_check.sh'

@@ -9,7 +9,8 @@ from tool import ROOT, call
 
 from ppnas_mm.benchmarks import gradient_norms as measured
 from ppnas_mm.benchmarks.cost_model import build_algorithm
-from ppnas_mm.config import ConfigError, load_config
+from ppnas_mm.config.keys import ConfigError
+from ppnas_mm.config.load import load_config
 
 DIGITS = ROOT / 'configs/search/cdarts_digits.py'
 

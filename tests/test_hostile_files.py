@@ -33,12 +33,13 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from mmseg.models.losses.utils import get_class_weight
 from tool import RETRAIN, ROOT
 
-from ppnas_mm import cli, doors
-from ppnas_mm.config import load_config
+from ppnas_mm import cli
+from ppnas_mm.config.load import load_config
 from ppnas_mm.convert.files import read_weights
-from ppnas_mm.costs import CostTable
+from ppnas_mm.costs.table import CostTable
 from ppnas_mm.genotype import Genotype
-from ppnas_mm.weights import refuse_code
+from ppnas_mm.utils import doors
+from ppnas_mm.weights.checkpoint import refuse_code
 
 EMPTY = {'metainfo': {}, 'data_list': [{'img_path': 'a'}]}
 

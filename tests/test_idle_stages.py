@@ -17,10 +17,10 @@ from torch import nn
 from zoo import NETWORKS, SPACES, build_network, count_multiplications, images
 
 from ppnas_mm.backbones import NASBench201Net
-from ppnas_mm.costs import flops_table, params_table, some_path
-from ppnas_mm.derive import derive_model
+from ppnas_mm.costs.counting import flops_table, params_table, some_path
+from ppnas_mm.engine.derive import derive_model
 from ppnas_mm.spaces import Fixed
-from ppnas_mm.weights import load_backbone, load_weights
+from ppnas_mm.weights.checkpoint import load_backbone, load_weights
 
 network = pytest.mark.parametrize('name', NETWORKS)
 indices = pytest.mark.parametrize('out_indices', [(0,), (1,), (2,), (0, 1), (2, 0)])

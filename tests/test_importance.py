@@ -7,9 +7,9 @@ import pytest
 import torch
 from plain_markov import PlainChain, plain_indicator
 
-from ppnas_mm.algorithms.importance import OperationImportance
-from ppnas_mm.algorithms.markov import LiveDie
-from ppnas_mm.algorithms.slimming import Slimming
+from ppnas_mm.algorithms.eoinas.importance import OperationImportance
+from ppnas_mm.algorithms.eoinas.markov import LiveDie
+from ppnas_mm.algorithms.eoinas.slimming import Slimming
 
 
 def test_the_indicator_is_equations_8_to_10() -> None:

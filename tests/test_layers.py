@@ -44,90 +44,90 @@ ALLOWED = {
         'ppnas_mm.version',
         'ppnas_mm.zoo',
     ),
-    'ppnas_mm.fileio': (),
+    'ppnas_mm.utils.files': (),
     'ppnas_mm.version': (),
-    'ppnas_mm.genotype': ('ppnas_mm.fileio',),
-    'ppnas_mm.registry': ('ppnas_mm.compat',),
-    'ppnas_mm.compat': (),
-    'ppnas_mm.deploy': ('ppnas_mm.compat', 'ppnas_mm.custom_conv'),
-    'ppnas_mm.custom_conv': (),
-    'ppnas_mm.feature_maps': (),
-    'ppnas_mm.depthwise': (),
-    'ppnas_mm.ops': (
-        'ppnas_mm.compat',
-        'ppnas_mm.custom_conv',
-        'ppnas_mm.deploy',
-        'ppnas_mm.feature_maps',
+    'ppnas_mm.genotype': ('ppnas_mm.utils.files',),
+    'ppnas_mm.registry': ('ppnas_mm.utils.compat',),
+    'ppnas_mm.utils.compat': (),
+    'ppnas_mm.layers.deploy': ('ppnas_mm.utils.compat', 'ppnas_mm.layers.custom_conv'),
+    'ppnas_mm.layers.custom_conv': (),
+    'ppnas_mm.layers.memory_layout': (),
+    'ppnas_mm.layers.depthwise': (),
+    'ppnas_mm.layers.ops': (
+        'ppnas_mm.utils.compat',
+        'ppnas_mm.layers.custom_conv',
+        'ppnas_mm.layers.deploy',
+        'ppnas_mm.layers.memory_layout',
         'ppnas_mm.genotype',
     ),
     'ppnas_mm.backbones': (
         'ppnas_mm.backbones',
-        'ppnas_mm.custom_conv',
-        'ppnas_mm.deploy',
-        'ppnas_mm.feature_maps',
+        'ppnas_mm.layers.custom_conv',
+        'ppnas_mm.layers.deploy',
+        'ppnas_mm.layers.memory_layout',
         'ppnas_mm.genotype',
-        'ppnas_mm.ops',
+        'ppnas_mm.layers.ops',
         'ppnas_mm.registry',
-        'ppnas_mm.weights',
+        'ppnas_mm.weights.checkpoint',
         'ppnas_mm.zoo',
     ),
-    'ppnas_mm.checksums': (),
-    'ppnas_mm.weights': (
-        'ppnas_mm.checksums',
-        'ppnas_mm.download',
+    'ppnas_mm.utils.checksums': (),
+    'ppnas_mm.weights.checkpoint': (
+        'ppnas_mm.utils.checksums',
+        'ppnas_mm.weights.download',
         'ppnas_mm.genotype',
         'ppnas_mm.zoo',
     ),
-    'ppnas_mm.zoo_index': ('ppnas_mm.fileio', 'ppnas_mm.genotype'),
-    'ppnas_mm.selection': ('ppnas_mm.spaces.mixture',),
-    'ppnas_mm.costs': (
-        'ppnas_mm.fileio',
-        'ppnas_mm.spaces.base',
+    'ppnas_mm.weights.index': ('ppnas_mm.utils.files', 'ppnas_mm.genotype'),
+    'ppnas_mm.algorithms.selection': ('ppnas_mm.spaces.mixture',),
+    'ppnas_mm.costs.table': (
+        'ppnas_mm.utils.files',
+        'ppnas_mm.spaces.super_net',
         'ppnas_mm.spaces.mixed',
         'ppnas_mm.spaces.mixture',
     ),
-    'ppnas_mm.averaging': (),
-    'ppnas_mm.statistics': (),
+    'ppnas_mm.utils.distributed': (),
+    'ppnas_mm.utils.batch_norm': (),
     'ppnas_mm.benchmarks': (
         'ppnas_mm.benchmarks',
         'ppnas_mm.algorithms',
-        'ppnas_mm.averaging',
-        'ppnas_mm.compat',
-        'ppnas_mm.config',
-        'ppnas_mm.config_keys',
-        'ppnas_mm.deploy',
-        'ppnas_mm.fileio',
-        'ppnas_mm.latency',
+        'ppnas_mm.utils.distributed',
+        'ppnas_mm.utils.compat',
+        'ppnas_mm.config.load',
+        'ppnas_mm.config.keys',
+        'ppnas_mm.layers.deploy',
+        'ppnas_mm.utils.files',
+        'ppnas_mm.costs.latency',
         'ppnas_mm.registry',
-        'ppnas_mm.report',
+        'ppnas_mm.utils.tables',
         'ppnas_mm.spaces',
         'ppnas_mm.version',
     ),
-    'ppnas_mm.mmdet_parts': ('ppnas_mm.compat',),
-    'ppnas_mm.mmpretrain_parts': ('ppnas_mm.compat',),
-    'ppnas_mm.mmseg_parts': ('ppnas_mm.compat',),
+    'ppnas_mm.mmdet_parts': ('ppnas_mm.utils.compat',),
+    'ppnas_mm.mmpretrain_parts': ('ppnas_mm.utils.compat',),
+    'ppnas_mm.mmseg_parts': ('ppnas_mm.utils.compat',),
     'ppnas_mm.spaces': (
         'ppnas_mm.spaces',
         'ppnas_mm.backbones',
-        'ppnas_mm.depthwise',
-        'ppnas_mm.feature_maps',
+        'ppnas_mm.layers.depthwise',
+        'ppnas_mm.layers.memory_layout',
         'ppnas_mm.genotype',
-        'ppnas_mm.ops',
+        'ppnas_mm.layers.ops',
         'ppnas_mm.registry',
     ),
     'ppnas_mm.algorithms': (
         'ppnas_mm.algorithms',
-        'ppnas_mm.averaging',
-        'ppnas_mm.spaces.base',
+        'ppnas_mm.utils.distributed',
+        'ppnas_mm.spaces.super_net',
         'ppnas_mm.spaces.mixture',
-        'ppnas_mm.costs',
+        'ppnas_mm.costs.table',
         'ppnas_mm.genotype',
         'ppnas_mm.registry',
-        'ppnas_mm.selection',
-        'ppnas_mm.statistics',
+        'ppnas_mm.algorithms.selection',
+        'ppnas_mm.utils.batch_norm',
     ),
 }
-STANDARD_LIBRARY_ONLY = ('ppnas_mm.genotype', 'ppnas_mm.fileio', 'ppnas_mm.version')
+STANDARD_LIBRARY_ONLY = ('ppnas_mm.genotype', 'ppnas_mm.utils.files', 'ppnas_mm.version')
 LIBRARIES = ('mmdet', 'mmseg', 'mmpretrain')
 
 
@@ -161,14 +161,16 @@ def test_no_library_is_needed_for_networks_and_searches(package: str) -> None:
 
 def test_only_tools_and_the_gpu_check_import_the_benchmarks() -> None:
     for module in FILES:
-        assert below(module, 'ppnas_mm.gpu_check') or not [
-            n for n in imported(module) if below(n, 'ppnas_mm.gpu_check')
+        assert below(module, 'ppnas_mm.benchmarks.gpu_check') or not [
+            n for n in imported(module) if below(n, 'ppnas_mm.benchmarks.gpu_check')
         ], module
-        if not below(module, 'ppnas_mm.benchmarks') and not below(module, 'ppnas_mm.gpu_check'):
+        if not below(module, 'ppnas_mm.benchmarks') and not below(
+            module, 'ppnas_mm.benchmarks.gpu_check'
+        ):
             assert not [n for n in imported(module) if below(n, 'ppnas_mm.benchmarks')], module
 
 
 def test_the_scan_sees_imports() -> None:
-    assert 'ppnas_mm.fileio' in set(imported('ppnas_mm.genotype'))
-    assert 'ppnas_mm.spaces.base' in set(imported('ppnas_mm.algorithms.base'))
+    assert 'ppnas_mm.utils.files' in set(imported('ppnas_mm.genotype'))
+    assert 'ppnas_mm.spaces.super_net' in set(imported('ppnas_mm.algorithms.base'))
     assert 'torch' in set(imported('ppnas_mm.spaces.ppconv'))

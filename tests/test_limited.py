@@ -12,10 +12,9 @@ from zoo import SPACES
 
 from ppnas_mm.algorithms.discretise import strongest
 from ppnas_mm.algorithms.limited import strongest_within
-from ppnas_mm.algorithms.limits import Limits
-from ppnas_mm.derive import derive_model
+from ppnas_mm.costs.limits import ConstraintError, Limits
+from ppnas_mm.engine.derive import derive_model
 from ppnas_mm.registry import MODELS
-from ppnas_mm.selection import ConstraintError
 
 SHAPE = (3, 64, 64)
 OPS = ('mbconv_3x3_e4_se', 'mbconv_7x7_e6_se', 'identity')

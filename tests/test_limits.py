@@ -10,10 +10,9 @@ from oneshot import CHAIN, SIX, build, derived, left, plain_scores, run_epochs
 from tasks import classifier, search_optimizers
 from zoo import SPACES
 
-from ppnas_mm.algorithms.limits import Limits
-from ppnas_mm.algorithms.paths import Paths
+from ppnas_mm.algorithms.one_shot.paths import Paths
+from ppnas_mm.costs.limits import ConstraintError, Limits
 from ppnas_mm.registry import MODELS
-from ppnas_mm.selection import ConstraintError
 
 
 def architectures(net: Any, alive: dict) -> Any:

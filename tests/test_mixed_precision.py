@@ -20,8 +20,8 @@ from zoo import SPACES
 
 from ppnas_mm.algorithms import DARTS, PPNAS, SearchAlgorithm
 from ppnas_mm.algorithms.bilevel import BilevelSearch
-from ppnas_mm.algorithms.spos import SPOS
-from ppnas_mm.cli import _mix_precision
+from ppnas_mm.algorithms.one_shot.spos import SPOS
+from ppnas_mm.engine.run import _mix_precision
 
 MIXED = {'type': 'ppnas_mm.BFloat16OptimWrapper'}
 LOSSES = ('_softmax', '_log_softmax', 'nll_loss_forward', 'smooth_l1_loss', 'mse_loss', 'mv')

@@ -15,7 +15,7 @@ from zoo import SPACES, build_super_net, count_multiplications, images, scramble
 
 from ppnas_mm.backbones import MobileNASNet
 from ppnas_mm.genotype import SPACE_RULES, Genotype, GenotypeError
-from ppnas_mm.ops import ConvStyle, OpSpec, build_op
+from ppnas_mm.layers.ops import ConvStyle, OpSpec, build_op
 from ppnas_mm.registry import MODELS
 from ppnas_mm.spaces import Fixed, MobileSuperNet
 from ppnas_mm.spaces.mobile import MOBILE_GROUPED_OPS, MOBILE_OPS

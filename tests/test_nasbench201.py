@@ -13,11 +13,9 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d
 from zoo import images, scramble
 
+from ppnas_mm.analysis.nasbench201 import from_arch_string
 from ppnas_mm.backbones import NASBench201Net
 from ppnas_mm.genotype import GenotypeError
-from ppnas_mm.nasbench201 import (
-    from_arch_string,
-)
 from ppnas_mm.spaces import Fixed, NASBench201SuperNet
 
 EDGES = [(1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2)]

@@ -22,10 +22,7 @@ from zoo import scramble
 
 from ppnas_mm import Genotype
 from ppnas_mm.algorithms.base import SearchAlgorithm
-from ppnas_mm.config import load_config
-from ppnas_mm.derive import derive_model
-from ppnas_mm.genotype import GenotypeError
-from ppnas_mm.nasbench201 import (
+from ppnas_mm.analysis.nasbench201 import (
     Table,
     TableError,
     arch_string,
@@ -34,8 +31,11 @@ from ppnas_mm.nasbench201 import (
     kendall_tau,
     rank_correlations,
 )
+from ppnas_mm.config.load import load_config
+from ppnas_mm.engine.derive import derive_model
+from ppnas_mm.genotype import GenotypeError
 from ppnas_mm.registry import MODELS
-from ppnas_mm.weights import describe
+from ppnas_mm.weights.checkpoint import describe
 
 BEST_CIFAR100 = text_of([*['nor_conv_3x3'] * 3, 'skip_connect', *['nor_conv_3x3'] * 2])
 

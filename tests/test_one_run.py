@@ -15,13 +15,21 @@ import pytest
 import torch
 from tool import DIGITS, ROOT, TINY, call, start
 
-from ppnas_mm.jobs import Jobs
-from ppnas_mm.weights import load_checkpoint
-from ppnas_mm.work_dir import LOCK, BusyError, alone, lock, put_aside, release, remove_leftovers
+from ppnas_mm.engine.work_dir import (
+    LOCK,
+    BusyError,
+    alone,
+    lock,
+    put_aside,
+    release,
+    remove_leftovers,
+)
+from ppnas_mm.utils.jobs import Jobs
+from ppnas_mm.weights.checkpoint import load_checkpoint
 
 RUN = ['--cfg-options', *TINY]
 HOLD = (
-    'import sys, time\nfrom pathlib import Path\nfrom ppnas_mm.work_dir import lock\n'
+    'import sys, time\nfrom pathlib import Path\nfrom ppnas_mm.engine.work_dir import lock\n'
     'lock(Path(sys.argv[1]))\nimport os\nif os.fork() == 0:\n    time.sleep(60)\n    os._exit(0)\n'
     'print("held", flush=True)\ntime.sleep(60)\n'
 )
@@ -79,7 +87,7 @@ def test_a_run_gives_its_work_dir_back(tmp_path: Path) -> None:
     """Tools are called one after the other in one process, as notebooks do."""
     with alone(tmp_path):
         pass
-    code = 'import sys\nfrom pathlib import Path\nfrom ppnas_mm.work_dir import lock\n'
+    code = 'import sys\nfrom pathlib import Path\nfrom ppnas_mm.engine.work_dir import lock\n'
     command = [sys.executable, '-c', code + 'lock(Path(sys.argv[1]))', str(tmp_path)]
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
     assert subprocess.run(command, env=environment).returncode == 0
@@ -91,7 +99,7 @@ def test_a_run_gives_its_work_dir_back(tmp_path: Path) -> None:
 
 
 def test_only_the_first_of_several_processes_locks(held: Any, monkeypatch: Any) -> None:
-    from ppnas_mm.work_dir import start_run
+    from ppnas_mm.engine.work_dir import start_run
 
     class Given(dict):
         work_dir = str(held[0])

@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 from test_nasbench201 import OPS, text_of
 from tool import ROOT, call
 
-from ppnas_mm.algorithms.operator_scores import (
+from ppnas_mm.algorithms.one_shot.operator_scores import (
     KINDS,
     operator_scores,
     selection_importance,
     ties,
     weakest,
 )
-from ppnas_mm.algorithms.scored_models import Cap, Drawn, stratified_models, within_caps
+from ppnas_mm.algorithms.one_shot.scored_models import Drawn, stratified_models, within_caps
+from ppnas_mm.costs.limits import Cap
 
 SPACES = st.lists(st.sets(st.integers(0, 8), min_size=1, max_size=7), min_size=1, max_size=6).map(
     lambda choices: {f'c{i}': sorted(ops) for i, ops in enumerate(choices)}

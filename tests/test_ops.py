@@ -11,7 +11,7 @@ from torch import nn
 from zoo import build_super_net, images, scramble
 
 from ppnas_mm.genotype import SPACE_RULES, Genotype
-from ppnas_mm.ops import OPS, ConvStyle, FactorizedReduce, OpSpec, build_op, register_op
+from ppnas_mm.layers.ops import OPS, ConvStyle, FactorizedReduce, OpSpec, build_op, register_op
 from ppnas_mm.registry import MODELS
 from ppnas_mm.spaces import Fixed
 

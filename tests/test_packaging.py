@@ -10,7 +10,7 @@ import zipfile
 import pytest
 from tool import ROOT
 
-from ppnas_mm.compat import PIP_NAMES
+from ppnas_mm.utils.compat import PIP_NAMES
 
 
 def python(code, *arguments):
@@ -43,10 +43,14 @@ def test_a_wheel_carries_genotypes_and_mim(tmp_path):
     ('module', 'code', 'package'),
     [
         ('mmengine', 'import ppnas_mm', 'onedl-mmengine'),
-        ('mmcv', 'import ppnas_mm.ops', 'onedl-mmcv'),
+        ('mmcv', 'import ppnas_mm.layers.ops', 'onedl-mmcv'),
         ('mmpretrain', 'import ppnas_mm.datasets', 'onedl-mmpretrain'),
         ('sklearn', 'from ppnas_mm.datasets import Digits; Digits()', 'scikit-learn'),
-        ('mmdet', 'from ppnas_mm.compat import require; require("mmdet")', 'onedl-mmdetection'),
+        (
+            'mmdet',
+            'from ppnas_mm.utils.compat import require; require("mmdet")',
+            'onedl-mmdetection',
+        ),
     ],
 )
 def test_a_missing_library_is_named_with_its_pip_command(module, code, package):
@@ -129,7 +133,7 @@ def test_what_a_library_lacks_inside_of_it_is_named(module, package, scope):
         f'import sys; sys.modules[{module!r}] = None\n'
         'from types import SimpleNamespace\nfrom ppnas_mm import cli\n'
         'def main():\n'
-        '    from ppnas_mm.config import require_library\n'
+        '    from ppnas_mm.config.load import require_library\n'
         '    from mmengine.config import Config\n'
         f'    require_library(Config(dict(model={{}}, default_scope={scope!r})), "x")\n'
         'cli.run_tool(main)'

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from test_visualize import by_id, parse, stroke
 
-from ppnas_mm.draw_importance import draw_importance, draw_importance_table
-from ppnas_mm.draw_stages import draw_stages
 from ppnas_mm.genotype import SPACE_RULES, Genotype
-from ppnas_mm.ops import OPS
-from ppnas_mm.palette import APART, OPERATIONS, op_colour
-from ppnas_mm.visualize import draw_genotype, draw_search
+from ppnas_mm.layers.ops import OPS
+from ppnas_mm.visualize.genotype import draw_genotype, draw_search
+from ppnas_mm.visualize.importance import draw_importance, draw_importance_table
+from ppnas_mm.visualize.stages import draw_stages
+from ppnas_mm.visualize.style import APART, OPERATIONS, op_colour
 
 NEUTRAL = {'none', 'skip_connect', 'identity'}
 SEEN_BY = {  # Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB
@@ -68,7 +68,7 @@ def test_colours_of_a_space_differ_for_all_eyes(space):
 
 def test_a_users_operation_has_a_colour_that_follows_from_its_name():
     names = [f'my_op_{i}' for i in range(200)] + ['x', 'conv_9x9', 'Äpfel']
-    code = f'from ppnas_mm.palette import op_colour; print(*map(op_colour, {names!r}))'
+    code = f'from ppnas_mm.visualize.style import op_colour; print(*map(op_colour, {names!r}))'
     environment = {**os.environ, 'PYTHONHASHSEED': '7', 'PYTHONIOENCODING': 'utf-8'}
     other = subprocess.run(
         [sys.executable, '-c', code], env=environment, capture_output=True, text=True, check=True

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from zoo import SPACES, build_super_net, images, scramble
 
 from ppnas_mm.genotype import SPACE_RULES, Genotype, GenotypeError
-from ppnas_mm.ops import OPS, ConvStyle
+from ppnas_mm.layers.ops import OPS, ConvStyle
 from ppnas_mm.registry import MODELS
 from ppnas_mm.spaces import Fixed, PPConvSuperNet
 from ppnas_mm.spaces.ppconv import MixedPPConv

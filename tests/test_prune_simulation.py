@@ -105,7 +105,7 @@ def test_the_tool_prints_and_writes_every_reading(tmp_path: Path, capsys: Any) -
 
 @pytest.mark.parametrize(('drift', 'least'), [(0.0, 93.0), (0.003, 94.2), (0.008, 94.2)])
 def test_the_default_finds_good_cells_of_nasbench201(drift: float, least: float) -> None:
-    from ppnas_mm.nasbench201 import Table, accuracy_grid
+    from ppnas_mm.analysis.nasbench201 import Table, accuracy_grid
 
     names = ('nb201_12epoch_accs.csv.gz', 'nats_bench_tss_200ep.csv.gz')
     drive, score = (accuracy_grid(Table.load(table_file(n)), 'cifar10')[1] for n in names)

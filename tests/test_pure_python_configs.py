@@ -9,7 +9,7 @@ from pure_python import write_pure_python
 from scenes import DETECTION, SEGMENTATION, detection, segmentation
 from tool import DIGITS, RETRAIN, TINY, TINY_TRAIN, call
 
-from ppnas_mm.config import library, load_config
+from ppnas_mm.config.load import library, load_config
 from ppnas_mm.datasets.digit_scenes import write_scenes
 
 

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_visualize import by_id, dots, parse, paths, words
 
-from ppnas_mm.ranking import draw_rank_boxes, draw_tau_boxes, kendall_tau, rank_table
+from ppnas_mm.analysis.nasbench201 import kendall_tau
+from ppnas_mm.analysis.ranking import rank_table
+from ppnas_mm.visualize.ranks import draw_rank_boxes, draw_tau_boxes
 
 SCORES = st.integers(1, 6).flatmap(
     lambda n: st.lists(st.lists(st.integers(0, 4), min_size=n, max_size=n), min_size=1, max_size=4)

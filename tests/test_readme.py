@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from tool import ROOT
 
-from ppnas_mm.compat import require
+from ppnas_mm.utils.compat import require
 
 README = (ROOT / 'README.md').read_text()
 BLOCKS = re.findall(r'```(\w+)\n(.*?)```', README, re.S)
@@ -67,7 +67,8 @@ def test_links_lead_somewhere():
 
 
 def test_the_own_operation_of_the_readme_works():
-    from ppnas_mm import genotype, ops
+    from ppnas_mm import genotype
+    from ppnas_mm.layers import ops
     from ppnas_mm.spaces import PPConvSuperNet
 
     code = next(b for kind, b in BLOCKS if kind == 'python' and 'register_op' in b)

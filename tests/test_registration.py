@@ -61,10 +61,11 @@ assert ppnas_mm.__version__ and len(ppnas_mm.published()) >= 8
 assert ppnas_mm.Genotype.load('pp_resnet_imagenet').space == 'ppconv'
 """
 
-# the guard of ppnas_mm.compat, loaded without importing ppnas_mm
+# the guard of ppnas_mm.utils.compat, loaded without importing ppnas_mm
 GUARD = f"""
 import importlib.util
-spec = importlib.util.spec_from_file_location('guard_module', {str(ROOT / 'ppnas_mm/compat.py')!r})
+path = {str(ROOT / 'ppnas_mm/utils/compat.py')!r}
+spec = importlib.util.spec_from_file_location('guard_module', path)
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 guard = module.guard_torchvision

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from tool import DIGITS, TINY, call, start
 
 from ppnas_mm.engine.checkpoint import latest_checkpoint
-from ppnas_mm.weights import CheckpointError
+from ppnas_mm.weights.checkpoint import CheckpointError
 
 OPTIONS = ['--cfg-options', *TINY, 'train_dataloader.num_workers=1']
 

@@ -13,7 +13,7 @@ from tool import DIGITS, RETRAIN, ROOT, TINY, TINY_TRAIN, call
 from ppnas_mm.engine.checkpoint import latest_checkpoint
 from ppnas_mm.engine.settings import ALLOW, differences, settings_of
 from ppnas_mm.genotype import Genotype
-from ppnas_mm.weights import load_checkpoint
+from ppnas_mm.weights.checkpoint import load_checkpoint
 
 SHORT = [*TINY[:-1], 'train_cfg.max_epochs=2']
 FILES = ('genotype.json', 'derived.safetensors', 'search.json')

@@ -15,8 +15,8 @@ from test_cut_cells import CONFIG
 from test_nasbench201_table import OPS, brute_tau, text_of
 from tool import call
 
-from ppnas_mm.config import load_config
-from ppnas_mm.nasbench201 import Table, accuracies_by_epoch, from_arch_string
+from ppnas_mm.analysis.nasbench201 import Table, accuracies_by_epoch, from_arch_string
+from ppnas_mm.config.load import load_config
 
 EDGES = [f'cell/node{n}/op{i}' for n in (1, 2, 3) for i in range(n)]
 

@@ -15,9 +15,9 @@ import torch
 from mmengine.config import Config
 from tool import DIGITS, RETRAIN, ROOT, TINY, TINY_TRAIN, call
 
-from ppnas_mm.config import ConfigError
-from ppnas_mm.jobs import Jobs
-from ppnas_mm.seeds import choose, keep_best, place, search_environment
+from ppnas_mm.config.keys import ConfigError
+from ppnas_mm.engine.best_of_seeds import choose, keep_best, place, search_environment
+from ppnas_mm.utils.jobs import Jobs
 
 COPIED = ('genotype.json', 'genotype.svg', 'derived.safetensors', 'search.json', 'search.svg')
 BOTH = ['--seeds', '0,1', '--cfg-options', *TINY]

@@ -12,7 +12,7 @@ from zoo import build_super_net, images
 from ppnas_mm.backbones import DARTSNet
 from ppnas_mm.backbones.darts import CellBlock
 from ppnas_mm.genotype import GENOTYPE_DIR
-from ppnas_mm.ops import FactorizedReduce
+from ppnas_mm.layers.ops import FactorizedReduce
 from ppnas_mm.spaces import DARTSSuperNet, Fixed
 
 PLACES = {'table': None, 'code': (3, 6)}

@@ -7,16 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ppnas_mm.selection import (
-    ConstraintError,
+from ppnas_mm.algorithms.selection import (
     Evaluated,
     Evolution,
-    Limit,
     enumerate_paths,
     evolve,
     select,
     space_size,
 )
+from ppnas_mm.costs.limits import ConstraintError, Limit
 
 Path = dict[str, tuple[int, ...]]
 

@@ -13,12 +13,12 @@ from tasks import classifier, search_optimizers
 from torch import nn
 from zoo import SPACES, count_multiplications, images, scramble
 
-from ppnas_mm.algorithms.snapshots import Snapshots
+from ppnas_mm.algorithms.one_shot.snapshots import Snapshots
+from ppnas_mm.costs.limits import ConstraintError
 from ppnas_mm.genotype import DegenerateArchitectureError
 from ppnas_mm.registry import MODELS
-from ppnas_mm.selection import ConstraintError
 from ppnas_mm.spaces import Fixed
-from ppnas_mm.statistics import recalibrate
+from ppnas_mm.utils.batch_norm import recalibrate
 
 # -- sampling --------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from torch import distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from zoo import SPACES, build_super_net
 
-from ppnas_mm import cli
+from ppnas_mm.engine import run as engine_run
 from ppnas_mm.registry import MODELS
 from ppnas_mm.spaces.mixed_dag import MixedDAG, _is_fast
 
@@ -41,7 +41,7 @@ def test_a_run_keeps_synchronised_norms_where_there_is_a_gpu(
     monkeypatch.setenv('LOCAL_RANK', '0')
     options = {'model.model.backbone.norm_cfg': {'type': 'SyncBN'}}
     config = str(ROOT / 'configs/search/ppnas_imagenet.py')
-    run = cli.load_run(
+    run = engine_run.load_run(
         Namespace(config=config, cfg_options=options, launcher='none', local_rank=0, work_dir=None)
     )
     assert run.model.model.backbone.norm_cfg.type == kind
@@ -53,6 +53,6 @@ def test_ddp_scans_for_unused_parameters_only_when_asked(
 ) -> None:
     monkeypatch.setattr(distributed, 'is_initialized', lambda: True)
     config = Config({'find_unused_parameters': True} if asked else {})
-    cli._launch_on_cpu(config)
+    engine_run._launch_on_cpu(config)
     assert config.model_wrapper_cfg.type == 'MMDistributedDataParallel'
     assert config.model_wrapper_cfg.find_unused_parameters is asked

@@ -7,8 +7,8 @@ from test_visualize import parse, words
 from tool import call
 
 from ppnas_mm.genotype import Genotype
-from ppnas_mm.titles import found_title
-from ppnas_mm.visualize import draw_genotype
+from ppnas_mm.visualize.genotype import draw_genotype
+from ppnas_mm.visualize.titles import found_title
 
 CELLS = Genotype.load('pp_resnet_cifar10').cells
 SEARCH = dict(algorithm='PPNAS', config='ppnas_digits.py', seed=3, epoch=20, epochs=20)

@@ -10,8 +10,9 @@ from safetensors import safe_open
 from tool import DIGITS, RETRAIN, ROOT, TINY, TINY_TRAIN, call
 
 from ppnas_mm import Genotype
-from ppnas_mm.config import ConfigError, load_config, replace_sync_bn
-from ppnas_mm.weights import load_checkpoint
+from ppnas_mm.config.keys import ConfigError
+from ppnas_mm.config.load import load_config, replace_sync_bn
+from ppnas_mm.weights.checkpoint import load_checkpoint
 
 
 @pytest.fixture(scope='module')

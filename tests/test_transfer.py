@@ -9,11 +9,11 @@ from tasks import TASKS, classifier
 from tool import ROOT
 from zoo import NETWORKS
 
-from ppnas_mm import weights
 from ppnas_mm.genotype import Genotype
 from ppnas_mm.registry import MODELS
-from ppnas_mm.weights import PREFIXES, CheckpointError
-from ppnas_mm.zoo_index import load_genotype, load_index
+from ppnas_mm.weights import checkpoint as weights
+from ppnas_mm.weights.checkpoint import PREFIXES, CheckpointError
+from ppnas_mm.weights.index import load_genotype, load_index
 
 SMALL = dict(type='ppnas_mm.PPResNetCIFAR', depth=20, stem_channels=8, base_channels=8)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from ppnas_mm.config import ConfigError, library, load_config
-from ppnas_mm.config_keys import KEYS, near_miss
+from ppnas_mm.config.keys import KEYS, ConfigError, near_miss
+from ppnas_mm.config.load import library, load_config
 
 ROOT = Path(__file__).parents[1]
 OWN = sorted(p for p in (ROOT / 'configs').rglob('*.py') if '_base_' not in p.parts)
@@ -127,7 +127,7 @@ def test_misspelt_keys_beside_the_right_one_are_told(tmp_path, monkeypatch, text
     else:
         kept = f'{text}\n{meant} = {[] if meant == "custom_hooks" else dict(imports=[])}'
     remarks: list[str] = []
-    monkeypatch.setattr('ppnas_mm.config.warn', remarks.append)
+    monkeypatch.setattr('ppnas_mm.config.load.warn', remarks.append)
     load_config(write(tmp_path, BASE + kept))
     word = text.split(' =')[0] if 'default_hooks = dict(' not in text else meant
     (remark,) = remarks

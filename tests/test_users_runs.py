@@ -10,8 +10,8 @@ import torch
 from tool import DIGITS, RETRAIN, ROOT, TINY, TINY_TRAIN, call
 
 from ppnas_mm.engine.checkpoint import _plain, latest_checkpoint
-from ppnas_mm.fileio import write_atomic
-from ppnas_mm.weights import load_checkpoint
+from ppnas_mm.utils.files import write_atomic
+from ppnas_mm.weights.checkpoint import load_checkpoint
 
 ITERATIONS = """
 train_cfg = dict(_delete_=True, by_epoch=False, max_iters=4, val_interval=4)

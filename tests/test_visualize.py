@@ -15,7 +15,7 @@ import pytest
 
 from ppnas_mm import genotype as genotype_module
 from ppnas_mm.genotype import Cell, Edge, Genotype, SpaceRule, published
-from ppnas_mm.visualize import draw_genotype, draw_search
+from ppnas_mm.visualize.genotype import draw_genotype, draw_search
 
 ROOT = Path(__file__).parents[1]
 NUMBER = re.compile(r'-?\d+(?:\.\d+)?')
@@ -222,7 +222,7 @@ def test_module_is_cheap_and_uses_no_pyplot(tmp_path):
     code = """
 import sys
 from ppnas_mm.genotype import Genotype
-from ppnas_mm.visualize import draw_genotype
+from ppnas_mm.visualize.genotype import draw_genotype
 assert 'matplotlib' not in sys.modules
 draw_genotype(Genotype.load('pp_resnet_cifar10'), sys.argv[1])
 assert 'matplotlib.pyplot' not in sys.modules

@@ -7,8 +7,8 @@ import pytest
 import torch
 from tool import DIGITS, RETRAIN, TINY, TINY_TRAIN, call
 
-from ppnas_mm import fileio
-from ppnas_mm.cli import run_tool
+from ppnas_mm.cli.errors import run_tool
+from ppnas_mm.utils import files as fileio
 
 TRAIN = {
     'env_cfg.cudnn_benchmrk=True': "env_cfg: unknown key 'cudnn_benchmrk'; did you mean 'cudnn",

@@ -19,12 +19,13 @@ from safetensors.torch import save_file
 from tool import ROOT, call
 from zoo import BACKBONES, build_network, scramble
 
-from ppnas_mm import zoo, zoo_index
+from ppnas_mm import zoo
 from ppnas_mm.datasets import Digits
 from ppnas_mm.genotype import published
 from ppnas_mm.registry import MODELS
-from ppnas_mm.weights import CheckpointError
-from ppnas_mm.zoo_index import ZooError, file_hash
+from ppnas_mm.weights import index as zoo_index
+from ppnas_mm.weights.checkpoint import CheckpointError
+from ppnas_mm.weights.index import ZooError, file_hash
 
 
 class Bomb:
@@ -210,7 +211,7 @@ def test_an_unknown_name(tmp_path: Path) -> None:
 
 def test_an_import_brings_no_downloader() -> None:
     code = (
-        'import sys, ppnas_mm; ppnas_mm.zoo.list(); '
+        'import sys, ppnas_mm; ppnas_mm.weights.fetch.list(); '
         "print([m for m in ('requests', 'urllib3', 'filelock') if m in sys.modules])"
     )
     command = [sys.executable, '-W', 'ignore', '-c', code]

@@ -11,9 +11,10 @@ from mmengine.config import Config
 from safetensors import safe_open
 from tool import ROOT, call
 
-from ppnas_mm import zoo, zoo_index
+from ppnas_mm import zoo
 from ppnas_mm.genotype import Genotype
-from ppnas_mm.zoo_index import ZooError, add_entry, load_index
+from ppnas_mm.weights import index as zoo_index
+from ppnas_mm.weights.index import ZooError, add_entry, load_index
 
 # ---- what is in the repository
 

@@ -112,8 +112,9 @@ def activations(args: argparse.Namespace) -> Any:
 def epoch(args: argparse.Namespace) -> Any:
     """Time the parts of an epoch of CONFIG."""
     from ppnas_mm.benchmarks import epoch as measured
+    from ppnas_mm.engine.run import load_run
 
-    config = cli.load_run(args)
+    config = load_run(args)
     config.log_level = 'ERROR'
     return measured.measure(config, Path(args.config).stem, args.epochs)
 
@@ -122,8 +123,9 @@ def latency_table(args: argparse.Namespace) -> None:
     """Time every candidate of a search's super-net; compare the sums with derived networks."""
     from mmengine.registry import MODELS, DefaultScope
 
-    from ppnas_mm.config import ConfigError, load_config, replace_sync_bn
-    from ppnas_mm.latency import check_latency, latency_report, latency_table
+    from ppnas_mm.config.keys import ConfigError
+    from ppnas_mm.config.load import load_config, replace_sync_bn
+    from ppnas_mm.costs.latency import check_latency, latency_report, latency_table
 
     config = load_config(args.config)
     if 'model' not in config.model:
@@ -146,7 +148,7 @@ def step_cost(args: argparse.Namespace) -> None:
 
     from ppnas_mm.benchmarks.cost_model import cost_report, search_cost
     from ppnas_mm.benchmarks.step_rates import Rates
-    from ppnas_mm.config import load_config
+    from ppnas_mm.config.load import load_config
 
     MMLogger.get_current_instance().setLevel('ERROR')
     size = args.size and args.size[0]
@@ -171,7 +173,7 @@ def gradient_norms(args: argparse.Namespace) -> None:
     from mmengine.logging import MMLogger
 
     from ppnas_mm.benchmarks.gradient_norms import gradient_norms, norms_report
-    from ppnas_mm.config import load_config
+    from ppnas_mm.config.load import load_config
 
     MMLogger.get_current_instance().setLevel('ERROR')
     found = {

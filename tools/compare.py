@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from ppnas_mm import cli
-from ppnas_mm.fileio import read_json
-from ppnas_mm.jobs import Jobs, NothingFoundError
+from ppnas_mm.utils.files import read_json
+from ppnas_mm.utils.jobs import Jobs, NothingFoundError
 
 TOOLS = Path(__file__).parent
 CLASSIFICATION = 'configs/classification'
@@ -18,7 +18,7 @@ Results = dict[str, list[dict | None]]
 
 def draw(search: str, seed: int, path: Path) -> None:
     """Draw a constrained-random genotype of the search's space, all of the found network's size."""
-    from ppnas_mm.config import load_config
+    from ppnas_mm.config.load import load_config
     from ppnas_mm.registry import MODELS
 
     super_net = MODELS.build(load_config(search).model.model.backbone)
@@ -27,7 +27,7 @@ def draw(search: str, seed: int, path: Path) -> None:
 
 def search(jobs: Jobs, finished: bool, work: Path, *arguments: object) -> bool:
     """Search unless finished; return whether a whole architecture came of it."""
-    from ppnas_mm.seeds import failure
+    from ppnas_mm.engine.best_of_seeds import failure
 
     if (work / 'search.json').is_file() and failure(work):
         finished = True
@@ -98,8 +98,8 @@ def train_searches(args: object, folder: Path) -> Results:
 def operations(args: object, folder: Path) -> str:
     """Return how often each operation stands in each cell that the searches found."""
     from ppnas_mm import Genotype
-    from ppnas_mm.report import table
-    from ppnas_mm.seeds import failure
+    from ppnas_mm.engine.best_of_seeds import failure
+    from ppnas_mm.utils.tables import table
 
     rows = []
     for config in args.searches:
@@ -124,7 +124,7 @@ def metrics_of(results: Results, wanted: list[str]) -> list[str]:
     Raises:
         ConfigError: If one stands for nothing that the runs have measured.
     """
-    from ppnas_mm.config import ConfigError
+    from ppnas_mm.config.keys import ConfigError
 
     runs = [run for row in results.values() for run in row if run is not None]
     if not runs:
@@ -157,7 +157,7 @@ def summary(results: Results, metric: str) -> str:
     """
     from scipy.stats import ttest_rel
 
-    from ppnas_mm.report import table
+    from ppnas_mm.utils.tables import table
 
     scores = {name: np.array([score(r, metric) for r in rs]) for name, rs in results.items()}
     first = next(iter(scores.values()))

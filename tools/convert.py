@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ppnas_mm import cli
-from ppnas_mm.config import ConfigError
+from ppnas_mm.config.keys import ConfigError
 
 BACKBONES = {
     'darts': 'DARTSNet',
@@ -86,13 +86,14 @@ def build_config(args: argparse.Namespace) -> Any:
     """Build the model of a config, or its backbone."""
     from mmengine.registry import MODELS, init_default_scope
 
-    from ppnas_mm.config import library, load_config, replace_sync_bn, require_library
+    from ppnas_mm.config.load import library, load_config, replace_sync_bn, require_library
+    from ppnas_mm.engine.run import set_genotype
 
     config = load_config(args.config, args.options)
     require_library(config, args.config)
     init_default_scope(config.get('default_scope') or library(config))
     if args.arch:
-        cli.set_genotype(config, args.arch)
+        set_genotype(config, args.arch)
     replace_sync_bn(config.model)
     settings = dict(config.model)
     if config.get('data_preprocessor'):
@@ -146,7 +147,7 @@ def main() -> None:
         write_weights,
         written_edges,
     )
-    from ppnas_mm.weights import CheckpointError, check_same_model, signature
+    from ppnas_mm.weights.checkpoint import CheckpointError, check_same_model, signature
 
     target = args.to or SUFFIXES.get(Path(args.target).suffix)
     if target is None:

@@ -5,6 +5,8 @@ from ppnas_mm import cli
 
 def main() -> None:
     """Parse the arguments, predict, draw."""
+    from ppnas_mm.engine.run import load_run, set_genotype
+
     parser = cli.new_parser(
         'Draw boxes, masks or the class on an image, by a config of mmdet, mmseg or mmpretrain.',
         'python tools/demo.py image.jpg configs/detection/retinanet_pp-resnet_digit-scenes.py '
@@ -18,11 +20,11 @@ def main() -> None:
     parser.add_argument('--score', type=float, default=0.3, help='draw boxes from this score on')
     parser.add_argument('--device', default='cpu', help='torch device (default cpu)')
     args = parser.parse_args()
-    config = cli.load_run(args)
+    config = load_run(args)
     if args.genotype:
-        cli.set_genotype(config, args.genotype)
+        set_genotype(config, args.genotype)
 
-    from ppnas_mm.demo import run_demo
+    from ppnas_mm.inference.demo import run_demo
 
     print(run_demo(args.image, config, args.checkpoint, args.out, args.score, args.device))
     print(f'drawn in {args.out}')

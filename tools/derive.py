@@ -3,12 +3,14 @@
 from pathlib import Path
 
 from ppnas_mm import cli
-from ppnas_mm.config import ConfigError
-from ppnas_mm.fileio import read_json
+from ppnas_mm.config.keys import ConfigError
+from ppnas_mm.utils.files import read_json
 
 
 def main() -> None:
     """Parse the arguments, load the last checkpoint of the search, write what it stands for."""
+    from ppnas_mm.engine.run import load_run
+
     parser = cli.new_parser(
         'Derive genotype, picture and inherited weights from the last checkpoint of a search.',
         'python tools/derive.py work_dirs/digits --out work_dirs/derived '
@@ -22,14 +24,14 @@ def main() -> None:
         raise ConfigError(f'{folder} is not the work dir of a search: it has no search.json')
     record = read_json(folder / 'search.json')
     args.config, args.work_dir, args.seed = folder / record['config'], args.out, record['seed']
-    config = cli.load_run(args)
+    config = load_run(args)
 
     from mmengine.runner import Runner
 
     from ppnas_mm.engine.checkpoint import checkpoint_place, latest_checkpoint
     from ppnas_mm.engine.search_hook import SearchHook
-    from ppnas_mm.report import search_table
-    from ppnas_mm.weights import CheckpointError, load_weights
+    from ppnas_mm.utils.tables import search_table
+    from ppnas_mm.weights.checkpoint import CheckpointError, load_weights
 
     config_of_run = config.copy()
     config_of_run.work_dir = str(folder)

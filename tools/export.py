@@ -5,6 +5,8 @@ from ppnas_mm import cli
 
 def main() -> None:
     """Parse the arguments, export, compare."""
+    from ppnas_mm.engine.run import load_run, set_genotype
+
     parser = cli.new_parser(
         'Export a classifier (normalised images to logits), or the backbone of any model, as ONNX, '
         'TorchScript or torch.export file, compared with torch before it is written.',
@@ -26,11 +28,11 @@ def main() -> None:
     args = parser.parse_args()
     if len(args.size) > 2 or min(args.size) < 1:
         parser.error('--size: expected one or two positive numbers')
-    config = cli.load_run(args)
+    config = load_run(args)
     if args.genotype:
-        cli.set_genotype(config, args.genotype)
+        set_genotype(config, args.genotype)
 
-    from ppnas_mm.export import export_checkpoint
+    from ppnas_mm.inference.export import export_checkpoint
 
     difference, notes = export_checkpoint(
         config,

@@ -16,7 +16,7 @@ PAGE, RECORDS = ROOT / 'docs/gpu.md', ROOT / 'docs/gpu'
 
 def run(args: argparse.Namespace) -> int:
     """Run the parts; return 1 where one failed or a check did not pass."""
-    from ppnas_mm.gpu_check import run as runs
+    from ppnas_mm.benchmarks.gpu_check import run as runs
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that its part is ended, too
     parts = runs.chosen(args.parts)
@@ -48,7 +48,7 @@ def part(args: argparse.Namespace) -> None:
     import torch
     from mmengine.logging import MMLogger
 
-    from ppnas_mm.gpu_check.parts import Options, part_named, write_rows
+    from ppnas_mm.benchmarks.gpu_check.parts import Options, part_named, write_rows
 
     if args.device == 'cuda' and not torch.cuda.is_available():
         raise SystemExit(f'error: --device cuda: torch {torch.__version__} finds no GPU')
@@ -59,7 +59,7 @@ def part(args: argparse.Namespace) -> None:
 
 def page(args: argparse.Namespace) -> int:
     """Write the page anew, or say whether it differs."""
-    from ppnas_mm.gpu_check import page as pages
+    from ppnas_mm.benchmarks.gpu_check import page as pages
 
     if args.check:
         differs = pages.render(PAGE, RECORDS) != PAGE.read_text()

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from ppnas_mm import cli
-from ppnas_mm.fileio import read_json
+from ppnas_mm.utils.files import read_json
 
 
 def look_up(args: argparse.Namespace, table: Any) -> None:
     """Print what the table says of a cell."""
     from ppnas_mm import Genotype
-    from ppnas_mm.nasbench201 import arch_string
-    from ppnas_mm.report import table as format_table
+    from ppnas_mm.analysis.nasbench201 import arch_string
+    from ppnas_mm.utils.tables import table as format_table
 
     genotype = Genotype.load(args.genotype)
     print(arch_string(genotype))
@@ -28,17 +28,19 @@ def look_up(args: argparse.Namespace, table: Any) -> None:
 
 def judge(args: argparse.Namespace, table: Any) -> None:
     """Score random cells with the super-net's weights; print Kendall's tau to the table."""
+    from ppnas_mm.engine.run import load_run
+
     args.config, checkpoint = args.super_net
     dataset = table.dataset(args.dataset or 'cifar10-test')
-    config = cli.load_run(args)
+    config = load_run(args)
 
     from mmengine.runner import Runner
 
     from ppnas_mm.algorithms import SearchAlgorithm
-    from ppnas_mm.config import ConfigError
+    from ppnas_mm.analysis.nasbench201 import arch_string, draw_cells, kendall_tau
+    from ppnas_mm.config.keys import ConfigError
     from ppnas_mm.engine.seed import mix_seed, seed_everything, set_epoch
-    from ppnas_mm.nasbench201 import arch_string, draw_cells, kendall_tau
-    from ppnas_mm.weights import load_weights
+    from ppnas_mm.weights.checkpoint import load_weights
 
     runner = Runner.from_cfg(config)
     algorithm: Any = runner.model
@@ -79,7 +81,7 @@ def score_of(
     algorithm: Any, cell: Any, batches: list, loop: Any, network: str
 ) -> tuple[str, float]:
     """Return what a cell is scored by, and its score."""
-    from ppnas_mm.nasbench201 import score_by_alpha, score_with_super_net
+    from ppnas_mm.analysis.nasbench201 import score_by_alpha, score_with_super_net
 
     if network == 'alpha':
         return 'log-probability', score_by_alpha(algorithm, cell)
@@ -91,13 +93,13 @@ def follow(args: argparse.Namespace, table: Any) -> None:
     """Print how a search ranked the operations, in about ten of its epochs."""
     import numpy as np
 
-    from ppnas_mm.nasbench201 import (
+    from ppnas_mm.analysis.nasbench201 import (
         RANKED,
         TableError,
         accuracies_by_epoch,
         rank_correlations,
     )
-    from ppnas_mm.report import table as format_table
+    from ppnas_mm.utils.tables import table as format_table
 
     try:
         record = read_json(args.record)
@@ -171,7 +173,7 @@ def main() -> None:
     if args.batches < 0:
         parser.error(f'--batches {args.batches}: expected 0 or more')
 
-    from ppnas_mm.nasbench201 import Table
+    from ppnas_mm.analysis.nasbench201 import Table
 
     table = Table.load(Path(args.table))
     run = judge if args.super_net else follow if args.record else look_up

@@ -29,7 +29,7 @@ from ppnas_mm import cli
 if TYPE_CHECKING:
     import torch
 
-    from ppnas_mm.algorithms.slimming import Plan
+    from ppnas_mm.algorithms.eoinas.slimming import Plan
 
 BEFORE, EDGE, NONE = {'against': 'before'}, {'against': 'edge'}, {'epsilon': (0.0, 0.0)}
 RESET, KEPT = {'forget': True}, {'forget': False}
@@ -135,9 +135,9 @@ class Search:
     ) -> None:
         import torch
 
-        from ppnas_mm.algorithms.importance import OperationImportance
-        from ppnas_mm.algorithms.markov import LiveDie
-        from ppnas_mm.algorithms.slimming import Slimming
+        from ppnas_mm.algorithms.eoinas.importance import OperationImportance
+        from ppnas_mm.algorithms.eoinas.markov import LiveDie
+        from ppnas_mm.algorithms.eoinas.slimming import Slimming
 
         size = args.seeds * world.edges, world.ops
         self.world, self.args = world, args
@@ -221,7 +221,7 @@ def simulate(worlds: dict[str, World], args: argparse.Namespace) -> list[dict[st
 
 def print_table(results: list[dict[str, Any]]) -> None:
     """Print means, a row for each reading, a column for each world and drift."""
-    from ppnas_mm.report import table
+    from ppnas_mm.utils.tables import table
 
     columns = list(dict.fromkeys((r['world'], r['drift']) for r in results))
     found = {(r['reading'], (r['world'], r['drift'])): r['mean'] for r in results}
@@ -265,8 +265,8 @@ def main() -> None:
     if not all(0 <= drift < 1 for drift in args.drift):
         parser.error(f'--drift {args.drift}: expected numbers from 0 to 1')
 
-    from ppnas_mm.fileio import write_atomic
-    from ppnas_mm.nasbench201 import Table, accuracy_grid
+    from ppnas_mm.analysis.nasbench201 import Table, accuracy_grid
+    from ppnas_mm.utils.files import write_atomic
 
     tables = [Table.load(path) for path in table_files(Path(args.table))]
     drive, score = (accuracy_grid(table, args.dataset)[1] for table in tables)
@@ -287,7 +287,7 @@ def table_files(folder: Path) -> list[Path]:
     Raises:
         TableError: If one is missing.
     """
-    from ppnas_mm.nasbench201 import TableError
+    from ppnas_mm.analysis.nasbench201 import TableError
 
     found = []
     for stem in ('nb201_12epoch_accs.csv', 'nats_bench_tss_200ep.csv'):

@@ -5,6 +5,8 @@ from ppnas_mm import cli
 
 def main() -> None:
     """Parse the arguments, strip, test, write file and entry."""
+    from ppnas_mm.engine.run import load_run, set_genotype
+
     parser = cli.new_parser(
         'Write the weights of a checkpoint, without optimizer, as FOLDER/NAME.safetensors; test '
         'them on the test data of the config, and put the score into the index beside FOLDER.',
@@ -32,11 +34,11 @@ def main() -> None:
         parser.error('--source is missing: the index says where weights come from')
     if any(key.startswith('model') for key in args.cfg_options):
         parser.error('--cfg-options model...: put it into a config; the index names the config')
-    config = cli.load_run(args)
+    config = load_run(args)
     if args.genotype:
-        cli.set_genotype(config, args.genotype)
+        set_genotype(config, args.genotype)
 
-    from ppnas_mm.publish import publish
+    from ppnas_mm.zoo.publish import publish
 
     path, entry = publish(
         config, args.config, args.checkpoint, args.name, args.out, args.source, args.ema,

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from ppnas_mm import cli
-from ppnas_mm.config import ConfigError
-from ppnas_mm.fileio import read_json, write_atomic
+from ppnas_mm.config.keys import ConfigError
 from ppnas_mm.genotype import Genotype
+from ppnas_mm.utils.files import read_json, write_atomic
 
 VARIANTS = ('SPOS', '+ shrinking', '+ expanding')
 SPARE = dict(population=1, generations=1, parents=1, crossover=0, mutation=0, enumerate_up_to=1)
@@ -30,8 +30,10 @@ def build(config: str, folder: Path, seed: int, options: Mapping[str, Any]) -> A
     """Return the runner of a config, quiet and without checkpoints."""
     from mmengine.runner import Runner
 
+    from ppnas_mm.engine.run import load_run
+
     given = dict(config=config, work_dir=str(folder), seed=seed, launcher='none', local_rank=0)
-    run = cli.load_run(Namespace(cfg_options=dict(options), **given))
+    run = load_run(Namespace(cfg_options=dict(options), **given))
     run.default_hooks.checkpoint = dict(type='ppnas_mm.SafeCheckpointHook', interval=10**6)
     run.default_hooks.logger.interval = 10**6
     run.log_level = 'WARNING'
@@ -132,7 +134,8 @@ def accuracies(runner: Any, cells: Sequence[Genotype]) -> list[float]:
 
 def study(args: Namespace) -> None:
     """Train the super-nets of all variants and seeds; write their taus and pictures."""
-    from ppnas_mm.ranking import draw_rank_boxes, draw_tau_boxes, kendall_tau
+    from ppnas_mm.analysis.nasbench201 import kendall_tau
+    from ppnas_mm.visualize.ranks import draw_rank_boxes, draw_tau_boxes
 
     folder = Path(args.work_dir)
     truth = Truth(args)
@@ -194,9 +197,9 @@ def models(args: Namespace) -> None:
     """Print what the operations of each config's super-net would be scored on at first."""
     from mmengine.registry import MODELS, DefaultScope
 
-    from ppnas_mm.algorithms.scored_models import Drawn
-    from ppnas_mm.config import load_config
-    from ppnas_mm.report import table
+    from ppnas_mm.algorithms.one_shot.scored_models import Drawn
+    from ppnas_mm.config.load import load_config
+    from ppnas_mm.utils.tables import table
 
     rows = []
     for path in args.configs:
@@ -230,7 +233,7 @@ class Truth:
         self.cells: list[Genotype] = []
         self.drops: Any = None
         if args.table:
-            from ppnas_mm.nasbench201 import Table
+            from ppnas_mm.analysis.nasbench201 import Table
 
             self.table = Table.load(args.table)
             return

@@ -3,8 +3,9 @@
 from argparse import Namespace
 from pathlib import Path
 
-from ppnas_mm import cli, seeds
-from ppnas_mm.work_dir import start_run
+from ppnas_mm import cli
+from ppnas_mm.engine import best_of_seeds as seeds
+from ppnas_mm.engine.work_dir import start_run
 
 
 def main() -> None:
@@ -28,20 +29,22 @@ def main() -> None:
 
 def search(args: Namespace) -> None:
     """Run the search, retrain if asked to, print the table."""
-    config = cli.load_run(args)
-    cli.require_search(config, args.config)
+    from ppnas_mm.engine.run import load_run, require_arch, require_search, set_genotype
+
+    config = load_run(args)
+    require_search(config, args.config)
     if args.retrain:  # is read before the search, not after it
         again = {'config': args.retrain, 'cfg_options': seeds.shared_options(args)}
         again['work_dir'] = str(Path(config.work_dir) / 'retrain')
-        retrain = cli.load_run(Namespace(**{**vars(args), **again}))
-        cli.require_arch(retrain, f'--retrain {args.retrain}')
+        retrain = load_run(Namespace(**{**vars(args), **again}))
+        require_arch(retrain, f'--retrain {args.retrain}')
     start_run(config, args.resume)
 
     from mmengine.dist import is_main_process
     from mmengine.runner import Runner
 
-    from ppnas_mm.report import search_table
-    from ppnas_mm.train import check_retraining, require_batches, train
+    from ppnas_mm.engine.train import check_retraining, require_batches, train
+    from ppnas_mm.utils.tables import search_table
 
     runner = Runner.from_cfg(config)
     if args.retrain:
@@ -49,7 +52,7 @@ def search(args: Namespace) -> None:
     require_batches(runner)
     runner.train()
     if args.retrain:
-        cli.set_genotype(retrain, Path(config.work_dir) / 'genotype.json')
+        set_genotype(retrain, Path(config.work_dir) / 'genotype.json')
         start_run(retrain, args.resume)
         train(retrain)
     if is_main_process():

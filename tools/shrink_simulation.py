@@ -39,12 +39,12 @@ def shrink(
         args: Samples per operation, stages and drops.
         seed: Random seed.
     """
-    from ppnas_mm.algorithms.operator_scores import (
+    from ppnas_mm.algorithms.one_shot.operator_scores import (
         operator_scores,
         selection_importance,
         weakest,
     )
-    from ppnas_mm.algorithms.scored_models import stratified_models
+    from ppnas_mm.algorithms.one_shot.scored_models import stratified_models
 
     rng = np.random.default_rng(seed)
     alive, stages = {name: list(ops) for name, ops in space.items()}, []
@@ -66,7 +66,7 @@ def simulate(
     space: dict[str, list[int]], values: np.ndarray, args: argparse.Namespace
 ) -> list[dict[str, Any]]:
     """Return means over the seeds for each noise and score: what is kept, best and mean left."""
-    from ppnas_mm.algorithms.operator_scores import KINDS
+    from ppnas_mm.algorithms.one_shot.operator_scores import KINDS
 
     top = true_best(space, values, max(1, sum(map(len, space.values())) - args.drops))
     results = []
@@ -118,9 +118,9 @@ def main() -> None:
     if not all(0 <= noise < np.inf for noise in args.noise):
         parser.error(f'--noise {args.noise}: expected finite numbers, 0 or more')
 
-    from ppnas_mm.fileio import write_atomic
-    from ppnas_mm.nasbench201 import Table, accuracy_grid
-    from ppnas_mm.report import table as format_table
+    from ppnas_mm.analysis.nasbench201 import Table, accuracy_grid
+    from ppnas_mm.utils.files import write_atomic
+    from ppnas_mm.utils.tables import table as format_table
 
     table = Table.load(args.table)
     results = simulate(*accuracy_grid(table, args.dataset), args)

@@ -5,6 +5,8 @@ from ppnas_mm import cli
 
 def main() -> None:
     """Parse the arguments, load every tensor, run the test."""
+    from ppnas_mm.engine.run import load_run, set_genotype
+
     parser = cli.new_parser(
         'Test a checkpoint (.pth or .safetensors) with a config of mmpretrain, mmdet or mmseg.',
         'python tools/test.py configs/classification/pp-resnet20_digits.py '
@@ -14,14 +16,14 @@ def main() -> None:
     parser.add_argument('checkpoint', help='weights that fit the model, tensor by tensor')
     parser.add_argument('--genotype', help='published name or JSON file for model.backbone.arch')
     args = parser.parse_args()
-    config = cli.load_run(args)
+    config = load_run(args)
     if args.genotype:
-        cli.set_genotype(config, args.genotype)
+        set_genotype(config, args.genotype)
 
     from mmengine.runner import Runner
 
-    from ppnas_mm.report import figure
-    from ppnas_mm.weights import load_weights
+    from ppnas_mm.utils.tables import figure
+    from ppnas_mm.weights.checkpoint import load_weights
 
     runner = Runner.from_cfg(config)
     count = load_weights(runner.model, args.checkpoint)

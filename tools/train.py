@@ -1,11 +1,13 @@
 """Train a classifier, detector or segmentor; see --help."""
 
 from ppnas_mm import cli
-from ppnas_mm.work_dir import start_run
+from ppnas_mm.engine.work_dir import start_run
 
 
 def main() -> None:
     """Parse the arguments and train."""
+    from ppnas_mm.engine.run import load_run, set_genotype
+
     parser = cli.new_parser(
         'Train a config of mmpretrain, mmdet or mmseg (by its default_scope); '
         'the work dir also gets result.json.',
@@ -17,13 +19,13 @@ def main() -> None:
     parser.add_argument('--genotype', help='published name or JSON file for model.backbone.arch')
     parser.add_argument('--init-from', metavar='FILE', help='.safetensors or .pth to start from')
     args = parser.parse_args()
-    config = cli.load_run(args)
+    config = load_run(args)
     if args.genotype:
-        cli.set_genotype(config, args.genotype)
+        set_genotype(config, args.genotype)
     start_run(config, args.resume)
 
-    from ppnas_mm.report import figure
-    from ppnas_mm.train import train
+    from ppnas_mm.engine.train import train
+    from ppnas_mm.utils.tables import figure
 
     result = train(config, None if args.resume else args.init_from)
     for name, value in result['metrics'].items():

@@ -6,13 +6,14 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from ppnas_mm.cli import new_parser, run_tool
-from ppnas_mm.draw_importance import draw_importance, draw_importance_table
-from ppnas_mm.draw_stages import draw_growth, draw_stages
-from ppnas_mm.fileio import read_json
+from ppnas_mm.cli.arguments import new_parser
+from ppnas_mm.cli.errors import run_tool
 from ppnas_mm.genotype import Genotype, published
-from ppnas_mm.titles import stage_notes, title_of_file
-from ppnas_mm.visualize import draw_genotype, draw_search
+from ppnas_mm.utils.files import read_json
+from ppnas_mm.visualize.genotype import draw_genotype, draw_search
+from ppnas_mm.visualize.importance import draw_importance, draw_importance_table
+from ppnas_mm.visualize.stages import draw_growth, draw_stages
+from ppnas_mm.visualize.titles import stage_notes, title_of_file
 
 PICTURES = {
     'course': draw_search,

@@ -18,8 +18,8 @@ def main() -> int:
     parser.add_argument('--root', type=Path, default=ROOT, help='checkout; default: this one')
     args = parser.parse_args()
 
-    from ppnas_mm.fileio import write_atomic
-    from ppnas_mm.zoo_pages import pages
+    from ppnas_mm.utils.files import write_atomic
+    from ppnas_mm.zoo.pages import pages
 
     stale = [
         (path, text)

@@ -6,10 +6,9 @@ from .cdarts import CDARTS
 from .darts import DARTS
 from .eoinas import EoiNAS
 from .gdas import GDAS
+from .one_shot import SENAS, SPOS
 from .ppnas import PPNAS
 from .random_search import RandomSearch
-from .senas import SENAS
-from .spos import SPOS
 
 __all__ = [
     'CDARTS',

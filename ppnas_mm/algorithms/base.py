@@ -10,9 +10,9 @@ from mmengine.model import BaseModel
 from torch import nn
 
 from ..genotype import Genotype
-from ..registry import MODELS
-from ..spaces.base import SuperNet
 from ..spaces.mixture import Path
+from ..spaces.super_net import SuperNet
+from ..utils.registries import MODELS
 
 
 class SearchAlgorithm(BaseModel):

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..averaging import average
-from ..registry import MODELS
+from ..utils.distributed import average
+from ..utils.registries import MODELS
 from .bilevel import BilevelSearch, owned_by, without_gradient
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from ..spaces.base import Node, SuperNet
 from ..spaces.mixture import Path
+from ..spaces.super_net import Node, SuperNet
 
 
 @torch.no_grad()

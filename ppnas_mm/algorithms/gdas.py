@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..registry import MODELS
 from ..spaces.mixture import Choice, Relaxed, Weights
+from ..utils.registries import MODELS
 from .accuracy import BatchAccuracy
 from .bilevel import BilevelSearch, owned_by, without_gradient
 from .draws import Draws

@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 import torch
 
-from ..selection import ConstraintError
-from ..spaces.base import SuperNet
+from ..costs.limits import ConstraintError, Limits
 from ..spaces.mixture import Path
+from ..spaces.super_net import SuperNet
 from .discretise import strongest
-from .limits import Limits
 
 BINS = 4096
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from ..spaces.base import SuperNet
+from ..spaces.super_net import SuperNet
 
 
 class OpTable(nn.Module):

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..registry import MODELS
 from ..spaces.mixture import Path
+from ..utils.registries import MODELS
 from .base import SearchAlgorithm
 
 REDUCTIONS = ('sum', 'mean')

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..registry import MODELS
-from ..selection import ConstraintError
+from ..costs.limits import ConstraintError, Limits
 from ..spaces.mixture import Fixed, Path
+from ..utils.registries import MODELS
 from .base import SearchAlgorithm
-from .limits import Limits
 
 
 @MODELS.register_module()

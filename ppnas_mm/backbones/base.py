@@ -11,10 +11,10 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..custom_conv import keep_contiguous, tensors_inside
-from ..deploy import DeployError, deploy, is_plain
-from ..weights import check_backbone, load_backbone, load_checkpoint
-from ..zoo import SCHEME
+from ..layers.custom_conv import keep_contiguous, tensors_inside
+from ..layers.deploy import DeployError, deploy, is_plain
+from ..weights.checkpoint import check_backbone, load_backbone, load_checkpoint
+from ..weights.fetch import SCHEME
 
 DEFAULT_INIT = [
     dict(type='Kaiming', layer='Conv2d', mode='fan_out', nonlinearity='relu'),

@@ -15,10 +15,10 @@ from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
 from ..genotype import Cell, Genotype, GenotypeError
-from ..ops import ConvStyle, MBConv, OpSpec, build_op, round_channels
-from ..registry import MODELS
+from ..layers.ops import ConvStyle, MBConv, OpSpec, build_op, round_channels
+from ..layers.recompute import run_block
+from ..utils.registries import MODELS
 from .base import Backbone
-from .recompute import run_block
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from typing import Any
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
-from ..feature_maps import cat_channels
 from ..genotype import Cell, Genotype, GenotypeError
-from ..ops import PRE_ACTIVATION, ConvStyle, FactorizedReduce, OpSpec, build_op
-from ..registry import MODELS
+from ..layers.memory_layout import cat_channels
+from ..layers.ops import PRE_ACTIVATION, ConvStyle, FactorizedReduce, OpSpec, build_op
+from ..layers.recompute import run_block
+from ..utils.registries import MODELS
 from .base import Backbone
-from .recompute import run_block
 
 DAGFactory = Callable[[str, OpSpec], nn.Module]
 """Builds the inner graph from the name of the cell and what its operations are built for.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..registry import MODELS
+from ..utils.registries import MODELS
 from .chain import ChainFactory, ChainPlan, DerivedChain, MacroChain
 
 MOBILE_PLAN = ChainPlan(

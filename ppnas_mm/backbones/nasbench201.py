@@ -12,11 +12,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..genotype import Genotype, GenotypeError
-from ..ops import PRE_ACTIVATION, ConvStyle, OpSpec
-from ..registry import MODELS
+from ..layers.ops import PRE_ACTIVATION, ConvStyle, OpSpec
+from ..layers.recompute import run_block
+from ..utils.registries import MODELS
 from .base import Backbone
 from .darts import CellDAG, DAGFactory
-from .recompute import run_block
 
 STAGES = 3
 

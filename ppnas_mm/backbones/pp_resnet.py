@@ -15,13 +15,13 @@ from mmcv.cnn.bricks import DropPath
 from mmengine.model import constant_init
 from torch import Tensor, nn
 
-from ..deploy import input_conv
 from ..genotype import Genotype, GenotypeError
-from ..ops import ConvStyle
-from ..registry import MODELS
+from ..layers.deploy import input_conv
+from ..layers.ops import ConvStyle
+from ..layers.recompute import run_block
+from ..utils.registries import MODELS
 from .base import Backbone
-from .conv2 import PPConv, Res2Conv, SplitConv, SumPPConv
-from .recompute import run_block
+from .pp_conv import PPConv, Res2Conv, SplitConv, SumPPConv
 
 EXPANSION = 4
 DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}

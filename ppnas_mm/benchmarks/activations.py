@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..config import ConfigError
-from ..registry import MODELS
+from ..config.keys import ConfigError
+from ..utils.registries import MODELS
 from .memory import in_own_process
 from .memory import peak_memory as peak_of
 from .record import Record, conditions

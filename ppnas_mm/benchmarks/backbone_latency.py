@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ..deploy import fold_norms
+from ..layers.deploy import fold_norms
 from .memory import in_own_process, peak_memory, weights
 from .networks import DTYPES, named
 from .record import Record, conditions, timed

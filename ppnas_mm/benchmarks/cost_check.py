@@ -17,7 +17,7 @@ from typing import Any
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 
-from ..config import load_config, replace_sync_bn
+from ..config.load import load_config, replace_sync_bn
 from .cost_model import Probe, Probes, build_algorithm, input_size, make_batch
 from .record import Record, conditions
 from .step_counters import Counts

@@ -17,11 +17,11 @@ import torch
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, DefaultScope
 
-from ..averaging import counted
-from ..config import ConfigError, replace_sync_bn
-from ..config_keys import type_name
-from ..report import table
+from ..config.keys import ConfigError, type_name
+from ..config.load import replace_sync_bn
 from ..spaces.mixture import Fixed
+from ..utils.distributed import counted
+from ..utils.tables import table
 from .step_counters import Counts, Traffic, count_flops, count_saved
 from .step_rates import Rates
 
@@ -69,7 +69,7 @@ def search_cost(
     several steps.  A search that may end early is taken at its full length.
 
     Args:
-        config: Config of a search, as of :func:`ppnas_mm.config.load_config`.
+        config: Config of a search, as of :func:`ppnas_mm.config.load.load_config`.
         processes: Number of processes.
         images: Training images, where :data:`IMAGES` does not name the data set.
         size: Side of the square images; ``None``: that of the last crop or resize.

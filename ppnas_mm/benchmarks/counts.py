@@ -76,7 +76,7 @@ def complexity() -> Record:
     """Count parameters and multiply-adds of the full-size detectors and segmentors."""
     from mmengine.registry import MODELS, DefaultScope
 
-    from ..config import load_config, replace_sync_bn
+    from ..config.load import load_config, replace_sync_bn
 
     results: list[dict[str, Any]] = []
     for pattern, shape in DOWNSTREAM.items():

@@ -12,7 +12,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from ..config import ConfigError
+from ..config.keys import ConfigError
 from .record import Record, conditions
 
 PARTS = ('data loading', 'step', 'everything else')
@@ -114,7 +114,7 @@ def measure(config: Any, name: str, epochs: int = 1) -> Record:
     The first epoch warms up. Validation and the end of the search are left out.
 
     Args:
-        config: A loaded config (``cli.load_run``); its work dir is not used.
+        config: A loaded config (``load_run``); its work dir is not used.
         name: What the record calls it.
         epochs: Epochs that are timed; the medians count.
 

@@ -10,8 +10,9 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 from ..algorithms import CDARTS
-from ..config import ConfigError, replace_sync_bn
-from ..report import table
+from ..config.keys import ConfigError
+from ..config.load import replace_sync_bn
+from ..utils.tables import table
 from .cost_model import build_algorithm, input_size, make_batch
 
 
@@ -23,7 +24,7 @@ def gradient_norms(
     The terms carry their weights (lambda, T^2, lambda').  Images are noise, labels go round.
 
     Args:
-        config: Config of a CDARTS search, as of :func:`ppnas_mm.config.load_config`.
+        config: Config of a CDARTS search, as of :func:`ppnas_mm.config.load.load_config`.
         batch_size: Number of images.
         seed: Of weights, alpha and images.
         size: Side of the square images; ``None``: that of the last crop or resize.

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from ..config import ConfigError
-from ..registry import MODELS
+from ..config.keys import ConfigError
+from ..utils.registries import MODELS
 
 CDARTS = dict(type='DARTSNet', arch='cdarts_imagenet', variant='imagenet', num_cells=14)
 SMALL = dict(depth=20, stem_channels=16, base_channels=16)  # of configs/search/ppnas_digits.py

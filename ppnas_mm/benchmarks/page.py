@@ -6,8 +6,8 @@ import os
 import re
 from pathlib import Path
 
-from ..config import ConfigError
-from ..fileio import write_atomic
+from ..config.keys import ConfigError
+from ..utils.files import write_atomic
 from .record import Record
 
 BLOCK = re.compile(r'<!-- benchmark: ([\w.-]+) -->\n(.*?)<!-- end -->', re.S)

@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
-from ..config import ConfigError
-from ..fileio import write_atomic
-from ..latency import device_name, samples
-from ..report import table
+from ..config.keys import ConfigError
+from ..utils.files import write_atomic
+from ..utils.tables import table
+from ..utils.timing import device_name, samples
 from ..version import __version__
 
 # key of a result: title and format of its column

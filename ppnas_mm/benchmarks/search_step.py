@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..config import ConfigError
+from ..config.keys import ConfigError
 from .memory import in_own_process, peak_memory
 from .plain import all_gradients, edge_by_edge, every_candidate, every_operation, written_out
 from .record import Record, conditions, timed

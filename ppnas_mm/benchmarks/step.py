@@ -11,8 +11,8 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 
 from ..algorithms.bilevel import BilevelSearch
-from ..compat import require
-from ..registry import MODELS
+from ..utils.compat import require
+from ..utils.registries import MODELS
 from .networks import DTYPES
 
 SGD = dict(type='SGD', lr=1e-3, momentum=0.9, weight_decay=5e-4)

@@ -9,7 +9,7 @@ from itertools import combinations
 
 import torch
 
-from ..config import ConfigError
+from ..config.keys import ConfigError
 from .step_counters import Counts
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from torch import nn
 
 from ..backbones.chain import Chain, DerivedChain
-from ..ops import MBConv
+from ..layers.ops import MBConv
 from .links import Links, Parts, backbone_of, inside, link_modules
 
 ATTENTION = (('attention.reduce', 'se.conv_reduce'), ('attention.expand', 'se.conv_expand'))

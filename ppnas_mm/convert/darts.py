@@ -15,7 +15,7 @@ from torch import nn
 
 from ..backbones.darts import CellBlock, DARTSNet, StemBlock
 from ..genotype import Genotype, published
-from ..ops import FactorizedReduce, Separable
+from ..layers.ops import FactorizedReduce, Separable
 from .links import FormatError, Links, Parts, backbone_of, inside, link_modules
 
 Order = dict[str, list[list[int]]]

@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
-from ..checksums import seal
-from ..fileio import write_atomic
-from ..weights import CheckpointError, describe, load_checkpoint
+from ..utils.checksums import seal
+from ..utils.files import write_atomic
+from ..weights.checkpoint import CheckpointError, describe, load_checkpoint
 from .keras import TO_OURS, rename
 
 ENTRIES = ('state_dict', 'model', 'model_main', 'net', 'network', 'params', 'weights')

@@ -11,7 +11,7 @@ from functools import partial
 from torch import Tensor, nn
 
 from ..backbones.base import Backbone
-from ..weights import CheckpointError
+from ..weights.checkpoint import CheckpointError
 from . import chain, darts, keras
 from .links import COUNTER, FormatError, Link, Links, arrange, backbone_of
 

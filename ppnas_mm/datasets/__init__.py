@@ -1,7 +1,16 @@
 """Datasets and transforms: data that ships with a dependency, and what mmpretrain lacks."""
 
 from .cifar import CIFARAutoAugment, PartialCIFAR10, RGBFromFile
+from .data_check import AnnotationError, DataCheckHook
 from .digits import Digits
 from .half import Half
 
-__all__ = ['CIFARAutoAugment', 'Digits', 'Half', 'PartialCIFAR10', 'RGBFromFile']
+__all__ = [
+    'AnnotationError',
+    'CIFARAutoAugment',
+    'DataCheckHook',
+    'Digits',
+    'Half',
+    'PartialCIFAR10',
+    'RGBFromFile',
+]

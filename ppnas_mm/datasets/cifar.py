@@ -8,8 +8,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from PIL import Image
 
-from ..compat import require
-from ..registry import DATASETS, TRANSFORMS
+from ..utils.compat import require
+from ..utils.registries import DATASETS, TRANSFORMS
 
 CIFAR10 = require('mmpretrain.datasets').CIFAR10
 

@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 import cv2
 import numpy as np
 
-from ..fileio import write_atomic
+from ..utils.files import write_atomic
 from .digits import load_split
 
 CLASSES = tuple('0123456789')

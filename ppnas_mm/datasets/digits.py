@@ -8,8 +8,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..compat import require
-from ..registry import DATASETS
+from ..utils.compat import require
+from ..utils.registries import DATASETS
 
 BaseDataset = require('mmpretrain.datasets').BaseDataset
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..registry import DATASETS
+from ..utils.registries import DATASETS
 from .wrapped import places, select
 
 HALVES = ('train', 'val')

@@ -6,7 +6,7 @@ import hashlib
 
 from mmengine.dist import all_gather_object, get_world_size
 
-from ..spaces.base import SuperNet
+from ..spaces.super_net import SuperNet
 
 
 class DifferentArchitecturesError(RuntimeError):

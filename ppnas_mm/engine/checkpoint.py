@@ -18,10 +18,16 @@ from mmengine.hooks import CheckpointHook, Hook
 from mmengine.model import is_model_wrapper
 from mmengine.utils import is_method_overridden
 
-from ..config_keys import ConfigError
-from ..fileio import write_atomic
-from ..registry import HOOKS
-from ..weights import CheckpointError, check_same_model, describe, load_checkpoint, signature
+from ..config.keys import ConfigError
+from ..utils.files import write_atomic
+from ..utils.registries import HOOKS
+from ..weights.checkpoint import (
+    CheckpointError,
+    check_same_model,
+    describe,
+    load_checkpoint,
+    signature,
+)
 from .settings import check_settings, continue_schedules, settings_of
 
 TEMPLATES = ('epoch_{}.pth', 'iter_{}.pth')

@@ -8,7 +8,7 @@ from mmcv.cnn.bricks import DropPath
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
-from ..registry import HOOKS
+from ..utils.registries import HOOKS
 
 
 @HOOKS.register_module()

@@ -13,9 +13,9 @@ from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper, OptimWr
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ..averaging import average as average_gradients
-from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
 from ..spaces.expansion import Expandable
+from ..utils.distributed import average as average_gradients
+from ..utils.registries import OPTIM_WRAPPER_CONSTRUCTORS
 
 
 class SearchOptimWrapper(OptimWrapperDict):

@@ -16,21 +16,23 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ..algorithms.base import SearchAlgorithm
-from ..averaging import average_buffers
-from ..config_keys import ConfigError
-from ..custom_conv import to_channels_last
-from ..derive import derive_model, evaluate, save_derived
-from ..draw_importance import draw_importance, draw_importance_table
-from ..draw_stages import draw_growth, draw_stages
-from ..fileio import DamagedFileError, read_json, write_json
+from ..config.keys import ConfigError
 from ..genotype import DegenerateArchitectureError, Genotype
-from ..registry import HOOKS
-from ..statistics import recalibrate
-from ..titles import found_title, stage_notes
+from ..layers.custom_conv import to_channels_last
+from ..utils.batch_norm import recalibrate
+from ..utils.distributed import average_buffers
+from ..utils.files import DamagedFileError, read_json, write_json
+from ..utils.registries import HOOKS
 from ..version import __version__
-from ..visualize import draw_genotype, draw_search
+from ..visualize.genotype import draw_genotype, draw_search
+from ..visualize.importance import draw_importance, draw_importance_table
+from ..visualize.stages import draw_growth, draw_stages
+from ..visualize.titles import found_title, stage_notes
+from ..weights.checkpoint import save_derived
 from .agreement import require_one_architecture
 from .checkpoint import load_as_saved
+from .derive import derive_model
+from .evaluate import evaluate
 from .optim import SearchOptimWrapper
 from .seed import mix_seed, seed_everything, set_epoch
 from .settings import settings_of

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mmengine.dist import broadcast, get_world_size
 from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
@@ -13,7 +12,8 @@ from torch.utils.data import DataLoader
 
 from ..algorithms.bilevel import BilevelSearch
 from ..datasets.wrapped import with_pipeline
-from ..registry import LOOPS, MODEL_WRAPPERS
+from ..utils.registries import LOOPS
+from .replicas import Replicas
 from .search_hook import SearchHook
 
 
@@ -140,37 +140,3 @@ class SearchLoop(EpochBasedTrainLoop):
 def _endless(loader: DataLoader) -> Iterator[Any]:
     while True:
         yield from loader
-
-
-@MODEL_WRAPPERS.register_module()
-class Replicas(nn.Module):
-    """One copy of the model a process, equal at the start; the algorithm averages gradients.
-
-    Stands in for DDP where a step has several backward passes over parts of the model.
-    """
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.module = module
-        if get_world_size() > 1:
-            for value in module.state_dict().values():
-                broadcast(value)
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the model."""
-        return self.module(*args, **kwargs)
-
-    def train_step(self, data: Any, optim_wrapper: Any) -> Any:
-        """Train as the model does."""
-        module: Any = self.module
-        return module.train_step(data, optim_wrapper)
-
-    def val_step(self, data: Any) -> Any:
-        """Predict as the model does."""
-        module: Any = self.module
-        return module.val_step(data)
-
-    def test_step(self, data: Any) -> Any:
-        """Predict as the model does."""
-        module: Any = self.module
-        return module.test_step(data)

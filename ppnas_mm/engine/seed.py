@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from mmengine.hooks import Hook
 
-from ..registry import HOOKS
+from ..utils.registries import HOOKS
 
 
 def mix_seed(*parts: int) -> int:

@@ -9,8 +9,8 @@ from typing import Any
 
 from mmengine.model import is_model_wrapper
 
-from ..config_keys import KEYS
-from ..weights import CheckpointError
+from ..config.keys import KEYS
+from ..weights.checkpoint import CheckpointError
 
 FREE = re.compile(
     r'(work_dir|launcher|log_level|log_processor|visualizer|vis_backends|load_from|resume'

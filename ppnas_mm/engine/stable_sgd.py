@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch.optim import SGD
 
-from ..registry import OPTIMIZERS
+from ..utils.registries import OPTIMIZERS
 
 
 @OPTIMIZERS.register_module()

@@ -1,6 +1,5 @@
 """Search spaces: super-nets that stand wherever a backbone stands."""
 
-from .base import SuperNet
 from .chain import ChainSuperNet
 from .darts import DARTSSuperNet
 from .mixed import Mixed
@@ -8,6 +7,7 @@ from .mixture import Choice, Fixed, Mixture, Path, Relaxed, Weights, mixed_sum
 from .mobile import MobileSuperNet
 from .nasbench201 import NASBench201SuperNet
 from .ppconv import PPConvSuperNet
+from .super_net import SuperNet
 
 __all__ = [
     'ChainSuperNet',

@@ -15,13 +15,13 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..backbones.chain import MacroChain
-from ..backbones.recompute import run_block
 from ..genotype import SPACE_RULES, Cell, Edge, Genotype
-from ..ops import OpSpec, build_op
-from ..registry import MODELS
-from .base import SuperNet
+from ..layers.ops import OpSpec, build_op
+from ..layers.recompute import run_block
+from ..utils.registries import MODELS
 from .mixed import Mixed
 from .mixture import Choice, Path, Relaxed, Weights, mixed_sum
+from .super_net import SuperNet
 
 CHAIN_OPS = (*(f'mbconv_{k}x{k}_e{e}_se' for k in (3, 5, 7) for e in (4, 6)), 'identity')
 """The reference's order of the blocks; the identity is no block."""

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from ..backbones.darts import MacroDARTS
 from ..genotype import SPACE_RULES
-from ..ops import OpSpec
-from ..registry import MODELS
-from .base import SuperNet
+from ..layers.ops import OpSpec
+from ..utils.registries import MODELS
 from .mixed_dag import MixedDAG, edge_weights
 from .mixture import Choice, Relaxed
+from .super_net import SuperNet
 
 DARTS_OPS = (
     'max_pool_3x3',

@@ -16,14 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..depthwise import depthwise_conv
-from ..feature_maps import every_second
 from ..genotype import Cell
-from ..ops import OpSpec, Separable, build_op
-from .base import SuperNet
+from ..layers.depthwise import depthwise_conv
+from ..layers.memory_layout import every_second
+from ..layers.ops import OpSpec, Separable, build_op
 from .expansion import active
 from .mixed import Mixed
 from .mixture import Choice
+from .super_net import SuperNet
 
 POOLS = ('max_pool_3x3', 'avg_pool_3x3')
 MERGE_UP_TO = 2**17

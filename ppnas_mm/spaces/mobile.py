@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..backbones.mobile import MacroMobile
-from ..registry import MODELS
+from ..utils.registries import MODELS
 from .chain import SearchedChain
 
 MOBILE_OPS = (*(f'mbconv_{k}x{k}_e{e}' for k in (3, 5, 7) for e in (3, 6)), 'identity')

@@ -12,11 +12,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..backbones.nasbench201 import MacroNB201
-from ..ops import OpSpec
-from ..registry import MODELS
-from .base import SuperNet
+from ..layers.ops import OpSpec
+from ..utils.registries import MODELS
 from .mixed_dag import MixedDAG, edge_weights
 from .mixture import Choice, Path, Relaxed
+from .super_net import SuperNet
 
 NB201_OPS = ('none', 'skip_connect', 'nor_conv_1x1', 'nor_conv_3x3', 'avg_pool_3x3')
 NODES = 3

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from ..backbones.pp_resnet import MacroResNet, cifar_macro, imagenet_macro
-from ..ops import ConvStyle, OpSpec, build_op
-from ..registry import MODELS
-from .base import SuperNet
+from ..layers.ops import ConvStyle, OpSpec, build_op
+from ..utils.registries import MODELS
 from .mixed import Mixed
 from .mixture import Choice, Path, Relaxed, Weights, mixed_sum
+from .super_net import SuperNet
 
 MACROS: dict[str, tuple[Callable[[int], dict[str, Any]], str]] = {
     'imagenet': (imagenet_macro, 'ppnas_mm.PPResNet'),

@@ -19,13 +19,13 @@ ORDERS = {
     'ppnas_mm first': f'import ppnas_mm\n{LIBRARIES}\nimport torchvision',
     'after a failed import': f'{BROKEN}\nimport ppnas_mm, torchvision',
     'called by hand': (
-        'from ppnas_mm.compat import guard_torchvision\n'
+        'from ppnas_mm.utils.compat import guard_torchvision\n'
         'guard_torchvision(); guard_torchvision()\nimport torchvision'
     ),
     'a backbone first': 'import ppnas_mm.backbones\nimport torchvision',
     'the zoo': (
         'import ppnas_mm, torch, torchvision\n'
-        "model = ppnas_mm.zoo.load('pp_resnet20.digits')\n"
+        "model = ppnas_mm.zoo.load.load('pp_resnet20.digits')\n"
         'assert model.extract_feat(torch.zeros(1, 3, 16, 16))[-1].shape == (1, 256)'
     ),
 }
@@ -93,7 +93,7 @@ def test_multimodal_models_stay_where_transformers_fits(tmp_path: Path) -> None:
 
 HOOKS = """
 import sys
-from ppnas_mm.compat import before_import, when_imported
+from ppnas_mm.utils.compat import before_import, when_imported
 seen = []
 before_import('lonely', lambda: seen.append(('before', 'lonely' in sys.modules)))
 when_imported('lonely', lambda module: seen.append(('after', module.VALUE)))

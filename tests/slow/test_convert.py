@@ -16,7 +16,7 @@ from tool import RETRAIN, TINY_TRAIN, call
 from ppnas_mm import Genotype
 from ppnas_mm.convert import FORMATS, FormatError, detect, from_format, to_format
 from ppnas_mm.registry import MODELS
-from ppnas_mm.weights import CheckpointError, load_checkpoint, load_weights
+from ppnas_mm.weights.checkpoint import CheckpointError, load_checkpoint, load_weights
 
 CELLS, WIDTH = 5, 4
 

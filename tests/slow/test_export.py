@@ -12,9 +12,9 @@ from tasks import classifier
 from tool import RETRAIN, ROOT, call
 from zoo import BACKBONES, NETWORKS, build_network, images, scramble
 
-from ppnas_mm import export
 from ppnas_mm.datasets import Digits
-from ppnas_mm.export import ExportError, export_network
+from ppnas_mm.inference import export
+from ppnas_mm.inference.export import ExportError, export_network
 from ppnas_mm.registry import MODELS
 
 SIZE = (32, 40)

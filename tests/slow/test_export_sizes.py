@@ -13,8 +13,14 @@ from tasks import classifier
 from torch import nn
 from zoo import BACKBONES, build_network, images, scramble
 
-from ppnas_mm.config import ConfigError
-from ppnas_mm.export import FORMATS, ExportError, export_checkpoint, export_network, image_channels
+from ppnas_mm.config.keys import ConfigError
+from ppnas_mm.inference.export import (
+    FORMATS,
+    ExportError,
+    export_checkpoint,
+    export_network,
+    image_channels,
+)
 from ppnas_mm.registry import MODELS
 
 CIFAR = {'type': 'ppnas_mm.PPResNetCIFAR', 'depth': 11, 'base_channels': 8}

@@ -11,8 +11,8 @@ import pytest
 from scenes import DETECTION, detection
 from tool import ROOT, start
 
+from ppnas_mm.benchmarks.gpu_check.searches import SEARCHES, TINY
 from ppnas_mm.datasets.digit_scenes import write_scenes
-from ppnas_mm.gpu_check.searches import SEARCHES, TINY
 
 EPOCHS = 30
 HOOK = '''
@@ -49,6 +49,15 @@ def begin(*arguments):
     )  # fmt: skip
 
 
+def flat(options):
+    """Give the entries of mappings one by one."""
+    for key, value in options.items():
+        if isinstance(value, dict):
+            yield from ((f'{key}.{inner}', v) for inner, v in value.items())
+        else:
+            yield key, value
+
+
 @pytest.mark.parametrize('name', SEARCHES)
 def test_memory_and_files_stay_flat(name, tmp_path):
     """Over 30 epochs; what grows in the first ten is what the allocator keeps."""
@@ -60,7 +69,7 @@ def test_memory_and_files_stay_flat(name, tmp_path):
         "custom_hooks = [dict(type='MeasureHook')]\n"
     )
     given = {**SEARCHES[name], **TINY, 'train_cfg.max_epochs': EPOCHS, 'train_cfg.val_interval': 10}
-    options = [f'{key}={value}'.replace(' ', '') for key, value in given.items()]
+    options = [f'{key}={value}'.replace(' ', '') for key, value in flat(given)]
     run = ['search.py', config, '--work-dir', tmp_path / 'run', '--cfg-options', *options]
     paths = f'{ROOT}{os.pathsep}{tmp_path}'
     environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': paths}

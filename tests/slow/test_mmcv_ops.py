@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_sample_images
 from tool import ROOT
 
-from ppnas_mm import mmcv_ops
+from ppnas_mm.utils import mmcv_ops
 
 DATA = ROOT.parent / 'shared/data'
 SOURCES = {

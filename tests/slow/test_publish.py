@@ -13,12 +13,12 @@ from mmengine.model import ExponentialMovingAverage
 from safetensors import safe_open
 from tool import RETRAIN, call
 
-from ppnas_mm.config import load_config
+from ppnas_mm.config.load import load_config
 from ppnas_mm.genotype import Genotype
-from ppnas_mm.publish import chosen_state
 from ppnas_mm.registry import MODELS
-from ppnas_mm.weights import CheckpointError
-from ppnas_mm.zoo_index import load_index
+from ppnas_mm.weights.checkpoint import CheckpointError
+from ppnas_mm.weights.index import load_index
+from ppnas_mm.zoo.publish import chosen_state
 
 CONFIG = """
 _base_ = '{base}'

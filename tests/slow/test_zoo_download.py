@@ -14,9 +14,9 @@ from flaky import PAGE, FlakyServer, flaky
 from killed import CONTEXT, digest, obtain_once
 from killing import check_killed_checkpoints, check_killed_downloads
 
-from ppnas_mm import download
-from ppnas_mm.download import obtain
-from ppnas_mm.zoo_index import ZooError
+from ppnas_mm.weights import download
+from ppnas_mm.weights.download import obtain
+from ppnas_mm.weights.index import ZooError
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 SIZE, SHA256 = len(CONTENT), digest(CONTENT)

@@ -1,0 +1,276 @@
+"""CDARTS: a search network and an evaluation network that teach each other.
+
+Paper: Cyclic Differentiable Architecture Search, TPAMI 2022, Algorithm 1 and equations 5 to 11.
+Where paper and authors' code differ, see ``docs/design.md``.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from ...costs.limits import Limits
+from ...spaces.mixture import Fixed, Path
+from ...utils.registries import MODELS
+from ..bilevel import BilevelSearch, owned_by, without_gradient
+from ..limited import check_one_limit, strongest_within
+from .distillation import IntrospectiveDistillation, captured, channels_of
+
+JOINT = ('evaluation', 'joint', None)
+PHASES = {'warm-up': ('train',), 'separate': ('val',), 'joint': ('train', 'val')}
+
+
+@MODELS.register_module()
+class CDARTS(BilevelSearch):
+    """Cyclic search (Algorithm 1).
+
+    An epoch is one phase.  After ``warmup_epochs`` come cycles of ``separate_epochs`` + 1 epochs:
+    alpha is discretised (top 2), the evaluation network is trained as that architecture on the half
+    ``val`` (eq. 7), then both networks learn jointly (eq. 8), the search network's weights on the
+    half ``train`` (eq. 6).  The evaluation network is a super-net of its own depth that runs only
+    the chosen path, so all architectures share its weights without copying.  The derived network
+    inherits the evaluation network's weights.
+
+    Args:
+        model: Config of the wrapped model, the search network; its backbone is a super-net.
+        evaluation: What the evaluation network's backbone has different, such as ``num_cells=20``.
+        classes: Number of classes of the embedding heads.
+        pools: Side of the pool of each embedding head; one for each reduction of the backbone.
+        logits: Name of the module of the model whose output are the logits, the last level.
+        distillation: Further arguments of :class:`IntrospectiveDistillation`.
+        distill_weight: Weight lambda of the distillation in eq. 8, beside the factor T^2 of eq. 9
+            (``distillation.factor``): 4 in the paper, 1 in the scripts; 0: no distillation.
+        l1_weight, l1_epochs: Weight of eq. 11 at the first cycle; after how many cycles it is 0.
+        l1_ops: The operations whose alpha it holds down; the paper: only the skip.
+        l1_reduction: ``'sum'`` over the edges (eq. 11), or their ``'mean'`` (the authors' script
+            for NAS-Bench-201).
+        warmup_epochs: Epochs in which only the search network's weights learn.
+        separate_epochs: Epochs S_E of the evaluation network alone in each cycle.
+        joint_optimizer: What updates the evaluation network in a joint step: the optimizer
+            ``'evaluation'`` that also does so in its own epochs, another one, ``'joint'`` (paper:
+            SGD and Adam), or ``None``: nothing does (Table 7).
+        share_stem: Whether both networks have one stem (authors' code).
+        limits: A limit on the evaluation network's cost (see :class:`Limits`), in spaces of
+            operations alone: the strongest architecture within it is taken.
+        **kwargs: See :class:`SearchAlgorithm`.
+
+    Raises:
+        ValueError: If an option is out of range or an operation is no candidate.
+        ConstraintError: If no architecture keeps the limit.
+    """
+
+    def __init__(
+        self,
+        model: dict,
+        evaluation: dict,
+        classes: int,
+        pools: Sequence[int],
+        logits: str = 'head.fc',
+        distillation: dict | None = None,
+        distill_weight: float = 1.0,
+        l1_weight: float = 5.0,
+        l1_epochs: float = 20,
+        l1_ops: Sequence[str] = ('skip_connect',),
+        l1_reduction: str = 'sum',
+        warmup_epochs: int = 0,
+        separate_epochs: int = 1,
+        joint_optimizer: str | None = 'evaluation',
+        share_stem: bool = True,
+        limits: dict | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(model, **kwargs)
+        _check_options(
+            warmup_epochs, separate_epochs, distill_weight, l1_weight, l1_reduction, joint_optimizer
+        )
+        candidates = {op for c in self.super_net.choices.values() for op in c.candidates}
+        if not set(l1_ops) <= candidates:
+            raise ValueError(f'l1_ops={l1_ops}: expected operations of {sorted(candidates)}')
+        self.evaluation_config = copy.deepcopy(self.model_config)
+        self.evaluation_config['backbone'].update(evaluation)
+        self.evaluation = MODELS.build(copy.deepcopy(self.evaluation_config))
+        self.share_stem = share_stem
+        self._share()
+        networks: list[Any] = [self.super_net, self.evaluation.backbone]
+        self.search_names, self.evaluation_names = (
+            [f'backbone.{name}' for name in net.reduction_blocks] + [logits] for net in networks
+        )
+        channels = _embedded_channels(networks[0], networks[1], evaluation)
+        _check_logits(self.model, logits, classes)
+        self.distillation = IntrospectiveDistillation(
+            channels, classes, pools, **(distillation or {})
+        )
+        self.distill_weight = distill_weight
+        self.l1_weight, self.l1_epochs, self.l1_ops = l1_weight, l1_epochs, tuple(l1_ops)
+        self.l1_reduction, self.joint_optimizer = l1_reduction, joint_optimizer
+        self.warmup_epochs, self.separate_epochs = warmup_epochs, separate_epochs
+        self.limits = Limits(self.evaluation, **limits) if limits else None
+        if self.limits is not None:
+            check_one_limit(self.super_net, self.limits)
+        self.before_epoch(1)
+
+    def _share(self) -> None:
+        """Give the evaluation network the search network's alpha, preprocessor and maybe stem."""
+        mine: Any = self.super_net
+        theirs: Any = self.evaluation.backbone
+        for name in mine.stem_blocks if self.share_stem else ():
+            parent, _, child = name.rpartition('.')
+            holder = theirs.get_submodule(parent)
+            shapes, own = (
+                [p.shape for p in net.get_submodule(name).parameters()] for net in (mine, theirs)
+            )
+            if shapes != own:
+                raise ValueError(
+                    f'evaluation: {name} has another width than in the search network, which '
+                    'shares it'
+                )
+            setattr(holder, child, mine.get_submodule(name))
+        theirs.arch = mine.arch
+        self.evaluation.data_preprocessor = self.model.data_preprocessor
+
+    @property
+    def inherited(self) -> tuple[BaseModel, dict[str, Any]]:
+        """The evaluation network, and its config."""
+        return self.evaluation, self.evaluation_config
+
+    def optim_parts(self) -> dict[str, list[nn.Parameter]]:
+        """``evaluation`` owns its network and the distillation; both networks own a shared stem.
+
+        So does ``joint``, where the joint steps have an optimizer of their own for them.
+        """
+        arch = list(self.arch_parameters().values())
+        owned = {id(p) for p in arch}
+        teacher = [*self.evaluation.parameters(), *self.distillation.parameters()]
+        evaluation = [p for p in teacher if id(p) not in owned]
+        return {
+            'weights': [p for p in self.model.parameters() if id(p) not in owned],
+            'evaluation': evaluation,
+            **({'joint': evaluation} if self.joint_optimizer == 'joint' else {}),
+            'arch': arch,
+        }
+
+    def before_epoch(self, epoch: int) -> None:
+        """Choose the phase of epoch ``epoch`` (from 1); discretise alpha for the evaluation."""
+        after = epoch - 1 - self.warmup_epochs
+        cycle, place = divmod(max(after, 0), self.separate_epochs + 1)
+        joint = place == self.separate_epochs
+        self.phase = 'warm-up' if after < 0 else 'joint' if joint else 'separate'
+        self.uses = PHASES[self.phase]
+        share = 1 - cycle / self.l1_epochs if self.l1_epochs else 0.0
+        self.l1_now = self.l1_weight * max(share, 0.0)
+        # alpha moves in joint epochs only, so a resumed cycle finds the same architecture
+        self.evaluation.backbone.mixture = Fixed(self.decide(strict=False))
+
+    def decide(self, strict: bool) -> Path:
+        """Return the strongest operations and edges (top 2), within the limit where there is one.
+
+        Raises:
+            DegenerateArchitectureError: With ``strict``, if what is found is no architecture.
+        """
+        if self.limits is None:
+            return super().decide(strict)
+        return strongest_within(self.super_net, self.limits)
+
+    def arch_losses(self) -> dict[str, Tensor]:
+        """Return the L1 norm of alpha of the operations to hold down (eq. 11), once an edge.
+
+        A mean is one over the edges that have such an operation.
+        """
+        arch, choices = self.super_net.arch, self.super_net.choices
+        edges = [
+            torch.stack([arch[name][choices[name].candidates.index(op)].abs() for op in held]).sum()
+            for name in arch
+            if (held := [op for op in self.l1_ops if op in choices[name].candidates])
+        ]
+        if not edges or not self.l1_weight:
+            return {}
+        norm = torch.stack(edges)
+        norm = norm.mean() if self.l1_reduction == 'mean' else norm.sum()
+        return {'loss_l1': self.l1_now * norm}
+
+    def train_step(self, data: Any, optim_wrapper: Any) -> dict[str, Tensor]:
+        """Do one step of the epoch's phase."""
+        logs: dict[str, Tensor] = {}
+        if self.phase == 'separate':
+            with optim_wrapper.optim_context(self):
+                loss = self.task_loss(self.half(data, 'val'), self.evaluation)
+            optim_wrapper.update_parts(loss, ['evaluation'], average=True)
+            return {'loss': loss.detach(), 'loss_evaluation': loss.detach()}
+        if self.phase == 'joint':
+            logs = self._joint_step(self.half(data, 'val'), optim_wrapper)
+        with without_gradient(owned_by(optim_wrapper['arch'])):
+            with optim_wrapper.optim_context(self):
+                loss = self.task_loss(self.half(data, 'train'))
+            optim_wrapper.update_parts(loss, ['weights'], average=True)
+        return {'loss': loss.detach(), 'loss_task': loss.detach(), **logs}
+
+    def _joint_step(self, batch: Any, optim_wrapper: Any) -> dict[str, Tensor]:
+        """Update alpha and, but where it is frozen, the evaluation network (eq. 8)."""
+        parts = ['arch'] if self.joint_optimizer is None else [self.joint_optimizer, 'arch']
+        moving = {id(p) for part in parts for p in owned_by(optim_wrapper[part])}
+        both = [p for part in ('weights', 'evaluation') for p in owned_by(optim_wrapper[part])]
+        with without_gradient(p for p in both if id(p) not in moving):
+            with optim_wrapper.optim_context(self):
+                losses = self.joint_losses(batch)
+                total = torch.stack(list(losses.values())).sum()
+            optim_wrapper.update_parts(total, parts, average=True)
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def joint_losses(self, batch: Any) -> dict[str, Tensor]:
+        """Return the terms of eq. 8 and eq. 11 on a preprocessed batch of the half ``val``."""
+        with captured(self.model, self.search_names) as mine:
+            search = self.task_loss(batch)
+        with captured(self.evaluation, self.evaluation_names) as theirs:
+            evaluation = self.task_loss(batch, self.evaluation)
+        *features, logits = (mine[name] for name in self.search_names)
+        *teaching, taught = (theirs[name] for name in self.evaluation_names)
+        losses = {'loss_search': search, 'loss_evaluation': evaluation}
+        if self.distill_weight:
+            distilled = self.distillation((features, logits), (teaching, taught))
+            losses['loss_distillation'] = self.distill_weight * distilled
+        return {**losses, **self.arch_losses()}
+
+
+def _embedded_channels(search: Any, evaluation: Any, given: dict) -> list[int]:
+    """Return the channels of the features to embed; both backbones must have the same."""
+    mine, theirs = (channels_of(net, net.reduction_blocks) for net in (search, evaluation))
+    if mine != theirs:
+        raise ValueError(
+            f'evaluation={given}: its reductions put out {theirs} channels, those of the '
+            f'search network {mine}; both networks share the embedding heads'
+        )
+    return mine
+
+
+def _check_options(
+    warmup: int, separate: int, distill: float, l1: float, reduction: str, joint: str | None
+) -> None:
+    """Refuse options out of range, by name."""
+    for name, value in (
+        ('warmup_epochs', warmup),
+        ('separate_epochs', separate),
+        ('distill_weight', distill),
+        ('l1_weight', l1),
+    ):
+        if value < 0:
+            raise ValueError(f'{name}={value}: expected 0 or more')
+    if reduction not in ('sum', 'mean'):
+        raise ValueError(f"l1_reduction={reduction!r}: expected 'sum' or 'mean'")
+    if joint not in JOINT:
+        raise ValueError(f'joint_optimizer={joint!r}: expected one of {JOINT}')
+
+
+def _check_logits(model: nn.Module, name: str, classes: int) -> None:
+    """Refuse a module that does not exist or puts out another number of classes."""
+    try:
+        module: Any = model.get_submodule(name)
+    except AttributeError:
+        raise ValueError(f'logits={name!r}: the model has no such module') from None
+    width = getattr(module, 'out_features', getattr(module, 'out_channels', classes))
+    if width != classes:
+        raise ValueError(f'classes={classes}: {name} puts out {width}')

@@ -1,0 +1,134 @@
+"""The middle convolution of a bottleneck: PPConv and the plug-and-play blocks it is held against.
+
+All take and return ``(N, width, H, W)``.  Facts: PP-NAS, Section III-A and Fig. 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ..genotype import Cell
+from ..layers.deploy import input_conv
+from ..layers.memory_layout import is_symbolic, split_channels
+from ..layers.ops import ConvStyle, OpSpec, build_op
+
+
+def mean(tensors: Sequence[Tensor]) -> Tensor:
+    """Plain mean of equal-shaped tensors (safe in fp16: divides by a Python int)."""
+    total = tensors[0]
+    for tensor in tensors[1:]:
+        total = total + tensor
+    return total / len(tensors) if len(tensors) > 1 else total
+
+
+class SplitConv(nn.Module):
+    """Start block: the first group passes, each other group has a 3x3 of its own, nothing is added.
+
+    It stands where the stride or the number of channels changes (authors' code; with one
+    identity it has as many parameters as a PPConv with one identity).
+    """
+
+    def __init__(self, width: int, groups: int, dilation: int, style: ConvStyle) -> None:
+        super().__init__()
+        self.groups = groups
+        spec = OpSpec(width // groups, width // groups, style, dilation=dilation)
+        self.convs = nn.ModuleList(build_op('conv_3x3', spec) for _ in range(groups - 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, width, H, W)`` to the same shape."""
+        first, *rest = split_channels(x, self.groups)
+        return torch.cat(
+            [first, *(conv(r) for conv, r in zip(self.convs, rest, strict=True))], dim=1
+        )
+
+
+class Res2Conv(SplitConv):
+    """Res2Net's block: each 3x3 also reads the output before it (Fig. 2, middle)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, width, H, W)`` to the same shape."""
+        first, second, *rest = split_channels(x, self.groups)
+        outputs = [first, self.convs[0](second)]
+        for conv, group in zip(self.convs[1:], rest, strict=True):
+            outputs.append(conv(group + outputs[-1]))
+        return torch.cat(outputs, dim=1)
+
+
+class PPConv(nn.Module):
+    """A searched block: output j applies its op to the plain mean of the nodes it keeps.
+
+    Args:
+        cell: The architecture: ``cell.inputs`` groups in, as many nodes out.
+        width: Channels, a multiple of ``cell.inputs``.
+        dilation: Dilation of its convolutions.
+        style: Convolution, norm and activation configs.
+    """
+
+    def __init__(self, cell: Cell, width: int, dilation: int, style: ConvStyle) -> None:
+        super().__init__()
+        self.groups = cell.inputs
+        self.sources = [edges[0].sources for edges in cell.nodes]
+        spec = OpSpec(width // cell.inputs, width // cell.inputs, style, dilation=dilation)
+        self.nodes = nn.ModuleList(build_op(edges[0].op, spec) for edges in cell.nodes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, width, H, W)`` to the same shape."""
+        states = split_channels(x, self.groups)
+        for op, sources in zip(self.nodes, self.sources, strict=True):
+            states.append(op(mean([states[i] for i in sources])))
+        return torch.cat(states[self.groups :], dim=1)
+
+    def deployed(self) -> SumPPConv:
+        """Return what computes the same with sums instead of means."""
+        return SumPPConv(self)
+
+
+class SumPPConv(nn.Module):
+    """A deployed :class:`PPConv`: nodes are sums, the convolutions behind them hold the 1/count.
+
+    An identity has no weights: its node holds a multiple of what it should, and whoever reads it
+    makes up for that; who reads the output takes over by :meth:`take_scales`.
+
+    Args:
+        block: The block; it is used up.
+    """
+
+    def __init__(self, block: PPConv) -> None:
+        super().__init__()
+        self.groups, self.nodes = block.groups, block.nodes
+        self.terms: list[list[tuple[int, float]]] = []
+        scales = [1.0] * block.groups
+        for op, sources in zip(block.nodes, block.sources, strict=True):
+            first = scales[sources[0]]
+            self.terms.append([(i, scales[i] / first) for i in sources])
+            factor, conv = first / len(sources), input_conv(op)
+            if conv is not None:
+                conv.weight.mul_(factor)
+                factor = 1.0
+            elif not isinstance(op, nn.Identity):
+                self.terms[-1] = [(i, scales[i] / len(sources)) for i in sources]
+                factor = 1.0
+            scales.append(factor)
+        self.scales = scales[block.groups :]
+
+    def take_scales(self) -> list[float]:
+        """Return by what the groups of the output must be multiplied, now by the caller."""
+        scales, self.scales = self.scales, [1.0] * len(self.scales)
+        return scales
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, width, H, W)`` to the same shape."""
+        states = split_channels(x, self.groups)
+        for op, ((i, factor), *rest) in zip(self.nodes, self.terms, strict=True):
+            total = states[i] if factor == 1 else states[i] * factor
+            for j, more in rest:
+                if is_symbolic(x):  # torch's quantised sum forgets alpha
+                    total = total + states[j] * more
+                else:
+                    total = torch.add(total, states[j], alpha=more)
+            states.append(op(total))
+        outputs = zip(states[self.groups :], self.scales, strict=True)
+        return torch.cat([y if scale == 1 else y * scale for y, scale in outputs], dim=1)

@@ -1,0 +1,69 @@
+"""The arguments that the tools share."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+
+def new_parser(description: str, example: str) -> argparse.ArgumentParser:
+    """Return a parser whose ``--help`` ends with an example."""
+    return argparse.ArgumentParser(
+        description=description,
+        epilog=f'example:\n  {example}\n\nPPNAS_DEBUG=1 shows the traceback of an error.',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def add_run_arguments(
+    parser: argparse.ArgumentParser, source: str = 'config file', option: str | None = None
+) -> None:
+    """Add what every tool that starts a run takes.
+
+    Args:
+        parser: Gets the arguments.
+        source: What the run comes from.
+        option: Name of the option for it; ``None`` makes it an argument by position.
+    """
+    from mmengine.config import DictAction
+
+    class Options(DictAction):
+        """Also keeps the words as given, for a tool that runs another one."""
+
+        def __call__(
+            self, parser: Any, namespace: Any, values: Any, option_string: Any = None
+        ) -> None:
+            wrong = [word for word in values if '=' not in word]
+            if wrong:
+                parser.error(f'--cfg-options {wrong[0]}: expected KEY=VALUE')
+            namespace.option_words = [*getattr(namespace, 'option_words', []), *values]
+            super().__call__(parser, namespace, values, option_string)
+
+    kind: dict[str, Any] = {'metavar': source.upper().replace(' ', '_'), 'help': source}
+    if option is None:
+        parser.add_argument('config', **kind)
+    else:
+        parser.add_argument(option, dest='config', required=True, **kind)
+    parser.add_argument('--work-dir', help='folder of the results; default work_dirs/<config name>')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=Options,
+        default={},
+        metavar='KEY=VALUE',
+        help='override config entries, e.g. train_cfg.max_epochs=2',
+    )
+    launchers = ('none', 'pytorch', 'slurm', 'mpi')
+    parser.add_argument('--launcher', choices=launchers, default='none', help='job launcher')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what search and training take on top."""
+    parser.add_argument('--resume', action='store_true', help='go on from the last finished epoch')
+    parser.add_argument(
+        '--seed', type=int, help='random seed; default: the one of the config, or 0'
+    )
+    parser.add_argument(
+        '--amp', action='store_true', help='mixed precision: float16 on a GPU, bfloat16 on a CPU'
+    )

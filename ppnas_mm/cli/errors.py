@@ -1,0 +1,151 @@
+"""One-line errors and exit codes of the command-line tools."""
+
+from __future__ import annotations
+
+import atexit
+import difflib
+import inspect
+import multiprocessing
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable
+from json import JSONDecodeError
+from pickle import UnpicklingError
+from typing import Any, NoReturn
+from xml.etree.ElementTree import ParseError
+
+from ..utils.doors import RefusedFileError, close, named
+
+UNREADABLE = (UnpicklingError, ParseError, JSONDecodeError, UnicodeDecodeError, EOFError)
+"""Errors that tell of a file without its name."""
+READERS = (('torch.serialization', 'load'), ('mmengine.fileio.io', 'load'))
+"""Functions whose errors do so; their argument is the file."""
+
+HINTS = {
+    'Expected more than 1 value per channel': '; a batch holds one image: set '
+    'train_dataloader.drop_last=True or another batch_size',
+}
+"""What to do, by words of an error that names no key."""
+
+INTERRUPTED = 'interrupted; --resume goes on from the last finished epoch'
+
+
+def _suggestion(error: BaseException) -> str:
+    """Return the argument that a misspelt config key stands for, by the class it was given to."""
+    match = re.match(r"(\w+)\.__init__\(\) .* unexpected keyword argument '(\w+)'", str(error))
+    if not match:
+        return ''
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    named = [f.f_globals.get(match.group(1)) for f in frames]
+    built = [f.f_locals.get('obj_cls') for f in frames]  # what mmengine's registry was building
+    classes: list[Any] = [c for c in [*named, *built] if inspect.isclass(c)]
+    if not classes:
+        return ''
+    known = {name for c in classes[-1].__mro__ for name in inspect.signature(c.__init__).parameters}
+    close = difflib.get_close_matches(match.group(2), sorted(known), n=1)
+    return f'; did you mean {close[0]!r}?' if close else ''
+
+
+def _command(error: BaseException) -> str:
+    """Name the pip command for a library that something has tried to import."""
+    cause: BaseException | None = error
+    while cause is not None and 'pip install' not in str(error):
+        if isinstance(cause, ModuleNotFoundError) and cause.name:
+            from ..utils.compat import missing
+
+            return f'; {missing(cause.name)}'
+        cause = cause.__cause__ or cause.__context__
+    return ''
+
+
+def _annotation(error: BaseException) -> str:
+    """Say which file was being read when the error happened, if one was."""
+    if isinstance(error, RefusedFileError):  # says it itself
+        return ''
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    reads = [f for f in frames if (f.f_globals.get('__name__'), f.f_code.co_name) in READERS]
+    if frames and (reads or isinstance(error, UNREADABLE)):
+        name = named((reads or frames)[-1])
+        return f'{name}: ' if name and name not in str(error) else ''
+    for frame in frames:
+        dataset: Any = frame.f_locals.get('self')
+        if frame.f_code.co_name == 'full_init' and hasattr(dataset, 'load_data_list'):
+            proposals = any(f.f_code.co_name == 'load_proposals' for f in frames)
+            where = dataset.proposal_file if proposals else dataset.ann_file or dataset.data_prefix
+            return f'{where}: damaged, empty or of another kind: '
+    return ''
+
+
+def _lines(error: BaseException) -> list[str]:
+    """Return what an error says, in lines without blanks."""
+    if isinstance(error, UnpicklingError):  # torch's own text advises to read the file unsafely
+        from ..weights.checkpoint import refusal
+
+        return [refusal(error)]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1:] if 'Original Traceback' in str(error) else lines  # of a loader's worker
+
+
+def run_tool(main: Callable[[], int | None]) -> NoReturn:
+    """Run a tool: an expected error is one line on stderr and exit code 2, an interrupt 130."""
+    try:
+        close()
+        code = main() or 0
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print(INTERRUPTED, file=sys.stderr)
+        code = 130
+    except BrokenPipeError:
+        code = 141
+    except Exception as error:
+        if _interrupted(error):
+            print(INTERRUPTED, file=sys.stderr)
+            _end(130)
+        if os.environ.get('PPNAS_DEBUG'):
+            traceback.print_exc()
+        lines = _lines(error)
+        if not lines:
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            lines = [f'{frame.filename}:{frame.lineno}: {frame.line}']
+        text = _annotation(error) + ' '.join(lines)[:4000] + _suggestion(error) + _command(error)
+        text += next((hint for words, hint in HINTS.items() if words in text), '')
+        print(f'error: {type(error).__name__}: {text}', file=sys.stderr)
+        code = 2
+    _end(code)
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether an error came of an interrupt that a library took for one of its own errors."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def _end(code: int) -> NoReturn:
+    """Give back the work dirs and end the process."""
+    work_dir = sys.modules.get('ppnas_mm.engine.work_dir')
+    if work_dir is not None:
+        work_dir.release()
+    _leave_group(code)
+    sys.exit(code)
+
+
+def _leave_group(code: int) -> None:
+    """Leave a group of processes, if this one is in any, and end the process.
+
+    Without the interpreter's own end: gloo's threads abort a process that they outlive.
+    """
+    distributed = sys.modules.get('torch.distributed')
+    if distributed is not None and distributed.is_initialized():
+        distributed.destroy_process_group()
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+# set while a spawned worker imports its tool's file, whose main does not run
+if getattr(multiprocessing.current_process(), '_inheriting', False):
+    close()

@@ -1,0 +1,15 @@
+"""From a config file to a config that is checked, before any work starts."""
+
+from .keys import ConfigError, type_name
+from .load import library, load_config, replace_sync_bn, require_library
+from .values import check_values
+
+__all__ = [
+    'ConfigError',
+    'check_values',
+    'library',
+    'load_config',
+    'replace_sync_bn',
+    'require_library',
+    'type_name',
+]

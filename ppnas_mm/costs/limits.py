@@ -1,0 +1,188 @@
+"""Limits on the cost of an architecture, as a search's config gives them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from ..spaces.mixture import Path
+from .counting import flops_table, params_table
+from .table import UNITS, CostTable, super_net_of
+
+
+class Limits:
+    """The limits of a search, and what an architecture costs in their units.
+
+    Args:
+        model: The model whose backbone is the super-net; neck and head count too.
+        input_shape: Of one image, ``(C, H, W)``; for multiply-adds.
+        latency_table: File of ``tools/benchmark.py latency-table``; for latency.
+        **bounds: ``flops`` (multiply-adds), ``params`` or ``latency`` (milliseconds): the most, or
+            a pair of the least and the most, either of which may be ``None``.
+
+    Example:
+        >>> limits = dict(flops=(300e6, 320e6), input_shape=(3, 224, 224))
+
+    Raises:
+        ValueError: If a bound is unknown or no number, or what its unit needs is missing.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        input_shape: Sequence[int] | None = None,
+        latency_table: str | None = None,
+        **bounds: Any,
+    ) -> None:
+        if not set(bounds) <= set(UNITS):
+            raise ValueError(f'limits={bounds}: expected some of {sorted(UNITS)}')
+        self.net = super_net_of(model)
+        self.tables: dict[str, CostTable] = {}
+        if 'params' in bounds or input_shape is not None:
+            self.tables['params'] = params_table(model)
+        if input_shape is not None:
+            self.tables['flops'] = flops_table(model, input_shape)
+        if latency_table is not None:
+            self.tables['latency'] = CostTable.load(latency_table, self.net)
+        needs = {'flops': 'input_shape', 'latency': 'latency_table'}
+        for unit in bounds:
+            if unit not in self.tables:
+                raise ValueError(f'limits: {unit} needs {needs[unit]}')
+        self.bounds = {unit: _pair(unit, value) for unit, value in bounds.items()}
+        self.limits = [
+            Limit(unit, low, high, self.tables[unit]) for unit, (low, high) in self.bounds.items()
+        ]
+
+    def ok(self, path: Path) -> bool:
+        """Return whether an architecture keeps all limits."""
+        return all(limit.ok(path) for limit in self.limits)
+
+    def caps(self) -> list[Cap]:
+        """Return the upper limits as scoring takes them; the lower ones hold for the choice only.
+
+        A network near the least cost has lost most of its blocks, and tells nothing of operations
+        that the final one will have.
+        """
+        return [
+            Cap(high - self.tables[unit].fixed, self.tables[unit].entries)
+            for unit, (_, high) in self.bounds.items()
+            if high is not None
+        ]
+
+    def below(self, path: Path) -> bool:
+        """Return whether an architecture keeps the upper limits."""
+        highs = [limit.range[1] for limit in self.limits]
+        return all(limit.cost(path) <= high for limit, high in zip(self.limits, highs, strict=True))
+
+    def costs(self, path: Path) -> dict[str, float]:
+        """Return what an architecture costs, in each unit that there is a table of."""
+        return {unit: round(table(path), 6) for unit, table in sorted(self.tables.items())}
+
+    def reachable(self, alive: Mapping[str, Sequence[int]]) -> bool:
+        """Return whether the operations left can still keep every limit, each limit by itself."""
+        for unit, (low, high) in self.bounds.items():
+            least, most = self._range(self.tables[unit], alive)
+            if (high is not None and least > high) or (low is not None and most < low):
+                return False
+        return True
+
+    def check(self, alive: Mapping[str, Sequence[int]]) -> None:
+        """Raise :class:`ConstraintError` unless the operations left can keep every limit."""
+        if not self.reachable(alive):
+            costs = {unit: self._range(self.tables[unit], alive) for unit in self.bounds}
+            raise ConstraintError(f'limits={self.bounds}: architectures of the space cost {costs}')
+
+    def _range(self, table: CostTable, alive: Mapping[str, Sequence[int]]) -> tuple[float, float]:
+        """Return the least and the most that an architecture of the operations left costs."""
+        least = most = table.fixed
+        for nodes in self.net.layout.values():
+            for node in nodes.values():
+                rows = [[table.entries[op.name][i] for i in alive[op.name]] for op in node.ops]
+                low, high = sorted(map(min, rows)), sorted(map(max, rows), reverse=True)
+                edges = node.gates is not None and node.ops[0].source is not None
+                keep = node.gates.keep if edges and node.gates is not None else None
+                least += sum(low[: keep or (1 if edges else None)])
+                most += sum(high[:keep])
+        return least, most
+
+
+def _pair(unit: str, value: Any) -> tuple[float | None, float | None]:
+    low, high = value if isinstance(value, (tuple, list)) and len(value) == 2 else (None, value)
+    numbers = [v for v in (low, high) if v is not None]
+    good = all(isinstance(v, (int, float)) and not isinstance(v, bool) and v > 0 for v in numbers)
+    if not numbers or not good or (len(numbers) == 2 and low > high):
+        raise ValueError(f'limits.{unit}={value!r}: expected the most, or (least, most)')
+    return low, high
+
+
+LIMITS = ('flops', 'params', 'latency')
+
+
+class ConstraintError(ValueError):
+    """No architecture within the limits was found; the message says which costs were seen."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A range that a cost of an architecture must lie in.
+
+    Args:
+        name: ``'flops'``, ``'params'`` or ``'latency'``.
+        low, high: Least and greatest cost allowed, in the unit of ``cost``; ``None``: any.
+        cost: The cost of a path.
+
+    Raises:
+        ValueError: If the name is unknown, or the range is empty or without an end.
+    """
+
+    name: str
+    low: float | None
+    high: float | None
+    cost: Callable[[Path], float]
+
+    def __post_init__(self) -> None:
+        if self.name not in LIMITS:
+            raise ValueError(f'limit {self.name!r}: expected one of {LIMITS}')
+        low, high = self.range
+        if not low <= high or (low, high) == (-math.inf, math.inf):
+            raise ValueError(
+                f'limit {self.name}: low={self.low}, high={self.high}: expected one or both, '
+                'low not above high'
+            )
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Least and greatest cost allowed; infinite where there is no limit."""
+        low = -math.inf if self.low is None else self.low
+        return low, math.inf if self.high is None else self.high
+
+    def allows(self, cost: float) -> bool:
+        """Return whether a cost is in the range."""
+        low, high = self.range
+        return low <= cost <= high
+
+    def ok(self, path: Path) -> bool:
+        """Return whether the path's cost is in the range."""
+        return self.allows(self.cost(path))
+
+
+@dataclass(frozen=True)
+class Cap:
+    """An upper limit on a cost that adds up over the choices.
+
+    Attributes:
+        most: What the operations of a model may cost together.
+        costs: For each choice, the cost of each of its candidates.
+    """
+
+    most: float
+    costs: Mapping[str, Sequence[float]]
+
+    def keeps(self, model: Mapping[str, int]) -> bool:
+        """Return whether a model costs at most that; rounding is no excess."""
+        total = sum(self.costs[name][op] for name, op in model.items())
+        return total <= self.most * (1 + 1e-12)

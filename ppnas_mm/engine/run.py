@@ -1,0 +1,142 @@
+"""From the arguments of a tool to the checked config of a run."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import os
+from pathlib import Path
+from typing import Any
+
+
+def _launch_on_cpu(config: Any) -> None:
+    """Start the group of processes; mmengine's launcher and default wrapper ask for a GPU."""
+    from torch import distributed
+
+    if not distributed.is_initialized():
+        distributed.init_process_group('gloo')
+    wrapper = dict(
+        type='MMDistributedDataParallel',
+        device_ids=None,
+        broadcast_buffers=False,
+        find_unused_parameters=config.get('find_unused_parameters', False),
+    )
+    if config.get('model_wrapper_cfg') is None:
+        config.model_wrapper_cfg = wrapper
+
+
+def load_run(args: argparse.Namespace) -> Any:
+    """Load the config of a run and apply the arguments; no run starts here."""
+    import torch
+
+    from ..config.keys import ConfigError
+    from ..config.load import load_config, replace_sync_bn, require_library
+    from ..config.values import check_values
+    from ..weights.checkpoint import refuse_code
+    from .launchers import check_launcher
+
+    refuse_code()
+    config = load_config(args.config, args.cfg_options)
+    require_library(config, args.config)
+    try:
+        check_values(config)
+    except ConfigError as error:
+        raise ConfigError(f'config {args.config}: {error}') from None
+    check_launcher(args.launcher, os.environ)
+    if not torch.cuda.is_available():
+        replace_sync_bn(config.model)
+    _safe_checkpoints(config)
+    config.launcher = args.launcher
+    if args.launcher == 'pytorch' and not torch.cuda.is_available():
+        _launch_on_cpu(config)
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    default = Path('work_dirs') / Path(args.config).stem
+    config.work_dir = args.work_dir or config.get('work_dir') or str(default)
+    randomness = dict(config.get('randomness') or {})
+    seed = getattr(args, 'seed', None)
+    randomness['seed'] = randomness.get('seed') or 0 if seed is None else seed
+    config.randomness = randomness
+    if getattr(args, 'amp', False):
+        _mix_precision(config.optim_wrapper, torch.cuda.is_available())
+    return config
+
+
+def _safe_checkpoints(config: Any) -> None:
+    """Let this package's hook save the checkpoints: whole after a kill, and readable as data.
+
+    mmengine's own saves its log with methods inside, which nobody can read as data.
+    """
+    from ..config.keys import type_name
+
+    hooks = config.setdefault('default_hooks', {})
+    hook = hooks.setdefault('checkpoint', {'type': 'CheckpointHook', 'interval': 1})
+    if hook and type_name(hook) == 'CheckpointHook' and 'backend_args' not in hook:
+        hook['type'] = 'ppnas_mm.SafeCheckpointHook'
+        hook.setdefault('max_keep_ckpts', -1)
+
+
+def _mix_precision(wrapper: Any, gpu: bool) -> None:
+    """Let the optimizer of the weights run all forward passes in mixed precision."""
+    part = wrapper.get('weights', wrapper)
+    if gpu:
+        part['type'] = 'AmpOptimWrapper'
+        part.setdefault('loss_scale', 'dynamic')
+        return
+    part['type'] = 'ppnas_mm.BFloat16OptimWrapper'
+    for key in ('loss_scale', 'dtype'):  # of the wrapper for a GPU
+        part.pop(key, None)
+
+
+def require_search(config: Any, path: str) -> None:
+    """Make sure that a config is that of a search, before anything is trained.
+
+    Raises:
+        ConfigError: If its model is no search algorithm, or the hook is missing that derives.
+    """
+    from ..algorithms.base import SearchAlgorithm
+    from ..config.keys import ConfigError, type_name
+    from ..utils.registries import MODELS
+
+    kind = config.model.type
+    with MODELS.switch_scope_and_registry(config.get('default_scope')) as registry:
+        kind = kind if inspect.isclass(kind) else registry.get(kind)
+    if not (inspect.isclass(kind) and issubclass(kind, SearchAlgorithm)):
+        raise ConfigError(
+            f'config {path} trains a network (model.type={type_name(config.model)!r}); it is no '
+            "search. A search wraps the model: model=dict(type='ppnas_mm.PPNAS', model=...), see "
+            'configs/search. To train the network, take tools/train.py'
+        )
+    hooks = [*(config.get('default_hooks') or {}).values(), *(config.get('custom_hooks') or ())]
+    if not any(type_name(hook or {}).endswith('SearchHook') for hook in hooks):
+        raise ConfigError(
+            f"config {path}: default_hooks lack search=dict(type='ppnas_mm.SearchHook')"
+        )
+
+
+def require_arch(config: Any, option: str) -> None:
+    """Make sure that a config has a searched backbone, whose architecture can be replaced.
+
+    Raises:
+        ConfigError: If it has none.
+    """
+    from ..config.keys import ConfigError
+
+    if 'arch' not in (config.model.get('backbone') or {}):
+        raise ConfigError(f'{option}: the config has no model.backbone.arch to replace')
+
+
+def set_genotype(config: Any, path: str) -> None:
+    """Put a genotype in place of the config's ``model.backbone.arch``.
+
+    Raises:
+        ConfigError: If the config has no searched backbone.
+        GenotypeError: If the genotype is not valid.
+    """
+    from ..genotype import Genotype
+
+    genotype = Genotype.load(path)
+    status = str(genotype.provenance.get('status', ''))
+    if status.startswith('provisional'):
+        print(f'warning: {path} is {status[:200]}')
+    require_arch(config, '--genotype')
+    config.model.backbone.arch = genotype.to_dict()

@@ -1,0 +1,194 @@
+"""The folder of a run: one run at a time, which goes on from, or puts aside, what is there."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..config.keys import ConfigError
+from .launchers import LAUNCHERS
+
+RESULTS = (
+    '*.pth',
+    'last_checkpoint',
+    'genotype.*',
+    'search.*',
+    'importance*.svg',
+    'stages*.svg',
+    'growth*.svg',
+    'derived.safetensors',
+    'result.json',
+    'retrain',
+    'seeds.*',
+)
+
+LOCK = '.run.lock'
+"""Locked by the run of a work dir; it says which process that is."""
+PATIENCE = 2.0
+"""Seconds to wait for a run that is just ending."""
+_held: dict[Path, int] = {}
+
+
+class BusyError(RuntimeError):
+    """Another run has the work dir."""
+
+
+def lock(folder: Path) -> None:
+    """Keep other runs out of a work dir until :func:`release`, or until this process ends.
+
+    A POSIX record lock: workers that are forked do not inherit it, and it goes with the process,
+    however that ends.  On NFS it holds across machines if the server has locks (NFSv4 does).
+
+    Raises:
+        BusyError: If another run has it, with its process.
+    """
+    folder = folder.resolve()
+    if folder in _held:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError as error:
+            if time.monotonic() < end and isinstance(error, (BlockingIOError, PermissionError)):
+                time.sleep(0.05)
+                continue
+            holder = os.read(file, 200).decode(errors='replace').strip() or str(error)
+            os.close(file)
+            raise BusyError(
+                f'another run has the work dir {folder}: {holder}; wait for it, end it, or take '
+                'another --work-dir'
+            ) from None
+    os.ftruncate(file, 0)
+    os.write(file, f'process {os.getpid()} on {socket.gethostname()}\n'.encode())
+    _held[folder] = file
+    remove_leftovers(folder)
+
+
+def release() -> None:
+    """Let others have the work dirs of this process."""
+    while _held:
+        os.close(_held.popitem()[1])
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Have a work dir for the time of a block."""
+    before = set(_held)
+    lock(folder)
+    try:
+        yield
+    finally:
+        for path in set(_held) - before:
+            os.close(_held.pop(path))
+
+
+def _lives(pid: int) -> bool:
+    """Whether another process has this number; this one has written nothing yet."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return pid != os.getpid()
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of ``write_atomic`` whose process was killed."""
+    for path in folder.glob('.*.tmp'):
+        name = re.fullmatch(r'\..+\.(\d+)\.tmp', path.name)
+        if name and not _lives(int(name.group(1))):
+            path.unlink(missing_ok=True)
+
+
+def is_first(config: Any) -> bool:
+    """Whether this is the first process of a run, or its only one."""
+    rank, *_ = LAUNCHERS.get(config.get('launcher'), LAUNCHERS['pytorch'])
+    return int(os.environ.get(rank, 0)) == 0
+
+
+def start_run(config: Any, resume: bool) -> None:
+    """Lock and resume the work dir, or put what an earlier run left there out of the way.
+
+    A config may ask for ``resume=True`` itself, with or without ``load_from``.
+
+    Raises:
+        BusyError: If another run has the work dir.
+        CheckpointError: If the run is to be resumed, and none of its checkpoints can be.
+        ConfigError: If the config reads a file that would be put out of the way.
+    """
+    if is_first(config):
+        lock(Path(config.work_dir))
+    if config.get('resume') and config.get('load_from'):
+        return  # mmengine goes on from that file
+    if resume or config.get('resume'):
+        resume_run(config)
+        return
+    folder = Path(config.work_dir)
+    _keep_what_is_read(config, folder)
+    if is_first(config):
+        put_aside(folder)
+
+
+def _texts(node: Any) -> set[str]:
+    if isinstance(node, str):
+        return {node}
+    inner = node.values() if hasattr(node, 'values') else node
+    return set().union(*map(_texts, inner)) if isinstance(node, (dict, list, tuple)) else set()
+
+
+def _keep_what_is_read(config: Any, folder: Path) -> None:
+    """Refuse to put aside what the run reads, such as the weights that it starts from."""
+    left = {path.resolve() for pattern in RESULTS for path in folder.glob(pattern)}
+    for text in sorted(_texts(dict(config))) if left else ():
+        if '\n' in text or len(text) > 4096:
+            continue
+        path = Path(text).resolve()
+        if path in left or any(parent in left for parent in path.parents):
+            raise ConfigError(
+                f'{text} is in the work dir {folder} that this run would clear; '
+                'give another --work-dir, or --resume to go on'
+            )
+
+
+def put_aside(folder: Path) -> None:
+    """Move what an earlier run left in a work dir to a folder ``earlier_N`` inside of it."""
+    left = [p for pattern in RESULTS for p in folder.glob(pattern)]
+    if left:
+        taken = [re.fullmatch(r'earlier_(\d+)', path.name) for path in folder.glob('earlier_*')]
+        number = 1 + max((int(name.group(1)) for name in taken if name), default=0)
+        earlier = folder / f'earlier_{number}'
+        earlier.mkdir()
+        for path in left:
+            path.rename(earlier / path.name)
+        print(f'{folder} holds an earlier run; its results are now in {earlier}')
+
+
+def resume_run(config: Any) -> None:
+    """Let the run go on from the newest checkpoint of its work dir that can be read.
+
+    Raises:
+        CheckpointError: If there are checkpoints, but none that can be read or is known by name.
+    """
+    from .checkpoint import checkpoint_place, latest_checkpoint
+
+    folder, names = checkpoint_place(config)
+    if is_first(config) and folder.is_dir():
+        remove_leftovers(folder)
+    path = latest_checkpoint(folder, lambda text: print(f'warning: {text}'), names)
+    config.resume = path is not None
+    if path is None:
+        print(f'warning: {folder} has no checkpoint yet; starting from the beginning')
+        return
+    config.load_from = str(path)

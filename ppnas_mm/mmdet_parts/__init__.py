@@ -1,1 +1,0 @@
-"""What only mmdet needs; imported when a config asks for it."""

@@ -1,1 +1,0 @@
-"""What only mmpretrain needs; imported when a config asks for it."""

@@ -1,1 +1,0 @@
-"""What only mmseg needs; imported when a config asks for it."""

@@ -1,0 +1,73 @@
+"""Timings that can be compared: interleaved, repeated, medians."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path as File
+from typing import Any, TypeVar
+
+import torch
+
+SHORTEST = 5e-3
+"""A timing repeats its call until it lasts about so many seconds: clocks and launches are slow."""
+
+Key = TypeVar('Key')
+
+
+def device_name(device: torch.device) -> str:
+    """Return the name of a GPU or of this machine's processor."""
+    if device.type == 'cuda':
+        return torch.cuda.get_device_name(device)
+    info = File('/proc/cpuinfo')
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = [line.split(':', 1)[1].strip() for line in lines if line.startswith('model name')]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def samples(
+    runs: Mapping[Key, Callable[[], Any]], device: torch.device, repeats: int, warmup: int
+) -> dict[Key, list[float]]:
+    """Return the milliseconds of each call, repeat by repeat; they go round all calls, interleaved.
+
+    Args:
+        runs: What is called, by key.
+        device: Where they compute; a GPU is waited for.
+        repeats: Timings of each call.
+        warmup: Calls of each before.
+
+    Raises:
+        ValueError: If ``repeats`` or ``warmup`` is below 1.
+    """
+    if repeats < 1 or warmup < 1:
+        raise ValueError(f'repeats={repeats}, warmup={warmup}: expected numbers from 1')
+
+    def seconds(run: Callable[[], Any], number: int) -> float:
+        if device.type == 'cuda':
+            torch.cuda.synchronize(device)
+        start = time.perf_counter()
+        for _ in range(number):
+            run()
+        if device.type == 'cuda':
+            torch.cuda.synchronize(device)
+        return (time.perf_counter() - start) / number
+
+    numbers = {}
+    for key, run in runs.items():
+        fastest = min(seconds(run, 1) for _ in range(warmup))
+        numbers[key] = max(1, round(SHORTEST / max(fastest, 1e-7)))
+    taken: dict[Key, list[float]] = {key: [] for key in runs}
+    for _ in range(repeats):
+        for key, run in runs.items():
+            taken[key].append(1e3 * seconds(run, numbers[key]))
+    return taken
+
+
+def timings(
+    runs: Mapping[Key, Callable[[], Any]], device: torch.device, repeats: int, warmup: int
+) -> dict[Key, float]:
+    """Return the medians of :func:`samples`."""
+    taken = samples(runs, device, repeats, warmup)
+    return {key: statistics.median(values) for key, values in taken.items()}

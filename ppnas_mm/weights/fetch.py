@@ -1,0 +1,112 @@
+"""The model zoo: weights by name, from the repository, a cache, a mirror or the net.
+
+Environment: ``PPNAS_CACHE`` is the folder of downloaded files (default ``~/.cache/ppnas_mm``),
+``PPNAS_ZOO_MIRROR`` the URL of a folder that is asked first, and with ``PPNAS_OFFLINE=1`` nothing
+is fetched from the net.  ``ppnas://NAME`` stands for the weights wherever a checkpoint is named.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from .index import Entry, ZooError, index_path, load_index, resolve
+
+if TYPE_CHECKING:
+    pass
+
+
+SCHEME = 'ppnas://'
+
+
+def list(index: Path | None = None) -> tuple[str, ...]:
+    """Return the names of all weights, sorted."""
+    return tuple(sorted(load_index(index)))
+
+
+def entry(name: str, index: Path | None = None) -> Entry:
+    """Return what the index says of a name, with or without ``ppnas://``.
+
+    Raises:
+        ZooError: If there is no such name, with the nearest one.
+    """
+    entries: Mapping[str, Entry] = load_index(index)
+    name = name.removeprefix(SCHEME)
+    if name not in entries:
+        close = difflib.get_close_matches(name, entries, n=1)
+        hint = (
+            f'did you mean {close[0]!r}?' if close else f'there are: {", ".join(sorted(entries))}'
+        )
+        raise ZooError(f'no weights are called {name!r:.100}; {hint}')
+    return entries[name]
+
+
+def cache_folder() -> Path:
+    """Return the folder of downloaded files."""
+    return Path(os.environ.get('PPNAS_CACHE') or '~/.cache/ppnas_mm').expanduser()
+
+
+def _place(url: str, index: Path) -> str | Path:
+    """Return a local file as a path and any other place as its URL."""
+    parts = urlsplit(url)
+    if not parts.scheme:
+        return resolve(index, url)
+    return Path(unquote(parts.path)) if parts.scheme == 'file' else url
+
+
+def sources(item: Entry, index: Path) -> tuple[str | Path, ...]:
+    """Return where to look for a file: in the repository, the mirror, then the other places.
+
+    Raises:
+        ZooError: If ``PPNAS_ZOO_MIRROR`` is not a URL.
+    """
+    urls = sorted(item.urls, key=lambda url: bool(urlsplit(url).scheme))
+    inside = sum(not urlsplit(url).scheme for url in urls)
+    mirror = os.environ.get('PPNAS_ZOO_MIRROR')
+    if mirror:
+        if not mirror.startswith(('https://', 'http://', 'file:///')):
+            raise ZooError(
+                f'PPNAS_ZOO_MIRROR={mirror!r}: expected a URL: https://, http:// or file:///'
+            )
+        urls.insert(inside, f'{mirror.rstrip("/")}/{item.file_name}')
+    return tuple(_place(url, index) for url in urls)
+
+
+def fetch(name: str, folder: Path | None = None, index: Path | None = None) -> Path:
+    """Return a file with the weights, checked against the index; transfer it if need be.
+
+    Args:
+        name: ``arch.tag``, with or without ``ppnas://``.
+        folder: Where the file has to be; ``None`` also takes it from where it lies on this machine,
+            else from the cache.
+        index: ``index.json``; ``None`` means the one of this package.
+
+    Raises:
+        ZooError: If there is no such name, or no place has the right file.
+    """
+    from .download import (
+        is_whole,  # here: an import of the package needs no downloader
+        obtain,
+    )
+
+    item, index = entry(name, index), index or index_path()
+    places = sources(item, index)
+    local = [place for place in places if isinstance(place, Path)]
+    if folder is None:
+        for place in local:
+            if is_whole(place, item.size, item.sha256):
+                return place
+    target = (folder or cache_folder()) / item.file_name
+    if os.environ.get('PPNAS_OFFLINE', '0') not in ('', '0'):
+        places = tuple(local)
+        if not any(map(Path.is_file, [target, *local])):
+            raise ZooError(
+                f'PPNAS_OFFLINE is set and {target} is missing: run "python tools/download.py '
+                f'{item.name} --out DIR" on a machine with a network and copy the file there'
+            )
+    obtain(places, target, item.size, item.sha256)
+    return target

@@ -1,0 +1,45 @@
+"""A model of the zoo, built with its weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..weights.index import index_path, load_genotype
+
+if TYPE_CHECKING:
+    from torch import nn
+
+from ..weights.fetch import entry, fetch
+
+
+def load(name: str, device: str = 'cpu', index: Path | None = None) -> nn.Module:
+    """Build the model of an entry's config with all of its weights, in evaluation mode.
+
+    OpenMMLab's inference classes take it.
+
+    Raises:
+        ZooError: If the weights cannot be had.
+        CheckpointError: If they do not fit the model, tensor by tensor.
+    """
+    import torch
+    from mmengine.registry import DefaultScope
+
+    from ..config.load import load_config, replace_sync_bn
+    from ..inference.demo import load_model
+    from ..utils.compat import require
+    from .model_hub import describe
+
+    item, index = entry(name, index), index or index_path()
+    genotype = load_genotype(item, index)
+    path = fetch(name, index=index)
+    config: Any = load_config(index.parent.parent / item.config)
+    config.model.backbone.arch = genotype.to_dict()
+    if not torch.cuda.is_available():
+        replace_sync_bn(config.model)
+    scope = config.get('default_scope') or 'ppnas_mm'
+    require(scope)
+    with DefaultScope.overwrite_default_scope(scope):
+        model = load_model(config, path, device, item.sha256)
+    model.cfg, model.dataset_meta = config, {'classes': item.classes}  # mmdet and mmseg ask for it
+    return describe(model, config, item.classes)
