@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from test_visualize import by_id, dots, parse, paths, words
 
 from ppnas_mm.analysis.nasbench201 import kendall_tau
-from ppnas_mm.analysis.ranking import rank_table
-from ppnas_mm.visualize.ranks import draw_rank_boxes, draw_tau_boxes
+from ppnas_mm.visualize.ranks import draw_rank_boxes, draw_tau_boxes, rank_table
 
 SCORES = st.integers(1, 6).flatmap(
     lambda n: st.lists(st.lists(st.integers(0, 4), min_size=n, max_size=n), min_size=1, max_size=4)

@@ -1,6 +1,5 @@
-"""Studies of searches: tabular benchmarks, the ranking of super-nets, simulations, comparisons."""
+"""Studies of searches: tabular benchmarks, rankings by a super-net, simulations, comparisons."""
 
 from .nasbench201 import Table, TableError, kendall_tau
-from .ranking import rank_table
 
-__all__ = ['Table', 'TableError', 'kendall_tau', 'rank_table']
+__all__ = ['Table', 'TableError', 'kendall_tau']

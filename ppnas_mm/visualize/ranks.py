@@ -9,12 +9,27 @@ from typing import Any
 
 import numpy as np
 
-from ..analysis.nasbench201 import kendall_tau
-from ..analysis.ranking import rank_table
+from ..utils.compat import require
 from .picture import picture
 from .style import DARK, PALETTE
 
-__all__ = ['draw_rank_boxes', 'draw_tau_boxes', 'kendall_tau', 'rank_table']
+
+def rank_table(scores: Sequence[Sequence[float]]) -> np.ndarray:
+    """Return the rank of each model in each run: 1 is the best, equal ones share the mean rank.
+
+    Args:
+        scores: Accuracies, ``(runs, models)``.
+
+    Raises:
+        ValueError: If it is no such table of finite numbers.
+    """
+    try:
+        values = np.asarray(scores, dtype=np.float64)
+    except ValueError:
+        values = np.empty(0)
+    if values.ndim != 2 or not values.size or not np.isfinite(values).all():
+        raise ValueError('scores: expected runs of equally many models, finite numbers')
+    return require('scipy.stats').rankdata(-values, axis=1)
 
 
 def draw_rank_boxes(
