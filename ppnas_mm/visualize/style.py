@@ -2,7 +2,7 @@
 
 Hues follow the kernel where they can (3x3 blue, 5x5 brown, 7x7 pink), what changes nothing is
 grey.  Within a space the colours differ for red-green blind eyes and in grey, too:
-``tests/test_palette.py`` measures it.
+``tests/visualize/test_palette.py`` measures it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """mmpretrain's own functions with the models and weights of this project.
 
 ``ppnas_mm/registry.py`` calls :func:`join` once ``mmpretrain.apis`` is there. The metafiles are
-read when a model is first listed or named. Where weights say what their architecture is, ``get_model``
-builds that one, and it takes all tensors of a file or none.
+read when a model is first listed or named. Where weights say what their architecture is,
+``get_model`` builds that one, and it takes all tensors of a file or none.
 """
 
 from __future__ import annotations

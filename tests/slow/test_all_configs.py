@@ -1,7 +1,7 @@
 """Every config that mmdet, mmseg and mmpretrain ship is taken (a sample: test_users_configs.py)."""
 
 import pytest
-from test_users_configs import LIBRARIES, refused, shipped
+from shipped import LIBRARIES, refused, shipped
 
 
 @pytest.mark.parametrize('name', LIBRARIES)

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from test_bilevel_resume import FILES, OPTIONS, check_two_processes, config, read, run
+from bilevel_runs import FILES, OPTIONS, check_two_processes, config, read, run
 from tool import start
 
 

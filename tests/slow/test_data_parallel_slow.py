@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from parallel_checks import check_sent, check_step, run_steps
 from parallel_steps import SEARCHES
-from test_data_parallel import check_sent, check_step, run_steps
 
 
 def test_two_processes_step_as_one_does_on_both_batches(tmp_path: Path) -> None:

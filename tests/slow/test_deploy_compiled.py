@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_compiled_checkpointing import step
+from compiled import step
 from zoo import BACKBONES, NETWORKS, build_network, images, scramble
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from fake_gpu import HostReads, fake_cuda, on_meta, to_fake_cuda
 from mmengine.optim import OptimWrapper
+from searches import build, every_algorithm, some_images
 from tasks import search_optimizers
-from test_algorithms import build, every_algorithm, some_images
 from torch import Tensor
 from zoo import NETWORKS, build_network
 

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
+from finished import search  # noqa: F401
 from flipping import READERS, flips, json_numbers
-from test_checksums import search  # noqa: F401
 
 
 @pytest.mark.parametrize('pattern', READERS)
-def test_two_hundred_flips(search: Path, pattern: str) -> None:  # noqa: F811
+def test_two_hundred_flips(search: Path, pattern: str) -> None:
     path = sorted(search.glob(pattern))[-1]
     counts = flips(path, READERS[pattern], 200, seed=1)
     print(f'{path.name}: {counts}')

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mixed_numbers import MIXED, Numbers, check_search, check_spread
+from searches import batch_for, build, every_algorithm
 from tasks import PYRAMIDS, TASKS, search_optimizers
-from test_algorithms import batch_for, build, every_algorithm
-from test_mixed_precision import MIXED, Numbers, check_search, check_spread
 from tool import DIGITS, RETRAIN, TINY, TINY_TRAIN, call
 from zoo import SPACES, build_super_net, images
 
@@ -23,7 +23,9 @@ def test_every_search_runs_in_bfloat16_in_every_space(name: str, space: str) -> 
 @pytest.mark.parametrize('library', [library for library in TASKS if library != 'mmpretrain'])
 def test_searches_in_detectors_and_segmentors(name: str, library: str) -> None:
     if name == 'CDARTS':
-        pytest.skip('needs logits of classes; tests/test_cdarts.py searches in a segmentor')
+        pytest.skip(
+            'needs logits of classes; tests/algorithms/test_cdarts.py searches in a segmentor'
+        )
     model, batch = TASKS[library]
     algorithm = build(name, 'ppconv', config=model(PYRAMIDS['ppconv'])).train()
     optimizers = search_optimizers(algorithm, weights=MIXED | {'clip_grad': {'max_norm': 5}})

@@ -49,7 +49,7 @@ def numbers(
     ways: dict[str, tuple] = {'torchvision': ('without',), 'plain': ('without', plain)}
     if COMPILED:
         ways = {'compiled': ('compiled',), **ways}
-    script = str(ROOT / 'tests/detectors_script.py')
+    script = str(ROOT / 'tests/helpers/detectors_script.py')
     running = [
         start([script, str(folder / way), mode, *images], *path)
         for way, (mode, *path) in ways.items()

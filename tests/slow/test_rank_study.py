@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from nb201 import OPS, text_of
 from scipy.stats import kendalltau
-from test_nasbench201 import OPS, text_of
 from tool import ROOT, call
 
 from ppnas_mm import Genotype
