@@ -165,7 +165,7 @@ def test_every_kind_of_file_is_refused(kind, tmp_path):
 
 def test_the_page_lists_the_doors():
     text = (ROOT / 'docs/doors.md').read_text().split('\n## ')[0]  # of checkpoints
-    assert re.findall(r'^\| `(.+?)` \|', text, re.M) == [*DOORS, 'ppnas_mm.zoo.load.load']
+    assert re.findall(r'^\| `(.+?)` \|', text, re.M) == [*DOORS, 'ppnas_mm.zoo.load']
 
 
 def loaders(tree):
