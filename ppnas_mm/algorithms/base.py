@@ -10,7 +10,7 @@ from mmengine.model import BaseModel
 from torch import nn
 
 from ..genotype import Genotype
-from ..spaces.mixture import Path
+from ..spaces.mixture import ArchPath, Mixture
 from ..spaces.super_net import SuperNet
 from ..utils.registries import MODELS
 
@@ -98,6 +98,10 @@ class SearchAlgorithm(BaseModel):
         """Predict as the wrapped model does."""
         return self.model.test_step(data)
 
+    def predict_as(self, mixture: Mixture, net: SuperNet | None = None) -> None:
+        """Set how the super-net (or another one) combines candidates outside of ``using``."""
+        (net or self.super_net).mixture = mixture
+
     def arch_losses(self) -> dict[str, torch.Tensor]:
         """Return further losses, by names that contain ``loss``."""
         return {}
@@ -108,7 +112,7 @@ class SearchAlgorithm(BaseModel):
     def after_epoch(self, epoch: int) -> None:
         """Act after epoch ``epoch`` (from 1): prune, resample, change the mixture."""
 
-    def decide(self, strict: bool) -> Path:
+    def decide(self, strict: bool) -> ArchPath:
         """Return the path that the search stands for now.
 
         Args:

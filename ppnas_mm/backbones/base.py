@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -20,6 +20,9 @@ DEFAULT_INIT = [
     dict(type='Kaiming', layer='Conv2d', mode='fan_out', nonlinearity='relu'),
     dict(type='Constant', layer=['_BatchNorm', 'GroupNorm'], val=1),
 ]
+
+CellMix = Mapping[str, Any]
+"""What the blocks of each searched cell take beside their input, by the name of the cell."""
 
 
 @CheckpointLoader.register_scheme(prefixes=SCHEME)
@@ -118,8 +121,11 @@ class Backbone(BaseModule):
         """Map images ``(N, in_channels, H, W)`` to the maps of ``out_indices``."""
         return self.maps(x)
 
-    def maps(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Compute the maps of ``out_indices``; a super-net passes its weights on, too."""
+    def maps(self, x: Tensor, mix: CellMix | None = None) -> tuple[Tensor, ...]:
+        """Map images ``(N, in_channels, H, W)`` to the maps of ``out_indices``.
+
+        ``mix``: what a super-net passes to its searched blocks.
+        """
         raise NotImplementedError
 
     @property

@@ -18,7 +18,7 @@ from ..genotype import Cell, Genotype, GenotypeError
 from ..layers.ops import ConvStyle, MBConv, OpSpec, build_op, round_channels
 from ..layers.recompute import run_block
 from ..utils.registries import MODELS
-from .base import Backbone
+from .base import Backbone, CellMix
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,7 @@ class MacroChain(Backbone):
     Attributes:
         plan: Channels, strides and activation of the space; a subclass sets it.
         searched: Channels and total stride of each searched stage, by its name.
+        members: For each output stage its parts: the name of a searched stage, or ``None``.
 
     Args:
         chain: Builds the searched stages.
@@ -148,6 +149,7 @@ class MacroChain(Backbone):
             MBConv(OpSpec(first, channels, style), 3, expansion=1, attention=plan.attention),
         )
         layers: list[list[nn.Module]] = []
+        self.members: list[list[str | None]] = []
         info: list[list[Any]] = []
         self.openings: list[str] = []
         self.searched: dict[str, tuple[int, int]] = {}
@@ -155,6 +157,7 @@ class MacroChain(Backbone):
         for name, planes, stride, depth in sizes:
             if stride > 1 or not layers:
                 layers.append([])
+                self.members.append([])
                 info.append([f'layer{len(layers)}', 0, 0])
             if stride > 1:
                 self.openings.append(f'layer{len(layers)}.0')
@@ -164,11 +167,13 @@ class MacroChain(Backbone):
             stage: Any = chain(name, specs)
             stage.with_cp = with_cp
             layers[-1].append(stage)
+            self.members[-1].append(name)
             channels, total = planes, total * stride
             info[-1][1:] = [channels, total]
             self.searched[name] = (channels, total)
         if last_channels is not None:
             layers[-1].append(style.conv(channels, last_channels, 1))
+            self.members[-1].append(None)
             info[-1][1] = last_channels
         for (name, *_), members in zip(info, layers, strict=True):
             self.add_module(name, nn.ModuleList(members))
@@ -185,18 +190,16 @@ class MacroChain(Backbone):
         names = self.stage_names[: len(self.computed)]
         return [name for name in self.openings if name.split('.')[0] in names]
 
-    def maps(self, x: Tensor, mix: dict[str, Any] | None = None) -> tuple[Tensor, ...]:
-        """Map images ``(N, in_channels, H, W)`` to the maps of ``out_indices``.
-
-        ``mix``: what a super-net passes to its searched stages, by their name.
-        """
+    def maps(self, x: Tensor, mix: CellMix | None = None) -> tuple[Tensor, ...]:
+        """Map images to maps; the cells are the searched stages (see :class:`Backbone`)."""
         x = self.stem(x)
         outputs = {}
         for s, layer in enumerate(self.computed):
-            for member in layer:  # type: ignore[attr-defined]
-                given = () if mix is None or not hasattr(member, 'cell') else (mix[member.cell],)
-                # a stage sees to its blocks itself; left is the last convolution
-                again = self.with_cp and not hasattr(member, 'nodes')
+            members: Any = zip(layer, self.members[s], strict=True)  # type: ignore[call-overload]
+            for member, cell in members:
+                given = () if mix is None or cell is None else (mix[cell],)
+                # a searched stage recomputes its own blocks; left is the last convolution
+                again = self.with_cp and cell is None
                 x = run_block(member, member, x, *given, with_cp=again)
             if s in self.out_indices:
                 outputs[s] = x

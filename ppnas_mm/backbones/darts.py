@@ -19,7 +19,7 @@ from ..layers.memory_layout import cat_channels
 from ..layers.ops import PRE_ACTIVATION, ConvStyle, FactorizedReduce, OpSpec, build_op
 from ..layers.recompute import run_block
 from ..utils.registries import MODELS
-from .base import Backbone
+from .base import Backbone, CellMix
 
 DAGFactory = Callable[[str, OpSpec], nn.Module]
 """Builds the inner graph from the name of the cell and what its operations are built for.
@@ -298,11 +298,8 @@ class MacroDARTS(Backbone):
         cells = [(n, m) for n, m in self.named_modules() if _is_reduction(m)]
         return [name for name, cell in cells if cell not in idle]
 
-    def maps(self, x: Tensor, mix: dict[str, Any] | None = None) -> tuple[Tensor, ...]:
-        """Map images ``(N, in_channels, H, W)`` to the maps of ``out_indices``.
-
-        ``mix``: what a super-net passes to the inner graphs, by the name of the cell.
-        """
+    def maps(self, x: Tensor, mix: CellMix | None = None) -> tuple[Tensor, ...]:
+        """Map images to maps; the cells: ``normal``, ``reduction`` (see :class:`Backbone`)."""
         with_extra = self.auxiliary and self.training
         before = x = self.stem(x)
         outputs, extra = {}, None

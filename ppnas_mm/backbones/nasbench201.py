@@ -15,7 +15,7 @@ from ..genotype import Genotype, GenotypeError
 from ..layers.ops import PRE_ACTIVATION, ConvStyle, OpSpec
 from ..layers.recompute import run_block
 from ..utils.registries import MODELS
-from .base import Backbone
+from .base import Backbone, CellMix
 from .darts import CellDAG, DAGFactory
 
 STAGES = 3
@@ -115,11 +115,8 @@ class MacroNB201(Backbone):
             self.add_module(name, nn.ModuleList(blocks))
         self.set_stages(names, widths, [2**s for s in range(STAGES)])
 
-    def maps(self, x: Tensor, mix: dict[str, Any] | None = None) -> tuple[Tensor, ...]:
-        """Map images ``(N, in_channels, H, W)`` to the maps of ``out_indices``.
-
-        ``mix``: what a super-net passes to the inner graphs, by the name of the cell.
-        """
+    def maps(self, x: Tensor, mix: CellMix | None = None) -> tuple[Tensor, ...]:
+        """Map images to maps; the cells are ``cell``, the only one (see :class:`Backbone`)."""
         x = self.stem(x)
         outputs = {}
         for s, stage in enumerate(self.computed):

@@ -20,7 +20,7 @@ from ..layers.deploy import input_conv
 from ..layers.ops import ConvStyle
 from ..layers.recompute import run_block
 from ..utils.registries import MODELS
-from .base import Backbone
+from .base import Backbone, CellMix
 from .pp_conv import PPConv, Res2Conv, SplitConv, SumPPConv
 
 EXPANSION = 4
@@ -262,15 +262,12 @@ class MacroResNet(Backbone):
                 if isinstance(module, Bottleneck):
                     constant_init(module.conv3.norm, 0)
 
-    def maps(self, x: Tensor, mix: Sequence[Any] | None = None) -> tuple[Tensor, ...]:
-        """Map images ``(N, in_channels, H, W)`` to the maps of ``out_indices``.
-
-        ``mix``: what a super-net passes to the searchable blocks, one entry a stage.
-        """
+    def maps(self, x: Tensor, mix: CellMix | None = None) -> tuple[Tensor, ...]:
+        """Map images to maps; the cells are ``stage1``, ``stage2``, ... (see :class:`Backbone`)."""
         x = self.stem(x)
         outputs = {}
         for s, stage in enumerate(self.computed):
-            extra = () if mix is None else (mix[s],)
+            extra = () if mix is None else (mix[f'stage{s + 1}'],)
             for block in stage:  # type: ignore[attr-defined]
                 x = block(x, *extra)
             if s in self.out_indices:

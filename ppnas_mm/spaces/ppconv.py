@@ -18,14 +18,13 @@ from ..backbones.pp_resnet import MacroResNet, cifar_macro, imagenet_macro
 from ..layers.ops import ConvStyle, OpSpec, build_op
 from ..utils.registries import MODELS
 from .mixed import Mixed
-from .mixture import Choice, Path, Relaxed, Weights, mixed_sum
-from .super_net import SuperNet
+from .mixture import ArchPath, Choice, Relaxed, Weights, mixed_sum
+from .super_net import NodeMix, SuperNet
 
 MACROS: dict[str, tuple[Callable[[int], dict[str, Any]], str]] = {
     'imagenet': (imagenet_macro, 'ppnas_mm.PPResNet'),
     'cifar': (cifar_macro, 'ppnas_mm.PPResNetCIFAR'),
 }
-StageWeights = Sequence[tuple[Weights, Weights]]
 
 
 class MixedPPConv(Mixed):
@@ -57,11 +56,12 @@ class MixedPPConv(Mixed):
             nn.ModuleDict({op: build_op(op, spec) for op in ops}) for _ in range(groups)
         )
 
-    def forward(self, x: Tensor, weights: StageWeights) -> Tensor:
+    def forward(self, x: Tensor, mix: Sequence[NodeMix]) -> Tensor:
         """Map ``(N, width, H, W)`` to the same shape.
 
-        ``weights`` holds, for each output node, those of its inputs (eq. 1) and of its ops (eq. 2).
+        ``mix`` holds, for each output node, the weights of its inputs (eq. 1) and ops (eq. 2).
         """
+        weights = [(node.gates, node.ops[None]) for node in mix]
         every = all(inputs.value is not None for inputs, _ in weights)
         mixed = mix_groups(x, [inputs for inputs, _ in weights], self.groups) if every else None
         states = list(x.chunk(self.groups, dim=1))
@@ -169,14 +169,7 @@ class PPConvSuperNet(SuperNet, MacroResNet):
                 choices.append(Choice(f'stage{s + 1}', node, tuple(ops)))
         self.set_choices(choices, Relaxed())
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Map images to the maps of ``out_indices``, mixed as :attr:`mixture` says."""
-        weights = iter(self.mix().values())
-        nodes = list(zip(weights, weights, strict=True))
-        stages = [nodes[s : s + self.cell_inputs] for s in range(0, len(nodes), self.cell_inputs)]
-        return self.maps(x, stages)
-
-    def random_path(self, rng: np.random.Generator) -> Path:
+    def random_path(self, rng: np.random.Generator) -> ArchPath:
         """Draw a path with one identity and 3x3 convolutions a stage, as the authors drew theirs.
 
         So all have one size.  What the candidates do not have is drawn among the others.

@@ -15,7 +15,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ...costs.limits import Limits
-from ...spaces.mixture import Fixed, Path
+from ...spaces.mixture import ArchPath, Fixed
 from ...utils.registries import MODELS
 from ..bilevel import BilevelSearch, owned_by, without_gradient
 from ..limited import check_one_limit, strongest_within
@@ -164,9 +164,9 @@ class CDARTS(BilevelSearch):
         share = 1 - cycle / self.l1_epochs if self.l1_epochs else 0.0
         self.l1_now = self.l1_weight * max(share, 0.0)
         # alpha moves in joint epochs only, so a resumed cycle finds the same architecture
-        self.evaluation.backbone.mixture = Fixed(self.decide(strict=False))
+        self.predict_as(Fixed(self.decide(strict=False)), self.evaluation.backbone)
 
-    def decide(self, strict: bool) -> Path:
+    def decide(self, strict: bool) -> ArchPath:
         """Return the strongest operations and edges (top 2), within the limit where there is one.
 
         Raises:

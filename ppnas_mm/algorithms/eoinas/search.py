@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...spaces.mixture import Path
+from ...spaces.mixture import ArchPath
 from ...utils.registries import MODELS
 from ..discretise import strongest
 from ..gdas import GDAS, Temperature
@@ -171,7 +171,7 @@ class EoiNAS(GDAS):
         return bool((self.table.alive().sum(1) == 1).all())
 
     @torch.no_grad()
-    def decide(self, strict: bool) -> Path:
+    def decide(self, strict: bool) -> ArchPath:
         """Keep on each edge its operation with the largest I, of each node its strongest edges.
 
         I is that before the last pruning once one operation an edge is left; ``none`` counts for
