@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -145,5 +147,12 @@ class SearchAlgorithm(BaseModel):
         return []
 
     def details(self) -> dict[str, Any]:
-        """Return what else an epoch's entry in the record of the search shall hold."""
+        """Return extra fields for this epoch's entry in the record of the search."""
+        return {}
+
+    def pictures(self) -> dict[str, Callable[[Mapping[str, Any], Path], None]]:
+        """Return the pictures of the algorithm's own, drawn from the record when a search ends.
+
+        By file name; each is called with the record and the file's path.
+        """
         return {}

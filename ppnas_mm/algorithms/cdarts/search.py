@@ -112,7 +112,8 @@ class CDARTS(BilevelSearch):
         self.limits = Limits(self.evaluation, **limits) if limits else None
         if self.limits is not None:
             check_one_limit(self.super_net, self.limits)
-        self.before_epoch(1)
+        self.epoch = 1
+        self._discretise()
 
     def _share(self) -> None:
         """Give the evaluation network the search network's alpha, preprocessor and maybe stem."""
@@ -154,15 +155,35 @@ class CDARTS(BilevelSearch):
             'arch': arch,
         }
 
+    @property
+    def phase(self) -> str:
+        """Phase of this epoch: ``'warm-up'``, ``'separate'`` or ``'joint'``."""
+        if self.epoch <= self.warmup_epochs:
+            return 'warm-up'
+        return 'joint' if self._cycle[1] == self.separate_epochs else 'separate'
+
+    @property
+    def uses(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Halves of the data that the phase needs."""
+        return PHASES[self.phase]
+
+    @property
+    def l1_now(self) -> float:
+        """Weight of the L1 norm in this cycle: it falls linearly to 0 (eq. 11)."""
+        share = 1 - self._cycle[0] / self.l1_epochs if self.l1_epochs else 0.0
+        return self.l1_weight * max(share, 0.0)
+
+    @property
+    def _cycle(self) -> tuple[int, int]:
+        """Number of this cycle and of the epoch in it, from 0."""
+        return divmod(max(self.epoch - 1 - self.warmup_epochs, 0), self.separate_epochs + 1)
+
     def before_epoch(self, epoch: int) -> None:
-        """Choose the phase of epoch ``epoch`` (from 1); discretise alpha for the evaluation."""
-        after = epoch - 1 - self.warmup_epochs
-        cycle, place = divmod(max(after, 0), self.separate_epochs + 1)
-        joint = place == self.separate_epochs
-        self.phase = 'warm-up' if after < 0 else 'joint' if joint else 'separate'
-        self.uses = PHASES[self.phase]
-        share = 1 - cycle / self.l1_epochs if self.l1_epochs else 0.0
-        self.l1_now = self.l1_weight * max(share, 0.0)
+        """Take note of the epoch (from 1); discretise alpha for the evaluation network."""
+        self.epoch = epoch
+        self._discretise()
+
+    def _discretise(self) -> None:
         # alpha moves in joint epochs only, so a resumed cycle finds the same architecture
         self.predict_as(Fixed(self.decide(strict=False)), self.evaluation.backbone)
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ...spaces.mixture import ArchPath
 from ...utils.registries import MODELS
+from ...visualize.importance import draw_importance, draw_importance_table
 from ..discretise import strongest
 from ..gdas import GDAS, Temperature
 from .importance import OperationImportance
@@ -188,6 +189,12 @@ class EoiNAS(GDAS):
     def _by_name(self, table: Tensor) -> dict[str, list[float]]:
         names = [choice.name for choice in self.table.choices]
         return dict(zip(names, table.tolist(), strict=True))
+
+    def pictures(self) -> dict[str, Any]:
+        """Return the pictures of the importance, once there is any."""
+        if not bool(self.current.any()):
+            return {}
+        return {'importance.svg': draw_importance, 'importance_table.svg': draw_importance_table}
 
     def details(self) -> dict[str, Any]:
         """Return I, S and, with pruning, the probability of Live of every operation.

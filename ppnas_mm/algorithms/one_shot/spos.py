@@ -24,6 +24,7 @@ from ...genotype import DegenerateArchitectureError
 from ...spaces.mixture import ArchPath, Fixed
 from ...utils.batch_norm import batch_statistics, recalibrate
 from ...utils.registries import MODELS
+from ...visualize.stages import draw_growth, draw_stages
 from ..accuracy import BatchAccuracy
 from ..bilevel import BilevelSearch
 from ..discretise import strongest
@@ -311,6 +312,10 @@ class SPOS(BilevelSearch):
                 share = sum(map(len, values)) / len(values) / len(kept)
                 row[[self.super_net.starts[name] + i for i in kept]] = share
         return self._named(row)
+
+    def pictures(self) -> dict[str, Any]:
+        """Return the pictures of the stages and of the super-net's size."""
+        return {'stages.svg': draw_stages, 'growth.svg': draw_growth}
 
     def details(self) -> dict[str, Any]:
         """Return the numbers of operations and weights, and what was selected."""
