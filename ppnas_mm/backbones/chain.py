@@ -15,7 +15,7 @@ from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
 from ..genotype import Cell, Genotype, GenotypeError
-from ..layers.ops import ConvStyle, MBConv, OpSpec, build_op, round_channels
+from ..layers.ops import MBConv, OpSpec, build_op, round_channels
 from ..layers.recompute import run_block
 from ..utils.registries import MODELS
 from .base import Backbone, CellMix
@@ -102,11 +102,9 @@ class MacroChain(Backbone):
         last_channels: Channels of the last 1x1 convolution: 960 (classification, detection), 320
             (the reference's segmentation); ``None``: no such convolution.
         in_channels: Channels of the images.
-        conv_cfg, norm_cfg, act_cfg: As in ``mmcv.cnn.ConvModule``; the activation is the plan's.
-        with_cp: Whether to trade compute for memory, block by block.
         out_indices: Output stages that are returned; ``None``: all.
-        frozen_stages, norm_eval, init_cfg: See :class:`Backbone`.
         strides: Strides of the searched stages, 1 or 2 each; ``None``: the plan's.
+        **kwargs: See :class:`Backbone`; the default of ``act_cfg`` is the plan's.
 
     Raises:
         ValueError: If ``variant``, ``width`` or ``strides`` is not possible.
@@ -122,15 +120,9 @@ class MacroChain(Backbone):
         width: float = 1.0,
         last_channels: int | None = 960,
         in_channels: int = 3,
-        conv_cfg: dict | None = None,
-        norm_cfg: dict | None = None,
-        act_cfg: dict | None = None,
-        with_cp: bool = False,
         out_indices: Sequence[int] | None = None,
-        frozen_stages: int = -1,
-        norm_eval: bool = False,
-        init_cfg: dict | list[dict] | None = None,
         strides: Sequence[int] | None = None,
+        **kwargs: Any,
     ) -> None:
         _check(variant, width)
         plan = self.plan
@@ -139,9 +131,9 @@ class MacroChain(Backbone):
             raise ValueError(f'strides={strides}: expected {len(plan.strides)} times 1 or 2')
         if out_indices is None:
             out_indices = range(1 + sum(stride > 1 for stride in strides[1:]))
-        super().__init__(out_indices, frozen_stages, norm_eval, init_cfg)
-        self.with_cp = with_cp
-        style = ConvStyle(conv_cfg, norm_cfg or dict(type='BN'), act_cfg or plan.act_cfg)
+        kwargs['act_cfg'] = kwargs.get('act_cfg') or plan.act_cfg
+        super().__init__(out_indices, **kwargs)
+        style = self.style
         total = 2 if variant == 'imagenet' else 1
         first, channels = (round_channels(planes * width) for planes in plan.stem)
         self.stem = nn.Sequential(
@@ -165,7 +157,7 @@ class MacroChain(Backbone):
             specs = [OpSpec(channels, planes, style, stride)]
             specs += [OpSpec(planes, planes, style)] * (depth - 1)
             stage: Any = chain(name, specs)
-            stage.with_cp = with_cp
+            stage.with_cp = self.with_cp
             layers[-1].append(stage)
             self.members[-1].append(name)
             channels, total = planes, total * stride

@@ -7,24 +7,21 @@ has 4 + 5 + 6 + 7 = 22 connections and 4 operations, shared by all its blocks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..backbones.pp_resnet import MacroResNet, cifar_macro, imagenet_macro
+from ..backbones.pp_resnet import PRESETS, MacroResNet, macro_settings
 from ..layers.ops import ConvStyle, OpSpec, build_op
 from ..utils.registries import MODELS
 from .mixed import Mixed
 from .mixture import ArchPath, Choice, Relaxed, Weights, mixed_sum
 from .super_net import NodeMix, SuperNet
 
-MACROS: dict[str, tuple[Callable[[int], dict[str, Any]], str]] = {
-    'imagenet': (imagenet_macro, 'ppnas_mm.PPResNet'),
-    'cifar': (cifar_macro, 'ppnas_mm.PPResNetCIFAR'),
-}
+DERIVED = {'imagenet': 'ppnas_mm.PPResNet', 'cifar': 'ppnas_mm.PPResNetCIFAR'}
 
 
 class MixedPPConv(Mixed):
@@ -143,23 +140,23 @@ class PPConvSuperNet(SuperNet, MacroResNet):
         groups: int = 4,
         **kwargs: Any,
     ) -> None:
-        if macro not in MACROS:
-            raise ValueError(f'macro={macro!r}: expected one of {list(MACROS)}')
+        if macro not in PRESETS:
+            raise ValueError(f'macro={macro!r}: expected one of {list(PRESETS)}')
         self.check_ops(ops)
         if groups < 1:
             raise ValueError(f'groups={groups}: expected 1 or more')
-        settings, derived = MACROS[macro]
 
         def build(stage: int, width: int, dilation: int, style: ConvStyle) -> nn.Module:
             return MixedPPConv(f'stage{stage + 1}', groups, ops, width, dilation, style)
 
-        super().__init__(**{**settings(depth), **kwargs}, conv2=build, groups=groups)
+        settings = macro_settings(macro, depth)
+        super().__init__(**{**settings, **kwargs}, conv2=build, groups=groups)
         for name in self.stage_names:
             if not any(isinstance(m, MixedPPConv) for m in getattr(self, name).modules()):
                 raise ValueError(
                     f'depth={depth}: {name} has no block to search; take a deeper network'
                 )
-        self.derived_config = dict(type=derived, depth=depth, **kwargs)
+        self.derived_config = dict(type=DERIVED[macro], depth=depth, **kwargs)
         self.cell_inputs = groups
         choices = []
         for s in range(len(self.stages)):
