@@ -49,7 +49,7 @@ SEARCHES = [name for name in NAMES if name.startswith('search/')]
 IMAGE_FOLDERS = [name for name in NAMES if name.endswith('imagefolder')]
 TIMED = [name for name in SEARCHES if re.search(r'_\d+ms$', name)]
 SIDES = {'Digits': 16, 'CIFAR10': 32, 'PartialCIFAR10': 32, 'CIFAR100': 32}
-MOST_LEVELS = 3
+MOST_LEVELS = 4
 STRUCTURE = {'arch', 'ops', 'macro', 'variant'}
 """Arguments of a backbone that a smaller one keeps."""
 

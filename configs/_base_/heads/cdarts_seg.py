@@ -1,6 +1,9 @@
 # The segmentation network of CDARTS' authors: CDARTS-b with a last convolution of 320 channels,
 # their decoder (F = 6: 48 channels) and two heads for the training only.
 # `channels` of the decoder: 48 for Cityscapes, 128 for ADE20K.
+_base_ = '../runtime.py'
+default_scope = 'mmseg'
+visualizer = dict(type='SegLocalVisualizer')
 model = dict(
     type='EncoderDecoder',
     data_preprocessor=dict(

@@ -1,4 +1,7 @@
-# RetinaNet on CDARTS-a as its authors train it: norms in the backbone only.
+# RetinaNet as the authors of PP-NAS train it: norms everywhere, separate ones for each level.
+_base_ = '../runtime.py'
+default_scope = 'mmdet'
+visualizer = dict(type='DetLocalVisualizer')
 model = dict(
     type='RetinaNet',
     data_preprocessor=dict(
@@ -6,28 +9,29 @@ model = dict(
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True,
-        pad_size_divisor=32),
+        pad_size_divisor=896),  # pads to the square, after normalisation, also in tests
     backbone=dict(
-        type='ppnas_mm.ChainNet',
-        arch='cdarts_a',
-        # from ImageNet weights of your own: init_cfg=dict(type='Pretrained', checkpoint=FILE)
         out_indices=(0, 1, 2, 3),
         frozen_stages=-1,
         norm_eval=False,
         norm_cfg=dict(type='SyncBN', requires_grad=True)),
     neck=dict(
         type='FPN',
-        in_channels=[24, 40, 96, 960],
         out_channels=256,
         start_level=1,
         add_extra_convs='on_input',
-        num_outs=5),
+        num_outs=5,
+        norm_cfg=dict(type='SyncBN', requires_grad=True),
+        no_norm_on_lateral=True,
+        relu_before_extra_convs=True),
     bbox_head=dict(
-        type='RetinaHead',
+        type='RetinaSepBNHead',
         num_classes=80,
+        num_ins=5,
         in_channels=256,
         feat_channels=256,
         stacked_convs=4,
+        norm_cfg=dict(type='SyncBN', requires_grad=True),
         anchor_generator=dict(
             type='AnchorGenerator', octave_base_scale=4, scales_per_octave=3,
             ratios=[0.5, 1.0, 2.0], strides=[8, 16, 32, 64, 128]),
@@ -35,7 +39,7 @@ model = dict(
             type='DeltaXYWHBBoxCoder', target_means=[0.0] * 4, target_stds=[1.0] * 4),
         loss_cls=dict(
             type='FocalLoss', use_sigmoid=True, gamma=2.0, alpha=0.25, loss_weight=1.0),
-        loss_bbox=dict(type='SmoothL1Loss', beta=0.11, loss_weight=1.0)),
+        loss_bbox=dict(type='L1Loss', loss_weight=1.0)),
     train_cfg=dict(
         assigner=dict(
             type='MaxIoUAssigner', pos_iou_thr=0.5, neg_iou_thr=0.4, min_pos_iou=0,
@@ -43,6 +47,7 @@ model = dict(
         sampler=dict(type='PseudoSampler'),
         allowed_border=-1,
         pos_weight=-1),
+    # the paper keeps 5,000 boxes over all levels; mmdet counts for each of the five
     test_cfg=dict(
         nms_pre=1000, min_bbox_size=0, score_thr=0.05, nms=dict(type='nms', iou_threshold=0.5),
         max_per_img=100))
