@@ -14,7 +14,7 @@ train_dataloader = dict(
             dict(type='AutoAugment', policies='imagenet', hparams=dict(pad_val=128)),
             dict(type='PackInputs'),
         ]))
-val_dataloader = dict(
+val_dataloader = test_dataloader = dict(
     dataset=dict(
         pipeline=[
             dict(type='LoadImageFromFile'),
@@ -22,4 +22,3 @@ val_dataloader = dict(
             dict(type='CenterCrop', crop_size=320),
             dict(type='PackInputs'),
         ]))
-test_dataloader = val_dataloader

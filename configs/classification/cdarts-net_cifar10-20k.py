@@ -16,7 +16,7 @@ train_dataloader = dict(
             dict(type='Resize', scale=16),
             dict(type='PackInputs'),
         ]))
-val_dataloader = dict(
+val_dataloader = test_dataloader = dict(
     num_workers=0,
     dataset=dict(
         type='ppnas_mm.PartialCIFAR10',
@@ -26,5 +26,4 @@ val_dataloader = dict(
             dict(type='Resize', scale=16),
             dict(type='PackInputs'),
         ]))
-test_dataloader = val_dataloader
 default_hooks = dict(channels_last=dict(type='ppnas_mm.ChannelsLastHook'))

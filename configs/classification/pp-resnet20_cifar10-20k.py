@@ -6,8 +6,7 @@ _base_ = [
 ]
 train_dataloader = dict(
     batch_size=64, num_workers=0, dataset=dict(type='ppnas_mm.PartialCIFAR10', batches=2))
-val_dataloader = dict(num_workers=0, dataset=dict(type='ppnas_mm.PartialCIFAR10', batches=2))
-test_dataloader = val_dataloader
+val_dataloader = test_dataloader = dict(num_workers=0, dataset=dict(type='ppnas_mm.PartialCIFAR10', batches=2))
 train_cfg = dict(max_epochs=12, val_interval=4)
 param_scheduler = dict(T_max=12)
 default_hooks = dict(channels_last=dict(type='ppnas_mm.ChannelsLastHook'))

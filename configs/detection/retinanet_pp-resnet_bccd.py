@@ -65,11 +65,10 @@ test_dataloader = dict(
                     'img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'instances')),
         ]))
 # without an annotation file CocoMetric reads the boxes from the images' 'instances'
-val_evaluator = [
+val_evaluator = test_evaluator = [
     dict(type='VOCMetric', metric='mAP', eval_mode='area'),
     dict(type='CocoMetric', metric='bbox'),
 ]
-test_evaluator = val_evaluator
 param_scheduler = [
     dict(
         type='LinearLR', start_factor=1e-6, by_epoch=True, begin=0, end=1,

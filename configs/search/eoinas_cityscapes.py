@@ -49,7 +49,7 @@ train_dataloader = dict(
             dict(type='RandomCrop', crop_size=(320, 320)),
             dict(type='PackSegInputs'),
         ]))
-val_dataloader = dict(
+val_dataloader = test_dataloader = dict(
     dataset=dict(
         pipeline=[
             dict(type='LoadImageFromFile'),
@@ -57,7 +57,6 @@ val_dataloader = dict(
             dict(type='LoadAnnotations'),
             dict(type='PackSegInputs'),
         ]))
-test_dataloader = val_dataloader
 optim_wrapper = dict(
     constructor='ppnas_mm.SearchOptimConstructor',
     weights=dict(optimizer=dict(type='SGD', lr=0.025, momentum=0.9, weight_decay=3e-4)),

@@ -14,8 +14,7 @@ model = dict(
             loss=dict(type='CrossEntropyLoss'))))
 train_dataloader = dict(
     batch_size=64, num_workers=0, dataset=dict(type='ppnas_mm.PartialCIFAR10', batches=2))
-val_dataloader = dict(num_workers=0, dataset=dict(type='ppnas_mm.PartialCIFAR10', batches=2))
-test_dataloader = val_dataloader
+val_dataloader = test_dataloader = dict(num_workers=0, dataset=dict(type='ppnas_mm.PartialCIFAR10', batches=2))
 optim_wrapper = dict(
     constructor='ppnas_mm.SearchOptimConstructor',
     weights=dict(optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=5e-4)),

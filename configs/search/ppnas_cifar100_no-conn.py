@@ -4,6 +4,5 @@ _base_ = './ppnas_cifar10.py'
 data_preprocessor = dict(
     mean=[129.304, 124.070, 112.434], std=[68.170, 65.392, 70.418], num_classes=100)
 train_dataloader = dict(dataset=dict(type='CIFAR100', data_root='data/cifar100'))
-val_dataloader = dict(dataset=dict(type='CIFAR100', data_root='data/cifar100'))
-test_dataloader = val_dataloader
+val_dataloader = test_dataloader = dict(dataset=dict(type='CIFAR100', data_root='data/cifar100'))
 model = dict(connection_weight=0, model=dict(head=dict(num_classes=100)))

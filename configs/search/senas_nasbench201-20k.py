@@ -34,13 +34,12 @@ train_dataloader = dict(
             dict(type='Resize', scale=16),
             dict(type='PackInputs'),
         ]))
-val_dataloader = dict(
+val_dataloader = test_dataloader = dict(
     num_workers=0,
     dataset=dict(
         type='ppnas_mm.PartialCIFAR10',
         batches=2,
         pipeline=[dict(type='Resize', scale=16), dict(type='PackInputs')]))
-test_dataloader = val_dataloader
 optim_wrapper = dict(
     constructor='ppnas_mm.SearchOptimConstructor',
     weights=dict(

@@ -36,7 +36,13 @@ train_dataloader = dict(
             dict(type='RandomFlip', prob=0.5),
             dict(type='PackSegInputs'),
         ]))
-val_dataloader = dict(
+test_pipeline = [  # mmseg.apis read it, too
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(256, 192), keep_ratio=True),
+    dict(type='LoadAnnotations'),
+    dict(type='PackSegInputs'),
+]
+val_dataloader = test_dataloader = dict(
     batch_size=1,  # images of several sizes cannot share a batch in tests
     dataset=dict(
         _delete_=True,
@@ -53,14 +59,7 @@ val_dataloader = dict(
             palette=[[128, 128, 128], [128, 0, 0], [192, 192, 128], [128, 64, 128], [60, 40, 222],
                      [128, 128, 0], [192, 128, 128], [64, 64, 128], [64, 0, 128], [64, 64, 0],
                      [0, 128, 192]]),
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(type='Resize', scale=(256, 192), keep_ratio=True),
-            dict(type='LoadAnnotations'),
-            dict(type='PackSegInputs'),
-        ]))
-test_dataloader = val_dataloader
-test_pipeline = val_dataloader['dataset']['pipeline']  # of mmseg.apis
+        pipeline=test_pipeline))
 val_evaluator = dict(ignore_index=11)
 test_evaluator = dict(ignore_index=11)
 param_scheduler = [

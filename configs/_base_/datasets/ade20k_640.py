@@ -21,7 +21,13 @@ train_dataloader = dict(
             dict(type='RandomFlip', prob=0.5),
             dict(type='PackSegInputs'),
         ]))
-val_dataloader = dict(
+test_pipeline = [  # mmseg.apis read it, too
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(640, 640), keep_ratio=True),
+    dict(type='LoadAnnotations', reduce_zero_label=True),  # masks keep their size
+    dict(type='PackSegInputs'),
+]
+val_dataloader = test_dataloader = dict(
     batch_size=1,
     num_workers=2,
     sampler=dict(type='DefaultSampler', shuffle=False),
@@ -30,15 +36,5 @@ val_dataloader = dict(
         data_root='data/ade/ADEChallengeData2016',
         data_prefix=dict(img_path='images/validation', seg_map_path='annotations/validation'),
         test_mode=True,
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(type='Resize', scale=(640, 640), keep_ratio=True),
-            dict(type='LoadAnnotations', reduce_zero_label=True),  # masks keep their size
-            dict(type='PackSegInputs'),
-        ]))
-val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
-test_dataloader = val_dataloader
-test_pipeline = val_dataloader['dataset']['pipeline']  # of mmseg.apis
-test_evaluator = val_evaluator
-val_cfg = dict()
-test_cfg = dict()
+        pipeline=test_pipeline))
+val_evaluator = test_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])

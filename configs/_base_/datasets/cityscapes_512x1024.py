@@ -20,7 +20,12 @@ train_dataloader = dict(
             dict(type='PhotoMetricDistortion'),
             dict(type='PackSegInputs'),
         ]))
-val_dataloader = dict(
+test_pipeline = [  # mmseg.apis read it, too
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    dict(type='PackSegInputs'),
+]
+val_dataloader = test_dataloader = dict(
     batch_size=1,
     num_workers=2,
     sampler=dict(type='DefaultSampler', shuffle=False),
@@ -29,14 +34,5 @@ val_dataloader = dict(
         data_root='data/cityscapes',
         data_prefix=dict(img_path='leftImg8bit/val', seg_map_path='gtFine/val'),
         test_mode=True,
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(type='LoadAnnotations'),
-            dict(type='PackSegInputs'),
-        ]))
-val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
-test_dataloader = val_dataloader
-test_pipeline = val_dataloader['dataset']['pipeline']  # of mmseg.apis
-test_evaluator = val_evaluator
-val_cfg = dict()
-test_cfg = dict()
+        pipeline=test_pipeline))
+val_evaluator = test_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])

@@ -24,7 +24,12 @@ train_dataloader = dict(
             dict(type='RandomCrop', crop_size=(160, 160)),
             dict(type='PackSegInputs'),
         ]))
-val_dataloader = dict(
+test_pipeline = [  # mmseg.apis read it, too
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    dict(type='PackSegInputs'),
+]
+val_dataloader = test_dataloader = dict(
     batch_size=10,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
@@ -41,14 +46,5 @@ val_dataloader = dict(
             palette=[[0, 0, 0], [230, 25, 75], [60, 180, 75], [255, 225, 25], [0, 130, 200],
                      [245, 130, 48], [145, 30, 180], [70, 240, 240], [240, 50, 230],
                      [210, 245, 60], [250, 190, 190]]),
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(type='LoadAnnotations'),
-            dict(type='PackSegInputs'),
-        ]))
-val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
-test_dataloader = val_dataloader
-test_pipeline = val_dataloader['dataset']['pipeline']  # of mmseg.apis
-test_evaluator = val_evaluator
-val_cfg = dict()
-test_cfg = dict()
+        pipeline=test_pipeline))
+val_evaluator = test_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
