@@ -1,7 +1,11 @@
 # PP-NAS on CIFAR-100 as in the paper, Section IV-A: as on CIFAR-10.
-_base_ = './ppnas_cifar10.py'
-data_preprocessor = dict(
-    mean=[129.304, 124.070, 112.434], std=[68.170, 65.392, 70.418], num_classes=100)
-train_dataloader = dict(dataset=dict(type='CIFAR100', data_root='data/cifar100'))
-val_dataloader = test_dataloader = dict(dataset=dict(type='CIFAR100', data_root='data/cifar100'))
-model = dict(model=dict(head=dict(num_classes=100)))
+_base_ = ['../_base_/search/one_level.py', '../_base_/datasets/cifar100_augmented.py']
+model = dict(
+    reduction='sum',
+    l2_weight=5e-4,
+    model=dict(
+        backbone=dict(macro='cifar', depth=110, base_width=26),
+        head=dict(num_classes=100, in_channels=1024)))
+param_scheduler = dict(
+    weights=[dict(type='CosineAnnealingLR', T_max=300, by_epoch=True, convert_to_iter_based=True)])
+train_cfg = dict(max_epochs=300, val_interval=10)
