@@ -1,6 +1,6 @@
 # CDARTS on CIFAR-10 with the values of the authors' scripts (one GPU), mended where their code does
 # not do what it says; cdarts_cifar10_paper.py has those of the paper. 25,000 + 25,000 images.
-_base_ = ['../_base_/search/cyclic.py', '../_base_/datasets/cifar10.py']
+_base_ = ['../_base_/search/cyclic.py', '../_base_/datasets/cifar10_darts.py']
 model = dict(
     model=dict(
         backbone=dict(combine='mean', num_cells=8, init_channels=16),
@@ -14,9 +14,6 @@ model = dict(
     l1_ops=('max_pool_3x3', 'avg_pool_3x3', 'skip_connect'),
     warmup_epochs=2,
     separate_epochs=1)
-# the authors' statistics
-data_preprocessor = dict(std=[62.985, 62.0925, 66.705])
-train_dataloader = dict(batch_size=64)
 # The authors build these schedules, but never step them: param_scheduler=None is as their code runs.
 __cosine = [dict(type='CosineAnnealingLR', T_max=62, by_epoch=True, convert_to_iter_based=True)]
 param_scheduler = dict(weights=__cosine, evaluation=__cosine, arch=[])

@@ -1,6 +1,6 @@
 # CDARTS in the NAS-Bench-201 space on CIFAR-10 with the values of the authors' script. Their L1
 # holds down `none`, the first operation of the list, as a mean over the edges.
-_base_ = ['../_base_/search/cyclic.py', '../_base_/datasets/cifar10.py']
+_base_ = ['../_base_/search/cyclic.py', '../_base_/datasets/cifar10_darts.py']
 model = dict(
     model=dict(
         backbone=dict(
@@ -14,9 +14,6 @@ model = dict(
     l1_epochs=33,
     l1_ops=('none', ),
     l1_reduction='mean')
-# the authors' statistics
-data_preprocessor = dict(std=[62.985, 62.0925, 66.705])
-train_dataloader = dict(batch_size=64)
 # The authors build these schedules, but never step them: param_scheduler=None is as their code runs.
 __cosine = [dict(type='CosineAnnealingLR', T_max=100, by_epoch=True, convert_to_iter_based=True)]
 param_scheduler = dict(weights=__cosine, evaluation=__cosine, arch=[])

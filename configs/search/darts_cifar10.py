@@ -1,14 +1,11 @@
 # First-order DARTS on CIFAR-10 as in its paper: sums at the nodes, a norm after each pool, 50 epochs.
-_base_ = ['../_base_/search/bilevel.py', '../_base_/datasets/cifar10.py']
+_base_ = ['../_base_/search/bilevel.py', '../_base_/datasets/cifar10_darts.py']
 model = dict(
     type='ppnas_mm.DARTS',
     order=1,
     model=dict(
         backbone=dict(num_cells=8, init_channels=16),
         head=dict(in_channels=256)))
-# the authors' statistics
-data_preprocessor = dict(std=[62.985, 62.0925, 66.705])
-train_dataloader = dict(batch_size=64)
 optim_wrapper = dict(weights=dict(clip_grad=dict(max_norm=5)))
 param_scheduler = dict(
     weights=[

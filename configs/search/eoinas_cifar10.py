@@ -2,7 +2,7 @@
 # train_cfg.max_epochs alone moves the rest of the schedule: 160 are 20 of warm-up at temperature 5 and
 # prunings after 40, 60, ..., 160. eoinas_cifar10_authors.py is the authors' code. `--seeds 0,1,2,3`
 # searches four times and keeps the best, as the paper does.
-_base_ = ['../_base_/search/bilevel.py', '../_base_/datasets/cifar10.py']
+_base_ = ['../_base_/search/bilevel.py', '../_base_/datasets/cifar10_darts.py']
 model = dict(
     type='ppnas_mm.EoiNAS',
     model=dict(
@@ -13,7 +13,4 @@ model = dict(
     indicator=dict(),
     chain=dict(),
     slimming=dict())
-# the statistics of DARTS' authors
-data_preprocessor = dict(std=[62.985, 62.0925, 66.705])
-train_dataloader = dict(batch_size=64)
 train_cfg = dict(max_epochs=160, val_interval=20)

@@ -9,6 +9,3 @@ model = dict(
         # The paper's base_width is 26; the authors' search script has 24.
         backbone=dict(macro='cifar', depth=110, base_width=26),
         head=dict(in_channels=1024)))
-param_scheduler = dict(
-    weights=[dict(type='CosineAnnealingLR', T_max=300, by_epoch=True, convert_to_iter_based=True)])
-train_cfg = dict(max_epochs=300, val_interval=10)

@@ -6,6 +6,3 @@ model = dict(
     model=dict(
         backbone=dict(macro='cifar', depth=110, base_width=26),
         head=dict(num_classes=100, in_channels=1024)))
-param_scheduler = dict(
-    weights=[dict(type='CosineAnnealingLR', T_max=300, by_epoch=True, convert_to_iter_based=True)])
-train_cfg = dict(max_epochs=300, val_interval=10)

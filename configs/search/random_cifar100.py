@@ -8,5 +8,5 @@ model = dict(
         head=dict(num_classes=100, in_channels=1024)))
 param_scheduler = dict(
     weights=[dict(type='CosineAnnealingLR', T_max=200, by_epoch=True, convert_to_iter_based=True)])
-train_cfg = dict(max_epochs=200, val_interval=10)
+train_cfg = dict(max_epochs=200)
 default_hooks = dict(search=dict(_delete_=True, type='ppnas_mm.SearchHook'))

@@ -14,10 +14,3 @@ model = dict(
     finish_size=1000000,
     threshold=50,
     models_per_op=1000)
-param_scheduler = dict(
-    weights=[
-        dict(
-            type='LinearLR', start_factor=1.0, end_factor=0.0, end=150, by_epoch=True,
-            convert_to_iter_based=True),
-    ])
-train_cfg = dict(max_epochs=150, val_interval=10)

@@ -3,7 +3,7 @@
 # epochs, 10 operations a time, 5,000 images held out, four normal cells in each of three stages. Not
 # stated: when it stops (here at a million architectures of operations, 15 times), how two edges a
 # node come about (here each path has two, drawn uniformly), batch, optimizer and width: DARTS'.
-_base_ = ['../_base_/search/one_shot.py', '../_base_/datasets/cifar10.py']
+_base_ = ['../_base_/search/one_shot.py', '../_base_/datasets/cifar10_darts.py']
 model = dict(
     model=dict(
         backbone=dict(
@@ -16,9 +16,6 @@ model = dict(
     finish_size=1000000,
     threshold=50,
     models_per_op=1000)
-# the statistics of DARTS' authors
-data_preprocessor = dict(std=[62.985, 62.0925, 66.705])
-train_dataloader = dict(batch_size=64)
 optim_wrapper = dict(weights=dict(optimizer=dict(lr=0.025, weight_decay=3e-4)))
 param_scheduler = dict(
     weights=[
@@ -26,4 +23,4 @@ param_scheduler = dict(
             type='CosineAnnealingLR', T_max=275, eta_min=1e-3, by_epoch=True,
             convert_to_iter_based=True),
     ])
-train_cfg = dict(max_epochs=275, val_interval=10)
+train_cfg = dict(max_epochs=275)

@@ -26,16 +26,7 @@ optim_wrapper = dict(
     weights=dict(
         optimizer=dict(lr=0.5, weight_decay=4e-5),
         clip_grad=dict(_delete_=True, type='value', clip_value=5)))
-# over all stages, without a new start
-param_scheduler = dict(
-    weights=[
-        dict(
-            type='LinearLR', start_factor=1.0, end_factor=0.0, end=150, by_epoch=True,
-            convert_to_iter_based=True),
-    ])
 train_cfg = dict(
-    max_epochs=150,
-    val_interval=10,
     val_share=50000 / 1281167,
     val_pipeline=[
         dict(type='LoadImageFromFile'),

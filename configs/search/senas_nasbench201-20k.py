@@ -1,6 +1,6 @@
 # SE-NAS in the NAS-Bench-201 space on 20,000 CIFAR-10 images of 16 x 16, small enough for minutes on
 # one or two CPU cores: a cell a stage, half the width, short stages, few models.
-_base_ = ['../_base_/search/one_shot.py', '../_base_/datasets/cifar10.py']
+_base_ = ['../_base_/search/one_shot.py', '../_base_/datasets/cifar10-20k_16.py']
 model = dict(
     model=dict(
         backbone=dict(
@@ -17,24 +17,6 @@ model = dict(
     recalibrate_batches=10,
     eval_batches=20,
     selection=dict(population=20, generations=8, crossover=10, mutation=10))
-train_dataloader = dict(
-    batch_size=64,
-    num_workers=0,
-    dataset=dict(
-        type='ppnas_mm.PartialCIFAR10',
-        batches=2,
-        pipeline=[
-            dict(type='RandomCrop', crop_size=32, padding=4),
-            dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-            dict(type='Resize', scale=16),
-            dict(type='PackInputs'),
-        ]))
-val_dataloader = test_dataloader = dict(
-    num_workers=0,
-    dataset=dict(
-        type='ppnas_mm.PartialCIFAR10',
-        batches=2,
-        pipeline=[dict(type='Resize', scale=16), dict(type='PackInputs')]))
 param_scheduler = dict(
     weights=[
         dict(

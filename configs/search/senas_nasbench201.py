@@ -23,4 +23,4 @@ param_scheduler = dict(
             type='LinearLR', start_factor=1.0, end_factor=0.0, end=60, by_epoch=True,
             convert_to_iter_based=True),
     ])
-train_cfg = dict(max_epochs=60, val_interval=10)
+train_cfg = dict(max_epochs=60)
