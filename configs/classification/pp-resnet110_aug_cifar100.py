@@ -1,6 +1,6 @@
 _base_ = [
     '../_base_/models/pp-resnet110.py', '../_base_/datasets/cifar100_augmented.py',
-    '../_base_/schedules/cifar_600e.py', '../_base_/runtime.py'
+    '../_base_/schedules/cifar_600e.py'
 ]
 model = dict(
     backbone=dict(arch='pp_resnet_cifar100'),

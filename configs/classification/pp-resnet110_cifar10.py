@@ -1,4 +1,4 @@
 _base_ = [
     '../_base_/models/pp-resnet110.py', '../_base_/datasets/cifar10.py',
-    '../_base_/schedules/cifar_200e.py', '../_base_/runtime.py'
+    '../_base_/schedules/cifar_200e.py'
 ]

@@ -4,8 +4,7 @@
 _base_ = ['../_base_/search/one_level.py', '../_base_/datasets/cifar10-20k.py']
 model = dict(
     model=dict(
-        backbone=dict(macro='cifar', depth=20, stem_channels=16, base_channels=16),
-        head=dict(in_channels=256)))
+        backbone=dict(depth=20, stem_channels=16, base_channels=16), head=dict(in_channels=256)))
 optim_wrapper = dict(arch=dict(optimizer=dict(lr=5e-3)))
 param_scheduler = dict(
     weights=[dict(type='CosineAnnealingLR', T_max=12, by_epoch=True, convert_to_iter_based=True)])

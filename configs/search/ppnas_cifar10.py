@@ -7,5 +7,5 @@ model = dict(
     l2_weight=5e-4,
     model=dict(
         # The paper's base_width is 26; the authors' search script has 24.
-        backbone=dict(macro='cifar', depth=110, base_width=26),
+        backbone=dict(depth=110, base_width=26),
         head=dict(in_channels=1024)))

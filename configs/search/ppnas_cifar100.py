@@ -4,5 +4,5 @@ model = dict(
     reduction='sum',
     l2_weight=5e-4,
     model=dict(
-        backbone=dict(macro='cifar', depth=110, base_width=26),
+        backbone=dict(depth=110, base_width=26),
         head=dict(num_classes=100, in_channels=1024)))

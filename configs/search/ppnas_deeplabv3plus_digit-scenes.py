@@ -1,6 +1,5 @@
 # PP-NAS inside a DeepLabv3+, on digit scenes: the search on the downstream task itself.
 _base_ = '../segmentation/deeplabv3plus_pp-resnet_digit-scenes.py'
-default_scope = 'mmseg'
 __segmentor = _base_.pop('model')
 __segmentor.backbone = dict(
     type='ppnas_mm.PPConvSuperNet', macro='cifar', depth=20, stem_channels=16, base_channels=16,
@@ -8,8 +7,7 @@ __segmentor.backbone = dict(
 model = dict(type='ppnas_mm.PPNAS', model=__segmentor)
 # The paper's Adam learning rate, 1e-3, moves alpha too slowly for 600 steps: 3e-2 here.
 optim_wrapper = dict(
-    constructor='ppnas_mm.SearchOptimConstructor',
-    weights=_base_.pop('optim_wrapper'),
+    constructor='ppnas_mm.SearchOptimConstructor', weights=_base_.pop('optim_wrapper'),
     arch=dict(optimizer=dict(type='Adam', lr=3e-2, betas=(0.9, 0.999))))
 param_scheduler = dict(arch=[], weights=_base_.pop('param_scheduler'))
 train_cfg = dict(val_interval=12)

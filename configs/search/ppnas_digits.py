@@ -2,8 +2,7 @@
 _base_ = ['../_base_/search/one_level.py', '../_base_/datasets/digits.py']
 model = dict(
     model=dict(
-        backbone=dict(macro='cifar', depth=20, stem_channels=16, base_channels=16),
-        head=dict(in_channels=256)))
+        backbone=dict(depth=20, stem_channels=16, base_channels=16), head=dict(in_channels=256)))
 # The paper's Adam learning rate, 1e-3, moves alpha too slowly for so few steps: 3e-2 here.
 optim_wrapper = dict(arch=dict(optimizer=dict(lr=3e-2)))
 param_scheduler = dict(weights=[

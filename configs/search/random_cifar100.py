@@ -4,7 +4,7 @@ model = dict(
     type='ppnas_mm.RandomSearch',
     constrained=True,
     model=dict(
-        backbone=dict(macro='cifar', depth=110, base_width=26),
+        backbone=dict(depth=110, base_width=26),
         head=dict(num_classes=100, in_channels=1024)))
 param_scheduler = dict(
     weights=[dict(type='CosineAnnealingLR', T_max=200, by_epoch=True, convert_to_iter_based=True)])

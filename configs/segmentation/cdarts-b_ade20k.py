@@ -22,4 +22,3 @@ model = dict(
             loss_decode=dict(type='ppnas_mm.OHEMLoss', thresh=0.7, kept=1 / 16, loss_weight=0.2))
         for index, channels in ((2, 96), (3, 320))
     ])
-default_hooks = dict(ema=dict(type='EMAHook', momentum=2e-4, update_buffers=True))

@@ -18,4 +18,3 @@ train_dataloader = dict(
             dict(type='RandomFlip', prob=0.5),
             dict(type='PackSegInputs'),
         ]))
-default_hooks = dict(ema=dict(type='EMAHook', momentum=2e-4, update_buffers=True))

@@ -12,6 +12,13 @@ model = dict(
         loss_decode=dict(class_weight=None, avg_non_ignore=True)))
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type='AdamW', lr=2e-3, weight_decay=0.01))
+__metainfo = dict(
+    classes=(
+        'Sky', 'Building', 'Pole', 'Road', 'Pavement', 'Tree', 'SignSymbol', 'Fence', 'Car',
+        'Pedestrian', 'Bicyclist'),
+    palette=[[128, 128, 128], [128, 0, 0], [192, 192, 128], [128, 64, 128], [60, 40, 222],
+             [128, 128, 0], [192, 128, 128], [64, 64, 128], [64, 0, 128], [64, 64, 0],
+             [0, 128, 192]])
 train_dataloader = dict(
     batch_size=4,
     dataset=dict(
@@ -21,13 +28,7 @@ train_dataloader = dict(
         data_prefix=dict(img_path='images/train', seg_map_path='annotations/train'),
         img_suffix='.png',
         seg_map_suffix='.png',
-        metainfo=dict(
-            classes=(
-                'Sky', 'Building', 'Pole', 'Road', 'Pavement', 'Tree', 'SignSymbol', 'Fence', 'Car',
-                'Pedestrian', 'Bicyclist'),
-            palette=[[128, 128, 128], [128, 0, 0], [192, 192, 128], [128, 64, 128], [60, 40, 222],
-                     [128, 128, 0], [192, 128, 128], [64, 64, 128], [64, 0, 128], [64, 64, 0],
-                     [0, 128, 192]]),
+        metainfo=__metainfo,
         pipeline=[
             dict(type='LoadImageFromFile'),
             dict(type='LoadAnnotations'),
@@ -52,13 +53,7 @@ val_dataloader = test_dataloader = dict(
         img_suffix='.png',
         seg_map_suffix='.png',
         test_mode=True,
-        metainfo=dict(
-            classes=(
-                'Sky', 'Building', 'Pole', 'Road', 'Pavement', 'Tree', 'SignSymbol', 'Fence', 'Car',
-                'Pedestrian', 'Bicyclist'),
-            palette=[[128, 128, 128], [128, 0, 0], [192, 192, 128], [128, 64, 128], [60, 40, 222],
-                     [128, 128, 0], [192, 128, 128], [64, 64, 128], [64, 0, 128], [64, 64, 0],
-                     [0, 128, 192]]),
+        metainfo=__metainfo,
         pipeline=test_pipeline))
 val_evaluator = dict(ignore_index=11)
 test_evaluator = dict(ignore_index=11)

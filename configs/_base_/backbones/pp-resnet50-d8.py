@@ -1,5 +1,5 @@
-# PP-ResNet-50 at output stride 8, as the authors of PP-NAS have it in segmentors: the blocks of the last
-# stage have dilations 2, 8, 16.
+# PP-ResNet-50 at output stride 8, as the authors of PP-NAS have it in segmentors: the blocks of the
+# last stage have dilations 2, 8, 16.
 _base_ = './pp-resnet50.py'
 network = dict(
     segmentor=dict(

@@ -1,10 +1,8 @@
 # ADE20K (150 classes) in crops of 640; the shorter side is 320 to 960, the longer one at most 960.
 # Tests: the shorter side is 640, but the longer one at most 640, so it is the longer one that counts.
+_base_ = './masks.py'
 train_dataloader = dict(
     batch_size=4,
-    num_workers=4,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='ADE20KDataset',
         data_root='data/ade/ADEChallengeData2016',
@@ -28,13 +26,8 @@ test_pipeline = [  # mmseg.apis read it, too
     dict(type='PackSegInputs'),
 ]
 val_dataloader = test_dataloader = dict(
-    batch_size=1,
-    num_workers=2,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='ADE20KDataset',
         data_root='data/ade/ADEChallengeData2016',
         data_prefix=dict(img_path='images/validation', seg_map_path='annotations/validation'),
-        test_mode=True,
         pipeline=test_pipeline))
-val_evaluator = test_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])

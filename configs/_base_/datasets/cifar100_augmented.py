@@ -13,5 +13,4 @@ train_dataloader = dict(
             dict(type='Cutout', shape=16, pad_val=128, prob=1.0),
             dict(type='PackInputs'),
         ]))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(type='CIFAR100', data_root='data/cifar100'))
+val_dataloader = test_dataloader = dict(dataset=dict(type='CIFAR100', data_root='data/cifar100'))

@@ -12,5 +12,4 @@ train_dataloader = dict(
             dict(type='Cutout', shape=16, pad_val=(129, 124, 112), prob=1.0),
             dict(type='PackInputs'),
         ]))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(type='CIFAR100', data_root='data/cifar100'))
+val_dataloader = test_dataloader = dict(dataset=dict(type='CIFAR100', data_root='data/cifar100'))

@@ -1,9 +1,7 @@
 # Cityscapes, fine annotations with train ids (mmseg's tools/dataset_converters/cityscapes.py).
+_base_ = './masks.py'
 train_dataloader = dict(
     batch_size=2,
-    num_workers=4,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='CityscapesDataset',
         data_root='data/cityscapes',
@@ -20,19 +18,8 @@ train_dataloader = dict(
             dict(type='PhotoMetricDistortion'),
             dict(type='PackSegInputs'),
         ]))
-test_pipeline = [  # mmseg.apis read it, too
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
-    dict(type='PackSegInputs'),
-]
 val_dataloader = test_dataloader = dict(
-    batch_size=1,
-    num_workers=2,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='CityscapesDataset',
         data_root='data/cityscapes',
-        data_prefix=dict(img_path='leftImg8bit/val', seg_map_path='gtFine/val'),
-        test_mode=True,
-        pipeline=test_pipeline))
-val_evaluator = test_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
+        data_prefix=dict(img_path='leftImg8bit/val', seg_map_path='gtFine/val')))

@@ -1,5 +1,5 @@
-# DeepLabv3+ as the authors of PP-NAS build it. The dilations of its decoder are for output stride 32:
-# half of those for 16. backbones/*-d8.py and *-d16.py have those for 8 and 16.
+# DeepLabv3+ as the authors of PP-NAS build it. The dilations of its decoder are for output stride
+# 32: half of those for 16. backbones/*-d8.py and *-d16.py have those for 8 and 16.
 _base_ = '../runtime.py'
 default_scope = 'mmseg'
 visualizer = dict(type='SegLocalVisualizer')

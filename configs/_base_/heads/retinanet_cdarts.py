@@ -1,23 +1,17 @@
 # RetinaNet as the authors of CDARTS train it: norms in the backbone only.
-_base_ = '../runtime.py'
-default_scope = 'mmdet'
-visualizer = dict(type='DetLocalVisualizer')
+_base_ = './retinanet.py'
 model = dict(
-    type='RetinaNet',
-    data_preprocessor=dict(
-        type='DetDataPreprocessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        pad_size_divisor=32),
-    backbone=dict(norm_cfg=dict(type='SyncBN', requires_grad=True)),
+    data_preprocessor=dict(pad_size_divisor=32),
+    backbone=dict(_delete_=True, norm_cfg=dict(type='SyncBN', requires_grad=True)),
     neck=dict(
+        _delete_=True,
         type='FPN',
         out_channels=256,
         start_level=1,
         add_extra_convs='on_input',
         num_outs=5),
     bbox_head=dict(
+        _delete_=True,
         type='RetinaHead',
         num_classes=80,
         in_channels=256,
@@ -30,14 +24,4 @@ model = dict(
             type='DeltaXYWHBBoxCoder', target_means=[0.0] * 4, target_stds=[1.0] * 4),
         loss_cls=dict(
             type='FocalLoss', use_sigmoid=True, gamma=2.0, alpha=0.25, loss_weight=1.0),
-        loss_bbox=dict(type='SmoothL1Loss', beta=0.11, loss_weight=1.0)),
-    train_cfg=dict(
-        assigner=dict(
-            type='MaxIoUAssigner', pos_iou_thr=0.5, neg_iou_thr=0.4, min_pos_iou=0,
-            ignore_iof_thr=-1),
-        sampler=dict(type='PseudoSampler'),
-        allowed_border=-1,
-        pos_weight=-1),
-    test_cfg=dict(
-        nms_pre=1000, min_bbox_size=0, score_thr=0.05, nms=dict(type='nms', iou_threshold=0.5),
-        max_per_img=100))
+        loss_bbox=dict(type='SmoothL1Loss', beta=0.11, loss_weight=1.0)))

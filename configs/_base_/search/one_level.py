@@ -5,7 +5,7 @@ model = dict(
     type='ppnas_mm.PPNAS',
     model=dict(
         type='ImageClassifier',
-        backbone=dict(type='ppnas_mm.PPConvSuperNet'),
+        backbone=dict(type='ppnas_mm.PPConvSuperNet', macro='cifar'),
         neck=dict(type='GlobalAveragePooling'),
         head=dict(
             type='LinearClsHead', num_classes=10, topk=(1, ), loss=dict(type='CrossEntropyLoss'))))
