@@ -1,4 +1,4 @@
-# The big model (Section 4.6.2): 96 channels, images of 320 x 320, AutoAugment and Mixup.
+# The big model of CDARTS (Section 4.6.2): 96 channels, images of 320 x 320, AutoAugment and Mixup.
 # The ratio of Mixup is not stated, nor the resize of a test: that of 256 for 224 here.
 _base_ = './cdarts_8xb128_in1k.py'
 model = dict(

@@ -1,4 +1,4 @@
-# The big model (Section 4.6.2): 50 channels, 2000 epochs, AutoAugment and Mixup.
+# The big model of CDARTS (Section 4.6.2): 50 channels, 2000 epochs, AutoAugment and Mixup.
 # The ratio of Mixup is not stated; the statistics are those of CDARTS' other CIFAR configs.
 _base_ = [
     '../_base_/models/darts-net_cifar10.py', '../_base_/datasets/cifar10_augmented.py',

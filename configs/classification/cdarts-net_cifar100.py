@@ -1,4 +1,4 @@
-# The cell found on CIFAR-10 (Section 4.3).
+# CDARTS' cell of CIFAR-10 on CIFAR-100 (Section 4.3).
 _base_ = [
     '../_base_/models/darts-net_cifar10.py', '../_base_/datasets/cifar100_cutout.py',
     '../_base_/schedules/darts-cifar_600e.py'

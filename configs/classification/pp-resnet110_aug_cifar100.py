@@ -1,3 +1,4 @@
+# PP-ResNet-110 on CIFAR-100: the paper's augmented training (Section IV-A).
 _base_ = [
     '../_base_/models/pp-resnet110.py', '../_base_/datasets/cifar100_augmented.py',
     '../_base_/schedules/cifar_600e.py'

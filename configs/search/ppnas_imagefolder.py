@@ -1,4 +1,4 @@
-# PP-NAS on your own images, in folders of the form
+# PP-NAS on your own images. They are in folders of the form
 #     <data_root>/train/<class>/*.jpg     <data_root>/val/<class>/*.jpg     (or .png and so on)
 # Set the two lines below, then: python tools/search.py configs/search/ppnas_imagefolder.py
 # The same from the command line, where the number of classes follows from the folders in train:

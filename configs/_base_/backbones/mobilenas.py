@@ -1,6 +1,6 @@
-# MobileNASNet of SE-NAS (Table 2). Its architectures are not published as data: ProxylessNAS-GPU,
-# of the same space, stands in; --genotype or --retrain puts another one in its place.
-# 32, 56, 128 and 1728 channels at strides 4, 8, 16 and 32.
+# MobileNASNet of SE-NAS (Table 2): 32, 56, 128 and 1728 channels at strides 4, 8, 16 and 32.
+# Its architectures are not published as data: ProxylessNAS-GPU, of the same space, stands in;
+# --genotype or --retrain puts another one in its place.
 # ImageNet weights of your own: model.backbone.init_cfg=dict(type='Pretrained', checkpoint=FILE)
 __backbone = dict(type='ppnas_mm.MobileNASNet', arch='proxylessnas_gpu')
 network = dict(
