@@ -1,4 +1,4 @@
-# GFLV2 on CDARTS-a, COCO, trained as PP-ResNet-50 (PP-NAS, Section IV-D): no recipe of its own is
+# GFLV2 on CDARTS-a, COCO, trained as PP-ResNet-50 (PP-NAS, Section IV-D): no recipe for it is
 # published.
 _base_ = [
     '../_base_/backbones/cdarts-a.py', '../_base_/heads/gflv2.py',

@@ -1,5 +1,5 @@
 # GFLV2 on CDARTS' ImageNet cells, COCO, trained as PP-ResNet-50 (PP-NAS, Section IV-D): no recipe
-# of its own is published.
+# for it is published.
 _base_ = [
     '../_base_/backbones/cdarts.py', '../_base_/heads/gflv2.py',
     '../_base_/datasets/coco_896.py', '../_base_/schedules/detection_24e.py'

@@ -1,5 +1,5 @@
-# RetinaNet on CDARTS' ImageNet cells, COCO, trained as CDARTS' detectors, which are of CDARTS-a and
-# -b.
+# RetinaNet on CDARTS' ImageNet cells, COCO, trained as CDARTS' detectors, which stand on its
+# chains.
 _base_ = [
     '../_base_/backbones/cdarts.py', '../_base_/heads/retinanet_cdarts.py',
     '../_base_/datasets/coco_1333x800.py', '../_base_/schedules/detection_12e.py'
