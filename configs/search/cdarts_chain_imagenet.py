@@ -18,5 +18,4 @@ optim_wrapper = dict(
     weights=dict(optimizer=dict(lr=0.5, weight_decay=4e-5)),
     evaluation=dict(optimizer=dict(lr=0.5, weight_decay=4e-5)))
 __linear = [dict(type='LinearLR', start_factor=1.0, end_factor=1e-3, end=130, by_epoch=True)]
-param_scheduler = dict(
-    _delete_=True,     weights=__linear, evaluation=__linear, arch=[])
+param_scheduler = dict(_delete_=True, weights=__linear, evaluation=__linear, arch=[])

@@ -6,8 +6,7 @@
 _base_ = ['../_base_/search/cyclic.py', '../_base_/datasets/imagenet_jitter.py']
 model = dict(
     model=dict(
-        backbone=dict(
-            combine='mean', variant='imagenet', num_cells=8, init_channels=16),
+        backbone=dict(combine='mean', variant='imagenet', num_cells=8, init_channels=16),
         head=dict(num_classes=1000, in_channels=256, topk=(1, 5))),
     evaluation=dict(num_cells=14),
     classes=1000,
