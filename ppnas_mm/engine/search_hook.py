@@ -12,6 +12,7 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import EMAHook, Hook
 from mmengine.model import is_model_wrapper
+from mmengine.runner import set_random_seed
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -34,7 +35,7 @@ from .checkpoint import load_as_saved
 from .derive import derive_model
 from .evaluate import evaluate
 from .optim import SearchOptimWrapper
-from .seed import mix_seed, seed_everything, set_epoch
+from .seed import mix_seed, set_epoch
 from .settings import settings_of
 
 
@@ -248,7 +249,7 @@ class SearchHook(Hook):
             as_inherited = self._result(runner, model)
         loader = runner.train_dataloader
         set_epoch(loader, runner.seed, epoch, runner.rank)
-        seed_everything(mix_seed(runner.seed, epoch, runner.rank))
+        set_random_seed(mix_seed(runner.seed, epoch, runner.rank))
         recalibrate(model, loader, self.recalibrate_batches)
         if self.algorithm.shared_statistics:
             recalibrate(self.algorithm, loader, self.recalibrate_batches)
