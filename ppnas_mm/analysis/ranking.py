@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -113,7 +114,7 @@ def train_cells(
         net.prune(name, net.choices[name].candidates.index(op))
     table: dict[str, Any] = dict(config=Path(config).name, drops=stages, cells=[])
     drawn = draw_cells(net, cells, seed)
-    bar = ProgressBar(len(drawn))
+    bar = ProgressBar(len(drawn), file=sys.stdout)
     for cell in drawn:
         values = []
         for one in range(seeds):
@@ -179,7 +180,7 @@ def study(
 
     keys = ('tau', 'whole', 'accuracies')
     result: dict[str, Any] = {variant: {key: [] for key in keys} for variant in VARIANTS}
-    bar = ProgressBar(len(VARIANTS) * seeds)
+    bar = ProgressBar(len(VARIANTS) * seeds, file=sys.stdout)
     for one in range(seeds):
         for variant in reversed(VARIANTS):
             given = dict(options or {}) | search_options(variant, truth.drops, threshold)
