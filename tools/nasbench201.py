@@ -1,12 +1,13 @@
 """Look cells of NAS-Bench-201 up, and judge super-nets and searches by them; see --help."""
 
+import argparse
 from pathlib import Path
 
 from ppnas_mm import cli
 
 
-def main() -> None:
-    """Parse the arguments; look a cell up, judge a super-net, follow a search."""
+def new_parser() -> argparse.ArgumentParser:
+    """Return the parser."""
     from mmengine.config import DictAction
 
     parser = cli.new_parser(
@@ -44,6 +45,12 @@ def main() -> None:
         '--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE'
     )
     parser.set_defaults(launcher='none', local_rank=0)
+    return parser
+
+
+def main() -> None:
+    """Parse the arguments; look a cell up, judge a super-net, follow a search."""
+    parser = new_parser()
     args = parser.parse_args()
     if sum(given is not None for given in (args.genotype, args.super_net, args.record)) != 1:
         parser.error('give a genotype, or --super-net CONFIG CHECKPOINT, or --record FILE')

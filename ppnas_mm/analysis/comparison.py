@@ -65,9 +65,10 @@ class Comparison:
     def draw(self, seed: int, path: Path) -> None:
         """Draw a constrained-random genotype of the search's space, of the found network's size."""
         from ..config.load import load_config
-        from ..utils.registries import MODELS
+        from ..config.model import build_model
 
-        super_net = MODELS.build(load_config(self.search).model.model.backbone)
+        config = load_config(self.search)
+        super_net = build_model(config, config.model.model.backbone)
         super_net.random_genotype(np.random.default_rng(seed)).save(path)
 
     def try_search(self, jobs: Jobs, finished: bool, work: Path, *arguments: object) -> bool:

@@ -64,40 +64,25 @@ def judge(
 
     Args:
         table: What the cells score when trained.
-        config: Config of a search in the space, ready to run
-            (:func:`~ppnas_mm.engine.run.load_run`).
+        config: A search in the space, as of :func:`~ppnas_mm.engine.run.load_run`.
         name: What messages call the config.
         checkpoint: The super-net's weights.
         networks: What scores: see :func:`score_of`; of several also their correlation.
-        cells: Number of random cells.
+        cells, seed: Number of random cells, and seed of their draw.
         batches: Training batches that batch norms see for each cell.
-        seed: Of the draw of cells.
         dataset: Of the table; ``None``: CIFAR-10.
 
     Raises:
         ConfigError: If the config is of something else, or has no validation.
     """
-    from mmengine.runner import Runner, set_random_seed
-
     dataset = table.dataset(dataset or 'cifar10-test')
-    runner = Runner.from_cfg(config)
-    algorithm: Any = runner.model
-    if not isinstance(algorithm, SearchAlgorithm) or algorithm.super_net.space != 'nasbench201':
-        raise ConfigError(f'{name}: expected the config of a search in space nasbench201')
-    if runner.val_loop is None:
-        raise ConfigError(f'{name} has no val_dataloader')
-    load_weights(algorithm, checkpoint)
+    algorithm, loop, training = _prepare(config, name, checkpoint, batches)
     drawn = draw_cells(table, algorithm, cells, seed)
-    loader = runner.train_dataloader
-    set_epoch(loader, runner.seed, 0, 0)
-    set_random_seed(mix_seed(runner.seed, 0, 0))
-    training = list(islice(iter(loader), batches))  # the same for all cells
-    found: dict[str, list[float]] = {name: [] for name in networks}
+    found: dict[str, list[float]] = {network: [] for network in networks}
     metrics, truth = {}, []
     for i, cell in enumerate(drawn, 1):
         for network in networks:
-            given = (algorithm, cell, training, runner.val_loop, network)
-            metrics[network], score = score_of(*given)
+            metrics[network], score = score_of(algorithm, cell, training, loop, network)
             found[network].append(score)
         truth.append(table.accuracy(cell, dataset))
         words = ' '.join(f'{scores[-1]:.2f}' for scores in found.values())
@@ -114,6 +99,27 @@ def judge(
     for one, two in combinations(found, 2):
         tau = kendall_tau(found[one], found[two])
         yield f"Kendall's tau between {one} and {two}: {tau:.3f}"
+
+
+def _prepare(config: Any, name: str, checkpoint: str, batches: int) -> tuple[Any, Any, list]:
+    """Return the trained search, the validation loop, and batches that are the same for all cells.
+
+    Raises:
+        ConfigError: If the config is of something else, or has no validation.
+    """
+    from mmengine.runner import Runner, set_random_seed
+
+    runner = Runner.from_cfg(config)
+    algorithm: Any = runner.model
+    if not isinstance(algorithm, SearchAlgorithm) or algorithm.super_net.space != 'nasbench201':
+        raise ConfigError(f'{name}: expected the config of a search in space nasbench201')
+    if runner.val_loop is None:
+        raise ConfigError(f'{name} has no val_dataloader')
+    load_weights(algorithm, checkpoint)
+    loader = runner.train_dataloader
+    set_epoch(loader, runner.seed, 0, 0)
+    set_random_seed(mix_seed(runner.seed, 0, 0))
+    return algorithm, runner.val_loop, list(islice(iter(loader), batches))
 
 
 def score_of(

@@ -16,6 +16,7 @@ from ..config.keys import ConfigError
 from ..genotype import Genotype
 from ..utils.files import read_json, write_atomic
 from ..utils.tables import table as format_table
+from ..visualize.ranks import draw_rank_boxes, draw_tau_boxes
 from .nasbench201 import Table, kendall_tau
 
 VARIANTS = ('SPOS', '+ shrinking', '+ expanding')
@@ -152,6 +153,12 @@ def accuracies(runner: Any, cells: Sequence[Genotype]) -> list[float]:
         ]
 
 
+def ranked(runner: Any, cells: Sequence[Genotype], truth: Truth) -> tuple[list[float], float]:
+    """Return :func:`accuracies` of architectures, and Kendall's tau to the truth."""
+    found = accuracies(runner, cells)
+    return found, kendall_tau(found, truth(cells))
+
+
 def study(
     config: str,
     truth: Truth,
@@ -176,8 +183,6 @@ def study(
     Returns:
         The table of taus.
     """
-    from ..visualize.ranks import draw_rank_boxes, draw_tau_boxes
-
     keys = ('tau', 'whole', 'accuracies')
     result: dict[str, Any] = {variant: {key: [] for key in keys} for variant in VARIANTS}
     bar = ProgressBar(len(VARIANTS) * seeds, file=sys.stdout)
@@ -190,23 +195,25 @@ def study(
             if truth.drops is None:  # the first one shrinks by scores, all others repeat it
                 truth.drops = drops_of(read_json(folder / 'run/search.json'))
                 truth.cells = draw_cells(net, cells, seed, truth.table)
-            found = accuracies(runner, truth.cells)
-            tau = kendall_tau(found, truth(truth.cells))
-            result[variant]['tau'].append(round(tau, 4))
-            result[variant]['accuracies'].append([round(v, 4) for v in found])
+            row = result[variant]
+            found, tau = ranked(runner, truth.cells, truth)
+            row['tau'].append(round(tau, 4))
+            row['accuracies'].append([round(v, 4) for v in found])
             if truth.table is not None:
                 whole = draw_cells(net, cells, seed, constrained=False)
-                value = kendall_tau(accuracies(runner, whole), truth(whole))
-                result[variant]['whole'].append(round(value, 4))
+                row['whole'].append(round(ranked(runner, whole, truth)[1], 4))
             bar.update()
             words = f'tau {tau:.3f} over {len(truth.cells)} architectures'
             print(f' seed {one}, {variant}: {words}', flush=True)
         write_atomic(folder / 'ranking.json', (json.dumps(result, indent=1) + '\n').encode())
-    title = f'{Path(config).stem}, {seeds} seeds'
+    _draw(result, truth, folder, f'{Path(config).stem}, {seeds} seeds')
+    return report(result)
+
+
+def _draw(result: Mapping[str, Any], truth: Truth, folder: Path, title: str) -> None:
     draw_tau_boxes({v: row['tau'] for v, row in result.items()}, folder / 'tau.svg', title)
     ranks = {variant: row['accuracies'] for variant, row in result.items()}
     draw_rank_boxes(truth(truth.cells), ranks, folder / 'ranks.svg', title)
-    return report(result)
 
 
 def report(result: Mapping[str, Any]) -> str:
