@@ -19,7 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .utils import schema
 from .utils.files import KEY, DamagedFileError, check, checksum, write_atomic
+from .utils.schema import SchemaError
 
 SCHEMA = 1
 GENOTYPE_DIR = Path(__file__).parent / 'genotypes'
@@ -133,76 +135,46 @@ SPACE_RULES: dict[str, SpaceRule] = {
 }
 
 
-def _fail(where: str, problem: str) -> GenotypeError:
-    return GenotypeError(f'genotype: {where}: {problem}')
-
-
-def _keys(value: Any, where: str, required: set[str], optional: set[str] = frozenset()) -> dict:  # type: ignore[assignment]
-    if not isinstance(value, Mapping):
-        raise _fail(where, f'expected an object, got {type(value).__name__}')
-    for key in sorted(required - value.keys()):
-        raise _fail(where, f'missing field {key!r}')
-    for key in sorted(map(str, value.keys() - required - optional)):
-        raise _fail(where, f'unknown field {key!r}; allowed: {sorted(required | optional)}')
-    return dict(value)
-
-
-def _integer(value: Any, where: str, low: int, high: int | None) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise _fail(where, f'expected an integer, got {value!r:.60}')
-    if value < low or (high is not None and value > high):
-        raise _fail(where, f'{value} is outside {low}..{"" if high is None else high}')
-    return value
-
-
-def _sequence(value: Any, where: str, low: int, high: int | None) -> list:
-    if not isinstance(value, (list, tuple)):
-        raise _fail(where, f'expected a list, got {type(value).__name__}')
-    _integer(len(value), f'{where} (length)', low, high)
-    return list(value)
-
-
 def _edge(value: Any, where: str, rule: SpaceRule, node: int) -> Edge:
-    data = _keys(value, where, {'op', 'sources'})
-    if not isinstance(data['op'], str) or data['op'] not in rule.ops:
-        raise _fail(f'{where}.op', f'unknown op {data["op"]!r:.60}; known: {sorted(rule.ops)}')
-    sources = _sequence(data['sources'], f'{where}.sources', *rule.sources)
+    data = schema.mapping(value, where, ('op', 'sources'))
+    op = schema.one_of(data['op'], f'{where}.op', rule.ops)
+    where = f'{where}.sources'
+    sources = schema.sequence(data['sources'], where, *rule.sources)
     for i in sources:
-        _integer(i, f'{where}.sources', 0, MAX_NODES)
-        if i >= node:
-            raise _fail(f'{where}.sources', f'node {node} cannot read node {i}: this makes a cycle')
+        if schema.integer(i, where, 0, MAX_NODES) >= node:
+            raise SchemaError(f'{where}: node {node} cannot read node {i}: this makes a cycle')
     if len(set(sources)) != len(sources):
-        raise _fail(f'{where}.sources', f'a source is listed twice in {sources}')
-    return Edge(data['op'], tuple(sorted(sources)))  # one form, one hash
+        raise SchemaError(f'{where}: a source is listed twice in {sources}')
+    return Edge(op, tuple(sorted(sources)))  # one form, one hash
 
 
 def _check_wiring(read: list[tuple[int, ...]], where: str, rule: SpaceRule, node: int) -> None:
     if len(set(read)) != len(read):
-        raise _fail(where, f'two edges have the same sources: {read}')
+        raise SchemaError(f'{where}: two edges have the same sources: {read}')
     wanted = {'previous': [(node - 1,)], 'every': [(i,) for i in range(node)]}.get(rule.wiring)
     if wanted is not None and read != wanted:
-        raise _fail(where, f'expected edges from {wanted}, got {read}')
+        schema.fail(where, f'edges from {wanted}', read)
 
 
 def _cell(value: Any, where: str, rule: SpaceRule) -> Cell:
-    data = _keys(value, where, {'name', 'inputs', 'nodes'})
+    data = schema.mapping(value, where, ('name', 'inputs', 'nodes'))
     if not isinstance(data['name'], str) or not data['name']:
-        raise _fail(f'{where}.name', f'expected a name, got {data["name"]!r:.60}')
-    inputs = _integer(data['inputs'], f'{where}.inputs', rule.inputs[0], rule.inputs[1] or 64)
+        schema.fail(f'{where}.name', 'a name', data['name'])
+    low, high = rule.inputs
+    inputs = schema.integer(data['inputs'], f'{where}.inputs', low, high or 64)
     bounds = (inputs, inputs) if rule.square else (1, MAX_NODES - inputs)
     nodes = []
-    for n, edges in enumerate(_sequence(data['nodes'], f'{where}.nodes', *bounds), inputs):
+    for n, edges in enumerate(schema.sequence(data['nodes'], f'{where}.nodes', *bounds), inputs):
         spot = f'{where}.nodes[{n}]'
         if edges == []:
-            raise _fail(spot, 'a node without input')
-        values = _sequence(edges, spot, *rule.edges)
+            raise SchemaError(f'{spot}: a node without input')
+        values = schema.sequence(edges, spot, *rule.edges)
         parsed = [_edge(e, f'{spot}[{i}]', rule, n) for i, e in enumerate(values)]
         for i, edge in enumerate(parsed):
             if n == inputs and edge.op in rule.not_first:
-                raise _fail(
-                    f'{spot}[{i}].op',
-                    f'the first node of a cell may not hold {edge.op!r}; '
-                    f'allowed: {sorted(rule.ops - rule.not_first)}',
+                raise SchemaError(
+                    f'{spot}[{i}].op: the first node of a cell may not hold {edge.op!r}; '
+                    f'allowed: {sorted(rule.ops - rule.not_first)}'
                 )
         nodes.append(tuple(sorted(parsed, key=lambda edge: edge.sources)))  # one form, one hash
         _check_wiring([edge.sources for edge in nodes[-1]], spot, rule, n)
@@ -290,15 +262,11 @@ class Genotype:
     def from_json(cls, text: str | bytes) -> Genotype:
         """Build from JSON text; raises nothing but :class:`GenotypeError`."""
         try:
-            data = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+            data = schema.parse(text)
             if isinstance(data, dict):
                 data = check(data)
-        except GenotypeError:
-            raise
-        except DamagedFileError as error:
+        except (SchemaError, DamagedFileError) as error:
             raise GenotypeError(f'genotype: {error}') from None
-        except (ValueError, RecursionError) as error:
-            raise GenotypeError(f'genotype: not valid JSON: {error}') from None
         return cls.from_dict(data)
 
     @classmethod
@@ -332,48 +300,24 @@ def published() -> tuple[str, ...]:
     return tuple(sorted(p.stem for p in GENOTYPE_DIR.glob('*.json')))
 
 
-def _no_constant(name: str) -> None:
-    raise GenotypeError(f'genotype: {name} is not allowed')
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    data = dict(pairs)
-    if len(data) != len(pairs):
-        raise GenotypeError(f'genotype: a field is given twice among {[k for k, _ in pairs]}')
-    return data
-
-
-def _shallow(value: Any, levels: int) -> bool:
-    children = value.values() if isinstance(value, Mapping) else value
-    if not isinstance(value, (Mapping, list, tuple)):
-        return True
-    return levels > 0 and all(_shallow(child, levels - 1) for child in children)
-
-
 def _parse(data: Any) -> tuple[str, tuple[Cell, ...], dict[str, Any]]:
-    data = _keys(data, 'file', {'schema', 'space', 'cells'}, {'provenance'})
-    if type(data['schema']) is not int or data['schema'] != SCHEMA:
-        raise _fail(
-            'schema', f'unknown version {data["schema"]!r:.60}; this release reads {SCHEMA}'
-        )
-    space = data['space']
-    if not isinstance(space, str) or space not in SPACE_RULES:
-        raise _fail('space', f'unknown space {space!r:.60}; known: {sorted(SPACE_RULES)}')
-    values = _sequence(data['cells'], 'cells', 1, MAX_NODES)
+    try:
+        return _checked(data)
+    except SchemaError as error:
+        raise GenotypeError(f'genotype: {error}') from None
+
+
+def _checked(data: Any) -> tuple[str, tuple[Cell, ...], dict[str, Any]]:
+    data = schema.mapping(data, 'file', ('schema', 'space', 'cells'), ('provenance',))
+    schema.version(data['schema'], 'schema', SCHEMA)
+    space = schema.one_of(data['space'], 'space', SPACE_RULES)
+    values = schema.sequence(data['cells'], 'cells', 1, MAX_NODES)
     cells = tuple(_cell(c, f'cells[{i}]', SPACE_RULES[space]) for i, c in enumerate(values))
     names = [cell.name for cell in cells]
     if len(set(names)) != len(names):
-        raise _fail('cells', f'two cells share a name: {names}')
+        raise SchemaError(f'cells: two cells share a name: {names}')
     wanted = SPACE_RULES[space].cells
     if wanted is not None and tuple(names) != wanted:
-        raise _fail('cells', f'expected the cells {list(wanted)}, got {names}')
-    provenance = data.get('provenance', {})
-    if not isinstance(provenance, Mapping):
-        raise _fail('provenance', f'expected an object, got {type(provenance).__name__}')
-    try:
-        json.dumps(provenance, allow_nan=False)
-        if not _shallow(provenance, 16):
-            raise ValueError('more than 16 levels deep')
-    except (TypeError, ValueError, RecursionError) as error:
-        raise _fail('provenance', f'not plain JSON: {error}') from None
-    return space, cells, dict(provenance)
+        schema.fail('cells', f'the cells {list(wanted)}', names)
+    provenance = schema.mapping(data.get('provenance', {}), 'provenance')
+    return space, cells, schema.plain(provenance, 'provenance')

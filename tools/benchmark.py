@@ -1,7 +1,6 @@
 """Benchmarks; see --help."""
 
 import argparse
-import math
 import os
 import shlex
 import sys
@@ -21,14 +20,6 @@ def command() -> str:
     threads = os.environ.get('OMP_NUM_THREADS')
     words = [f'OMP_NUM_THREADS={threads}'] if threads else []
     return shlex.join([*words, 'python', 'tools/benchmark.py', *sys.argv[1:]])
-
-
-def positive(text: str) -> float:
-    """Read a number above 0."""
-    number = float(text)
-    if not number > 0:
-        raise argparse.ArgumentTypeError(f'{text}: expected a number above 0')
-    return number
 
 
 def params(args: argparse.Namespace) -> Any:
@@ -121,18 +112,15 @@ def epoch(args: argparse.Namespace) -> Any:
 
 def latency_table(args: argparse.Namespace) -> None:
     """Time every candidate of a search's super-net; compare the sums with derived networks."""
-    from mmengine.registry import MODELS, DefaultScope
-
     from ppnas_mm.config.keys import ConfigError
-    from ppnas_mm.config.load import load_config, replace_sync_bn
+    from ppnas_mm.config.load import load_config
+    from ppnas_mm.config.model import build_model
     from ppnas_mm.costs.latency import check_latency, latency_report, latency_table
 
     config = load_config(args.config)
     if 'model' not in config.model:
         raise ConfigError(f'config {args.config}: no model.model, so it is not that of a search')
-    replace_sync_bn(config.model)
-    with DefaultScope.overwrite_default_scope(config.get('default_scope')):
-        model = MODELS.build(config.model.model).to(args.device)
+    model = build_model(config, config.model.model, args.device)
     shape, rounds = (args.channels, args.size[0], args.size[0]), args.rounds or 5
     table = latency_table(model, shape, args.batch_size, rounds)
     checks = check_latency(table, model, args.check, rounds) if args.check else []
@@ -147,25 +135,13 @@ def step_cost(args: argparse.Namespace) -> None:
     from mmengine.logging import MMLogger
 
     from ppnas_mm.benchmarks.cost_model import cost_report, search_cost
-    from ppnas_mm.benchmarks.step_rates import Rates
     from ppnas_mm.config.load import load_config
 
     MMLogger.get_current_instance().setLevel('ERROR')
     size = args.size and args.size[0]
     config = load_config(args.config)
-    parts = search_cost(config, args.processes, args.images, size)
-    rates = Rates(*args.rates) if args.rates else None
-    print(cost_report(parts, rates, args.network, args.processes))
-
-
-def step_check(args: argparse.Namespace) -> Any:
-    """Set measured steps of every algorithm beside predicted ones."""
-    from mmengine.logging import MMLogger
-
-    from ppnas_mm.benchmarks.cost_check import check_steps
-
-    MMLogger.get_current_instance().setLevel('ERROR')
-    return check_steps(PAGE.parents[1] / 'configs/search', args.rounds or 5)
+    given = (config, args.processes, args.images, size)
+    print(cost_report(search_cost(*given, timed=args.time, device=args.device)))
 
 
 def gradient_norms(args: argparse.Namespace) -> None:
@@ -248,22 +224,13 @@ def _add_counts(commands: Any) -> None:
     options = ('networks', 'device', 'threads', 'out')
     one = _add(commands, 'activations', activations, text, *options)
     one.add_argument('--batch-size', type=int, default=4)
-    one = _add(commands, 'step-cost', step_cost, 'what the search CONFIG costs each process')
+    text = 'what the search CONFIG costs each process'
+    one = _add(commands, 'step-cost', step_cost, text, 'device', 'threads')
     one.add_argument('config', help='config of a search')
     one.add_argument('--processes', type=int, default=1)
     one.add_argument('--images', type=int, help='training images of data of your own')
     one.add_argument('--size', type=int, nargs=1, help='side of the images')
-    one.add_argument(
-        '--rates',
-        type=positive,
-        nargs=3,
-        metavar=('FLOPS', 'BYTES', 'OVERHEAD'),
-        help='FLOPs and bytes moved a second, seconds an operation, as step-check fits them: '
-        'print predicted hours',
-    )
-    one.add_argument(
-        '--network', type=positive, default=math.inf, help='bytes a second between processes'
-    )
+    one.add_argument('--time', action='store_true', help='also time ten steps of each phase')
 
 
 def _add_timings(commands: Any) -> None:
@@ -306,8 +273,6 @@ def _add_searches(commands: Any) -> None:
     one.add_argument('--batch-size', type=int, default=16)
     one.add_argument('--channels', type=int, default=3, help='of the images')
     one.add_argument('--check', type=int, default=5, metavar='N', help='networks measured whole')
-    text = 'measured steps of every algorithm beside predicted ones'
-    _add(commands, 'step-check', step_check, text, 'rounds', 'threads', 'out')
 
 
 def main() -> int:

@@ -84,21 +84,15 @@ def build(args: argparse.Namespace, meta: dict[str, Any]) -> Any:
 
 def build_config(args: argparse.Namespace) -> Any:
     """Build the model of a config, or its backbone."""
-    from mmengine.registry import MODELS, init_default_scope
-
-    from ppnas_mm.config.load import library, load_config, replace_sync_bn, require_library
+    from ppnas_mm.config.load import load_config, require_library
+    from ppnas_mm.config.model import build_model
     from ppnas_mm.engine.run import set_genotype
 
     config = load_config(args.config, args.options)
     require_library(config, args.config)
-    init_default_scope(config.get('default_scope') or library(config))
     if args.arch:
         set_genotype(config, args.arch)
-    replace_sync_bn(config.model)
-    settings = dict(config.model)
-    if config.get('data_preprocessor'):
-        settings.setdefault('data_preprocessor', config.data_preprocessor)
-    model = MODELS.build(settings).eval()
+    model = build_model(config).eval()
     if not args.backbone_only:
         return model
     if not hasattr(model, 'backbone'):

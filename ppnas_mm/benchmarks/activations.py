@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from ..config.keys import ConfigError
 from ..utils.registries import MODELS
-from .memory import in_own_process
-from .memory import peak_memory as peak_of
+from .memory import peak_memory
 from .record import Record, conditions
 from .step_counters import count_saved
 
@@ -53,11 +52,8 @@ def kept_activations(net: nn.Module, x: Tensor) -> float:
     return found
 
 
-def peak_memory(name: str, with_cp: bool, batch: int, device: str) -> float:
-    """Return the MiB that a step, forward and backward, needs at most besides the parameters.
-
-    The gradients of the parameters are among them.  On a CPU call it in a process of its own.
-    """
+def make_step(name: str, with_cp: bool, batch: int, device: str) -> Callable[[], None]:
+    """Return a step of a super-net: forward and backward; gradients are dropped at its end."""
     net, size = build(name, with_cp, device)
     net.to(memory_format=torch.channels_last)
     x = torch.randn(batch, 3, size, size, device=device)
@@ -66,7 +62,7 @@ def peak_memory(name: str, with_cp: bool, batch: int, device: str) -> float:
         sum(out.float().mean() for out in net(x)).backward()
         net.zero_grad()
 
-    return peak_of(step, device)
+    return step
 
 
 def measure(names: Sequence[str] | None, batch: int, device: str = 'cpu') -> Record:
@@ -77,7 +73,7 @@ def measure(names: Sequence[str] | None, batch: int, device: str = 'cpu') -> Rec
             net, size = build(name, with_cp, device)
             x = torch.randn(batch, 3, size, size, device=device)
             kept = kept_activations(net, x)
-            memory = in_own_process(peak_memory, name, with_cp, batch, device, device=device)
+            memory = peak_memory(make_step, name, with_cp, batch, device, device=device)
             found = dict(network=name, form=form, batch=batch, kept=kept, memory=memory)
             results.append(found)
             print(f'{name}, {form}: {kept:.0f} MiB, at most {memory:.0f}', file=sys.stderr)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ..layers.deploy import fold_norms
-from .memory import in_own_process, peak_memory, weights
+from .memory import peak_memory, weights
 from .networks import DTYPES, named
 from .record import Record, conditions, timed
 
@@ -87,14 +87,22 @@ def measure(
                 found['image'] = found['mean' if mean else 'median'] / batch
                 found = {'network': found['network'], 'form': found['form'], **where, **found}
                 if memory and found['form'] != 'compiled':
-                    what = (found['network'], found['form'], batch, size, device, dtype)
-                    found['memory'] = in_own_process(forward_memory, *what, device=device)
+                    found['memory'] = forward_memory(
+                        found['network'], found['form'], batch, size, device, dtype
+                    )
                 results.append(found)
     return Record('latency', conditions(device, rounds=rounds), results)
 
 
-@torch.inference_mode()
-def forward_memory(name: str, form: str, batch: int, size: int, device: str, dtype: str) -> float:
-    """Return the MiB of the weights and what a forward needs besides at most."""
+def make_forward(
+    name: str, form: str, batch: int, size: int, device: str, dtype: str
+) -> Callable[[], Any]:
+    """Return a forward pass without gradients."""
     net, x = build(name, form, device, dtype), images(batch, size, device, dtype)
-    return weights(net) + peak_memory(partial(net, x), device)
+    return torch.inference_mode()(partial(net, x))
+
+
+def forward_memory(name: str, form: str, batch: int, size: int, device: str, dtype: str) -> float:
+    """Return the peak memory of a forward pass in MiB, weights included."""
+    own = weights(build(name, form, device, dtype))
+    return own + peak_memory(make_forward, name, form, batch, size, device, dtype, device=device)

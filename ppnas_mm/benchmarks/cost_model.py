@@ -1,29 +1,29 @@
-"""What a search costs, from its config alone: steps, FLOPs, memory, operations and bytes sent.
+"""What a search costs, from its config: steps, FLOPs, memory, operations, bytes sent and time.
 
 Images, batch, epochs and phases are read from the config.  Of each phase two steps of the algorithm
 itself run, with real tensors but few images; what they take has a part that grows with the batch
-and one that stays, and so gives any batch.  Left out are validation, the final recalibration and
-the reading of images.
+and one that stays, and so gives any batch.  On request ten steps of the whole batch are timed.
+Left out are validation, the final recalibration and the reading of images.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import MODELS, DefaultScope
+from mmengine.registry import DefaultScope
 
 from ..config.keys import ConfigError, type_name
-from ..config.load import replace_sync_bn
+from ..config.model import build_model
 from ..spaces.mixture import Fixed
 from ..utils.distributed import counted
 from ..utils.tables import table
 from .step_counters import Counts, Traffic, count_flops, count_saved
-from .step_rates import Rates
 
 IMAGES = {
     'ImageNet': 1_281_167,
@@ -44,16 +44,20 @@ class Part:
         epochs: Epochs of the phase; of the evaluations, how many end with some.
         steps: All steps of a process.
         counts: What a step takes in one process.
+        seconds: How long a step took on this device; ``None``: it was not timed.
     """
 
     name: str
     epochs: int
     steps: int
     counts: Counts
+    seconds: float | None = None
 
 
 PROBED = (2, 3)
 """Images of the steps that run; 2 or more, for the batch norms."""
+TIMED = 10
+"""Steps that are timed together, after one to warm up."""
 
 
 def search_cost(
@@ -62,6 +66,8 @@ def search_cost(
     images: int | None = None,
     size: int | None = None,
     draws: int = 8,
+    timed: bool = False,
+    device: str = 'cpu',
 ) -> list[Part]:
     """Return what each phase of a search costs each of its processes.
 
@@ -74,40 +80,50 @@ def search_cost(
         images: Training images, where :data:`IMAGES` does not name the data set.
         size: Side of the square images; ``None``: that of the last crop or resize.
         draws: Steps of which the mean is taken, where the algorithm draws.
+        timed: Whether to also time :data:`TIMED` steps of each phase, of the config's batch.
+        device: Where the steps run.
 
     Raises:
         ConfigError: If the config lacks what is needed; the message names it.
     """
     train, val = batches(config, processes, images)
-    replace_sync_bn(config.model)
+    algorithm = build_model(config, device=device).train()
+    batch, side = config.train_dataloader.batch_size, size or input_size(config)
     with DefaultScope.overwrite_default_scope(config.get('default_scope')):
-        algorithm = build_algorithm(config)
         optimizers = build_optim_wrapper(algorithm, config.optim_wrapper)
-        probes = Probes(algorithm, optimizers, size or input_size(config), draws)
-        batch = config.train_dataloader.batch_size
-        return _parts(probes, config.train_cfg.max_epochs, train, val, batch)
+        probes = Probes(algorithm, optimizers, side, draws)
+        whole = None
+        if timed:
+            whole = Probe(algorithm, optimizers, make_batch(algorithm.model, batch, side), draws)
+        return _parts(probes, whole, config.train_cfg.max_epochs, (train, val), batch)
 
 
-def _parts(probes: Probes, epochs: int, train: int, val: int, batch: int) -> list[Part]:
+def _parts(
+    probes: Probes, whole: Probe | None, epochs: int, halves: tuple[int, int], batch: int
+) -> list[Part]:
+    """Return the phases; ``halves``: batches an epoch; ``whole``: what is timed."""
     algorithm = probes.algorithm
     algorithm.epochs = epochs
     first: dict[str, int] = {}
     lengths: dict[str, int] = {}
     for epoch in range(1, epochs + 1):
         algorithm.before_epoch(epoch)
-        halves = getattr(algorithm, 'uses', ('train',))
-        name = getattr(algorithm, 'phase', ' + '.join(halves))
+        uses = getattr(algorithm, 'uses', ('train',))
+        name = getattr(algorithm, 'phase', ' + '.join(uses))
         first.setdefault(name, epoch)
         lengths[name] = lengths.get(name, 0) + 1
     parts = []
     for name, epoch in first.items():
         algorithm.before_epoch(epoch)
-        parts.append(Part(name, lengths[name], lengths[name] * train, probes.step(batch)))
+        counts = probes.step(batch)
+        took = whole.seconds(whole.train_step) if whole else None
+        parts.append(Part(name, lengths[name], lengths[name] * halves[0], counts, took))
     if hasattr(algorithm, 'batches_evaluated'):
-        found = [algorithm.batches_evaluated(e, train, val) for e in range(1, epochs + 1)]
+        found = [algorithm.batches_evaluated(e, *halves) for e in range(1, epochs + 1)]
         if any(found):
-            ends = sum(map(bool, found))
-            parts.append(Part('evaluation', ends, sum(found), probes.evaluation(batch)))
+            ends, counts = sum(map(bool, found)), probes.evaluation(batch)
+            took = whole.seconds(whole.evaluate) if whole else None
+            parts.append(Part('evaluation', ends, sum(found), counts, took))
     return parts
 
 
@@ -180,18 +196,37 @@ class Probe:
         total = flops.get_total_flops()
         return Counts(total, traffic.moved, traffic.operations, saved.peak, bytes_sent)
 
+    @torch.no_grad()
+    def evaluate(self) -> None:
+        """Evaluate the batch by an architecture that is drawn."""
+        data = self.algorithm.data_preprocessor(self.batch, False)
+        with self.algorithm.super_net.using(Fixed(self.algorithm.training_paths()[0])):
+            self.algorithm.task_loss(data)
+
     def evaluation(self) -> Counts:
         """Return what evaluating the batch takes, the mean of architectures that are drawn."""
         self.rewind()
-        data = self.algorithm.data_preprocessor(self.batch, False)
         found = []
         for _ in range(self.draws):
-            drawn = self.algorithm.super_net.using(Fixed(self.algorithm.training_paths()[0]))
-            with drawn, Traffic() as traffic, count_flops() as flops, torch.no_grad():
-                self.algorithm.task_loss(data)
+            with Traffic() as traffic, count_flops() as flops:
+                self.evaluate()
             total = flops.get_total_flops()
             found.append(Counts(total, traffic.moved, traffic.operations, 0, 0))
         return _mean(found)
+
+    def seconds(self, run: Callable[[], None]) -> float:
+        """Return how long a call takes: the mean of :data:`TIMED` in a row."""
+
+        def now() -> float:
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            return time.perf_counter()
+
+        run()
+        start = now()
+        for _ in range(TIMED):
+            run()
+        return (now() - start) / TIMED
 
 
 def _mean(counts: Sequence[Counts]) -> Counts:
@@ -224,14 +259,6 @@ def batches(config: Any, processes: int, images: int | None = None) -> tuple[int
     rounding: Callable[[float], int] = math.floor if loader.get('drop_last') else math.ceil
     shares = [math.ceil(half / processes) / loader.batch_size for half in halves]
     return rounding(shares[0]), rounding(shares[1])
-
-
-def build_algorithm(config: Any) -> Any:
-    """Build the algorithm of a search as mmengine's runner does."""
-    model = dict(config.model)
-    if config.get('data_preprocessor') is not None:
-        model.setdefault('data_preprocessor', config.data_preprocessor)
-    return MODELS.build(model).train()
 
 
 def input_size(config: Any) -> int:
@@ -275,47 +302,24 @@ def make_batch(model: Any, number: int, size: int) -> dict[str, Any]:
     return dict(inputs=inputs, data_samples=samples)
 
 
-def seconds(parts: Sequence[Part], rates: Rates, network: float, processes: int) -> float:
-    """Predict how long a search takes: computing, then sending around a ring.
-
-    Args:
-        parts: See :func:`search_cost`.
-        rates: Those of one process, fitted to measured steps.
-        network: Bytes a second between two neighbours of the ring.
-        processes: Number of processes; each passes on 2 (N - 1) / N of what is averaged.
-    """
-    around = 2 * (processes - 1) / processes
-    return sum(
-        p.steps * (rates.seconds(p.counts) + around * p.counts.sent / network) for p in parts
-    )
-
-
-def cost_report(
-    parts: Sequence[Part],
-    rates: Rates | None = None,
-    network: float = math.inf,
-    processes: int = 1,
-) -> str:
-    """Return the parts of a search as a table, with their sum; with rates the predicted hours too.
-
-    Args:
-        parts: See :func:`search_cost`.
-        rates: See :func:`seconds`, as all that follow.
-        network: Bytes a second; infinite: sending takes no time.
-        processes: Number of processes.
-    """
+def cost_report(parts: Sequence[Part]) -> str:
+    """Return the parts of a search as a table, with their sum; hours too where it was timed."""
+    timed = all(part.seconds is not None for part in parts)
 
     def row(name: str, epochs: Any, counts: list[str], these: Sequence[Part]) -> list[Any]:
         steps = sum(part.steps for part in these)
         total = sum(part.steps * part.counts.flops for part in these) / 1e15
         cells = [name, epochs, f'{steps:,}', *counts, f'{total:.2f}']
-        hours = [] if rates is None else [seconds(these, rates, network, processes) / 3600]
-        return cells + [f'{hour:.2f}' for hour in hours]
+        if timed:
+            took = sum(part.steps * (part.seconds or 0.0) for part in these)
+            each = f'{1000 * took / steps:.1f}' if len(these) == 1 and steps else ''
+            cells += [each, f'{took / 3600:.2f}']
+        return cells
 
     rows = [row(part.name, part.epochs, _cells(part.counts), [part]) for part in parts]
     rows.append(row('all', '', [''] * 5, parts))
     header = ['part', 'epochs', 'steps', 'GFLOPs a step', 'moved, GB', 'operations']
-    header += ['saved, MiB', 'sent, MB', 'PFLOPs'] + ([] if rates is None else ['hours'])
+    header += ['saved, MiB', 'sent, MB', 'PFLOPs'] + ['ms a step', 'hours'] * timed
     return table(header, rows)
 
 

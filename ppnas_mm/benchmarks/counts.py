@@ -74,17 +74,14 @@ def params(names: Sequence[str] | None = None) -> Record:
 
 def complexity() -> Record:
     """Count parameters and multiply-adds of the full-size detectors and segmentors."""
-    from mmengine.registry import MODELS, DefaultScope
-
-    from ..config.load import load_config, replace_sync_bn
+    from ..config.load import load_config
+    from ..config.model import build_model
 
     results: list[dict[str, Any]] = []
     for pattern, shape in DOWNSTREAM.items():
         for net in ('resnet50-vd', 'res2net50-vd', 'pp-resnet50'):
             config = load_config(f'configs/{pattern.format(net)}.py')
-            replace_sync_bn(config.model)
-            with DefaultScope.overwrite_default_scope(config.default_scope):
-                model = MODELS.build(config.model).eval()
+            model = build_model(config).eval()
             count = sum(p.numel() for p in model.parameters())
             side = f'{shape[1]} x {shape[2]}'
             found = dict(config=pattern.format(net), input=side, millions=count / 1e6)

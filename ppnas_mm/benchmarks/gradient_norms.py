@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from mmengine.registry import DefaultScope
 from torch import nn
 
 from ..algorithms import CDARTS
 from ..config.keys import ConfigError
-from ..config.load import replace_sync_bn
+from ..config.model import build_model
 from ..utils.tables import table
-from .cost_model import build_algorithm, input_size, make_batch
+from .cost_model import input_size, make_batch
 
 
 def gradient_norms(
@@ -33,13 +32,11 @@ def gradient_norms(
         ConfigError: If the search is not CDARTS, or nothing says how large images are.
     """
     torch.manual_seed(seed)
-    replace_sync_bn(config.model)
-    with DefaultScope.overwrite_default_scope(config.get('default_scope')):
-        algorithm = build_algorithm(config)
-        if not isinstance(algorithm, CDARTS):
-            raise ConfigError(f'model.type: {type(algorithm).__name__}; expected CDARTS')
-        algorithm.init_weights()
-        batch = make_batch(algorithm.model, batch_size, size or input_size(config))
+    algorithm = build_model(config)
+    if not isinstance(algorithm, CDARTS):
+        raise ConfigError(f'model.type: {type(algorithm).__name__}; expected CDARTS')
+    algorithm.init_weights()
+    batch = make_batch(algorithm.model, batch_size, size or input_size(config))
     for i, sample in enumerate(batch['data_samples']):
         if hasattr(sample, 'set_gt_label'):
             sample.set_gt_label(i % config.model.classes)

@@ -7,12 +7,10 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import nn
-
-T = TypeVar('T')
 
 
 def resident(what: str) -> float:
@@ -27,11 +25,9 @@ def weights(module: nn.Module) -> float:
     return sum(t.numel() * t.element_size() for t in tensors) / 2**20
 
 
-def peak_memory(call: Callable[[], Any], device: str) -> float:
-    """Return the MiB that a call adds at most to what is there; it is called once before.
-
-    On a CPU it needs Linux with glibc, and a process that does nothing else.
-    """
+def _peak(make: Callable[..., Callable[[], Any]], arguments: tuple, device: str) -> float:
+    """Make a call, do it twice, and return the MiB that the second adds at most."""
+    call = make(*arguments)
     call()
     if device == 'cuda':
         before = float(torch.cuda.memory_allocated())
@@ -45,15 +41,23 @@ def peak_memory(call: Callable[[], Any], device: str) -> float:
     return resident('VmHWM') - before
 
 
-def in_own_process(function: Callable[..., T], *arguments: Any, device: str = 'cpu') -> T:
-    """Return what a function of a module returns in a new process of as many threads as here.
+def peak_memory(
+    make: Callable[..., Callable[[], Any]], *arguments: Any, device: str = 'cpu'
+) -> float:
+    """Return the MiB that a call adds at most to what is there.
 
-    What it measures on a GPU it returns from this process: a GPU's memory is counted by torch.
+    A GPU's memory is counted by torch.  On a CPU the call has a process of its own, of as many
+    threads as this one; that needs Linux with glibc.
+
+    Args:
+        make: A function of a module that returns the call.
+        *arguments: Its arguments.
+        device: ``'cpu'`` or ``'cuda'``.
     """
     if device == 'cuda':
-        return function(*arguments)
+        return _peak(make, arguments, device)
     threads = torch.get_num_threads()
     with ProcessPoolExecutor(
         1, get_context('spawn'), initializer=torch.set_num_threads, initargs=(threads,)
     ) as pool:
-        return pool.submit(function, *arguments).result()
+        return pool.submit(_peak, make, arguments, device).result()

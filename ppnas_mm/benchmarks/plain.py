@@ -102,7 +102,7 @@ def written_out() -> Any:
 def all_gradients() -> Any:
     """Context in which a step also computes the gradients of what it does not update."""
     stack = ExitStack()
-    for module in ('cdarts', 'darts', 'gdas'):
+    for module in ('cdarts.search', 'darts', 'gdas'):
         name = f'ppnas_mm.algorithms.{module}.without_gradient'
         stack.enter_context(patch(name, lambda parameters: nullcontext()))
     return stack

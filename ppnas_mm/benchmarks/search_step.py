@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..config.keys import ConfigError
-from .memory import in_own_process, peak_memory
+from .memory import peak_memory
 from .plain import all_gradients, edge_by_edge, every_candidate, every_operation, written_out
 from .record import Record, conditions, timed
 from .step import Setting, classifier, make_step, profile
@@ -145,14 +145,9 @@ def measure(
             found['speed'] = 1 / found.pop('ratio')
             if memory:
                 what = (algorithm, found['formulation'], setting)
-                found['memory'] = in_own_process(step_memory, *what, device=device)
+                found['memory'] = peak_memory(build, *what, device=device)
             results.append({'algorithm': algorithm, 'batch': batch, **found})
     return Record('search-step', conditions(device, size=size, rounds=rounds), results)
-
-
-def step_memory(algorithm: str, formulation: str, setting: Setting) -> float:
-    """Return the MiB that a step adds at most."""
-    return peak_memory(build(algorithm, formulation, setting), setting.device)
 
 
 def profiles(algorithms: Sequence[str], setting: Setting) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any
 
-from .memory import in_own_process, peak_memory
+from .memory import peak_memory
 from .networks import named
 from .record import Record, conditions, timed
 from .step import Setting, classifier, make_step, profile
@@ -50,15 +50,10 @@ def measure(
             name = found['network']
             found = {'network': name, 'dtype': dtype, 'size': size, 'batch': batch, **found}
             if memory:
-                found['memory'] = in_own_process(step_memory, name, setting, device=device)
+                found['memory'] = peak_memory(build, name, setting, device=device)
             results.append(found)
     layout = 'channels-last' if channels_last else 'contiguous'
     return Record('train-step', conditions(device, layout=layout, rounds=rounds), results)
-
-
-def step_memory(name: str, setting: Setting) -> float:
-    """Return the MiB that a step adds at most."""
-    return peak_memory(build(name, setting), setting.device)
 
 
 def profiles(names: Sequence[str], setting: Setting) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,9 @@ from torch import nn
 
 from ..spaces.mixture import ArchPath
 from ..spaces.super_net import SuperNet
+from ..utils import schema
 from ..utils.files import write_atomic
+from ..utils.schema import SchemaError
 
 SCHEMA = 1
 UNITS = {'flops': 'multiply-adds', 'params': 'parameters', 'latency': 'milliseconds'}
@@ -100,34 +101,10 @@ class CostTable:
     @classmethod
     def from_dict(cls, data: Any) -> CostTable:
         """Build from the JSON form; raises :class:`CostError` naming the wrong field."""
-        keys = {'schema', 'unit', 'fixed', 'entries', 'super_net', 'measured'}
-        if not isinstance(data, Mapping) or data.keys() != keys:
-            odd = sorted(keys ^ data.keys()) if isinstance(data, Mapping) else type(data).__name__
-            raise CostError(f'expected the keys {sorted(keys)}; missing or unknown: {odd}')
-        if data['schema'] != SCHEMA:
-            raise CostError(f'schema: expected {SCHEMA}, got {data["schema"]!r:.60}')
-        if data['unit'] not in UNITS:
-            raise CostError(f'unit: expected one of {list(UNITS)}, got {data["unit"]!r:.60}')
-        fixed = _number(data['fixed'], 'fixed', lowest=-math.inf)
-        net, entries = data['super_net'], data['entries']
-        parts = {'space': str, 'config': Mapping, 'candidates': Mapping}
-        for key, kind in parts.items():
-            if not isinstance(net, Mapping) or not isinstance(net.get(key), kind):
-                raise CostError(f'super_net.{key}: expected a {kind.__name__.lower()}')
-        if not isinstance(entries, Mapping) or entries.keys() != net['candidates'].keys():
-            raise CostError(f'entries: expected the choices {list(net["candidates"])!r:.200}')
-        rows = {}
-        for name, row in entries.items():
-            ops = net['candidates'][name]
-            if not isinstance(row, list) or not isinstance(ops, list) or len(row) != len(ops):
-                raise CostError(f'entries.{name}: expected one number for each of {ops}')
-            rows[name] = [
-                math.nan if v is None else _number(v, f'entries.{name}[{i}]')
-                for i, v in enumerate(row)
-            ]
-        if not isinstance(data['measured'], Mapping):
-            raise CostError(f'measured: expected a mapping, got {data["measured"]!r:.60}')
-        return cls(data['unit'], fixed, rows, dict(net), dict(data['measured']))
+        try:
+            return cls(*_checked(data))
+        except SchemaError as error:
+            raise CostError(str(error)) from None
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the JSON file atomically."""
@@ -142,25 +119,40 @@ class CostTable:
             CostError: If the file is missing, damaged or of another super-net.
         """
         try:
-            table = cls.from_dict(json.loads(Path(path).read_bytes()))
+            table = cls.from_dict(schema.parse(Path(path).read_bytes()))
             if net is not None:
                 table.check(net)
-        except CostError as error:
+        except (CostError, SchemaError) as error:
             raise CostError(f'{path}: {error}') from None
         except OSError as error:
             raise CostError(f'{path}: {error.strerror}; expected a table of costs') from None
-        except (ValueError, RecursionError) as error:
-            raise CostError(f'{path}: not valid JSON: {error}') from None
         return table
 
 
-def _number(value: Any, where: str, lowest: float = 0) -> float:
-    """Check a number of a file: finite, not below ``lowest``."""
-    good = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not good or not math.isfinite(value) or value < lowest:
-        least = '' if lowest == -math.inf else f' from {lowest}'
-        raise CostError(f'{where}: expected a finite number{least}, got {value!r:.60}')
-    return value
+def _checked(data: Any) -> tuple[str, float, dict[str, list[float]], dict, dict]:
+    data = schema.mapping(
+        data, 'file', ('schema', 'unit', 'fixed', 'entries', 'super_net', 'measured')
+    )
+    schema.version(data['schema'], 'schema', SCHEMA)
+    unit = schema.one_of(data['unit'], 'unit', UNITS)
+    fixed = schema.number(data['fixed'], 'fixed')
+    net = schema.mapping(data['super_net'], 'super_net', ('space', 'config', 'candidates'))
+    schema.text(net['space'], 'super_net.space')
+    schema.mapping(net['config'], 'super_net.config')
+    candidates = schema.mapping(net['candidates'], 'super_net.candidates')
+    entries = schema.mapping(data['entries'], 'entries')
+    if entries.keys() != candidates.keys():
+        schema.fail('entries', f'the choices {list(candidates)!r:.200}', list(entries))
+    rows = {}
+    for name, row in entries.items():
+        ops = candidates[name]
+        if not isinstance(row, list) or not isinstance(ops, list) or len(row) != len(ops):
+            schema.fail(f'entries.{name}', f'one number for each of {ops}', row)
+        rows[name] = [
+            math.nan if v is None else schema.number(v, f'entries.{name}[{i}]', 0)
+            for i, v in enumerate(row)
+        ]
+    return unit, fixed, rows, net, schema.mapping(data['measured'], 'measured')
 
 
 # -- the candidates of a super-net -----------------------------------------------------------------

@@ -133,12 +133,25 @@ def finished(folder: Path, seed: int, config: Any, retrain: Any = None) -> bool:
         return False
     if retrain is None or failure(folder):
         return True
-    path = folder / 'retrain' / 'result.json'
+    return trained(folder / 'retrain', seed, retrain, folder / 'genotype.json')
+
+
+def trained(folder: Path, seed: int, config: Any, genotype: Path | None = None) -> bool:
+    """Say whether a training has ended with its config.
+
+    Args:
+        folder: Its work dir.
+        seed: Its seed.
+        config: Its config, with any seed.
+        genotype: A file that takes the place of the config's architecture.
+    """
+    path = folder / 'result.json'
     if not path.is_file():
         return False
-    retrain = copy.deepcopy(retrain)
-    set_genotype(retrain, str(folder / 'genotype.json'))
-    wanted = checksum({**settings_of(retrain), 'randomness.seed': seed})
+    if genotype is not None:
+        config = copy.deepcopy(config)
+        set_genotype(config, str(genotype))
+    wanted = checksum({**settings_of(config), 'randomness.seed': seed})
     try:
         return read_json(path).get('settings', wanted) == wanted
     except DamagedFileError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mmengine.dist import is_main_process
+from mmengine.runner import set_random_seed
 from torch import nn
 
 from ..algorithms.base import SearchAlgorithm
@@ -17,7 +18,7 @@ from ..weights.checkpoint import save_derived
 from .derive import derive_model
 from .evaluate import evaluate
 from .search_record import SearchRecord
-from .seed import mix_seed, seed_everything, set_epoch
+from .seed import mix_seed, set_epoch
 
 
 def genotype_now(
@@ -101,7 +102,7 @@ def _scores(
     inherited = _score(runner, model) if batches and validated else {}
     loader = runner.train_dataloader
     set_epoch(loader, runner.seed, epoch, runner.rank)
-    seed_everything(mix_seed(runner.seed, epoch, runner.rank))
+    set_random_seed(mix_seed(runner.seed, epoch, runner.rank))
     recalibrate(model, loader, batches)
     if algorithm.shared_statistics:
         recalibrate(algorithm, loader, batches)

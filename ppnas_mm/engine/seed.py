@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import numpy as np
-import torch
 from mmengine.hooks import Hook
+from mmengine.runner import set_random_seed
 
 from ..utils.registries import HOOKS
 
@@ -15,13 +14,6 @@ from ..utils.registries import HOOKS
 def mix_seed(*parts: int) -> int:
     """Return 32 well-mixed bits that depend on all of ``parts`` and their order."""
     return int(np.random.SeedSequence(parts).generate_state(1)[0])
-
-
-def seed_everything(seed: int) -> None:
-    """Seed Python, NumPy and torch (all devices)."""
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
 
 
 class WorkerSeed:
@@ -32,7 +24,7 @@ class WorkerSeed:
 
     def __call__(self, worker: int) -> None:
         """Run in the worker, before it loads anything."""
-        seed_everything(mix_seed(*self.parts, worker))
+        set_random_seed(mix_seed(*self.parts, worker))
 
 
 def set_epoch(loader: Any, seed: int, epoch: int, rank: int) -> None:
@@ -67,4 +59,4 @@ class EpochSeedHook(Hook):
         loop = runner.train_loop
         for loader in getattr(loop, 'loaders', {'train': loop.dataloader}).values():
             set_epoch(loader, runner.seed, runner.epoch, runner.rank)
-        seed_everything(mix_seed(runner.seed, runner.epoch, runner.rank))
+        set_random_seed(mix_seed(runner.seed, runner.epoch, runner.rank))

@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 import torch
 from mmengine.dataset import Compose, pseudo_collate
-from mmengine.registry import DATASETS, MODELS, DefaultScope
+from mmengine.registry import DATASETS, DefaultScope
 
 from ..config.keys import ConfigError, type_name
 from ..config.load import library
+from ..config.model import build_model
 from ..utils.files import write_atomic
 from ..weights.checkpoint import load_weights
 
@@ -64,12 +65,9 @@ def load_model(config: Any, checkpoint: str | Path, device: str, sha256: str | N
     Raises:
         CheckpointError: If the checkpoint does not fit tensor by tensor.
     """
-    settings = dict(config.model)
-    if config.get('data_preprocessor'):
-        settings.setdefault('data_preprocessor', config.data_preprocessor)
-    model = MODELS.build(settings)
+    model = build_model(config, device=device)
     load_weights(model, checkpoint, sha256)
-    return model.to(device).eval()
+    return model.eval()
 
 
 def predict(model: Any, config: Any, path: str | Path) -> Any:

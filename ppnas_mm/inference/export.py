@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
 from ..config.keys import ConfigError, type_name
@@ -282,8 +281,7 @@ def export_checkpoint(
     """
     if not backbone and library(config) != 'mmpretrain':
         raise ConfigError('only classifiers are exported whole; --backbone exports the backbone')
-    with DefaultScope.overwrite_default_scope(config.get('default_scope')):
-        model = load_model(config, checkpoint, 'cpu')
+    model = load_model(config, checkpoint, 'cpu')
     if not hasattr(model, 'backbone'):
         raise ConfigError(f'{type_name(config.model)} has no backbone; export the derived network')
     notes = _notes(config, model, backbone, size, dynamic_size)

@@ -1,4 +1,4 @@
-"""Tools run one after the other, each in a process of its own, with the time left."""
+"""Tools run one after the other, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
+
+from mmengine.utils import ProgressBar
 
 PRCTL = getattr(ctypes.CDLL(None), 'prctl', None)
 """Of Linux; looked up here, for between fork and exec as little as possible may be done."""
@@ -29,7 +30,7 @@ class NothingFoundError(JobError):
 
 
 class Jobs:
-    """Runs tools and says how much time is left.
+    """Runs tools; mmengine's progress bar shows how many are done and how long the rest takes.
 
     Args:
         total: Number of jobs to come, finished ones included.
@@ -38,7 +39,7 @@ class Jobs:
     def __init__(self, total: int) -> None:
         self.total = total
         self.done = 0
-        self.seconds: list[float] = []
+        self.bar: Any = None  # from the first job on that is run
 
     def run(
         self,
@@ -58,12 +59,15 @@ class Jobs:
         """
         self.done += 1
         if finished:
+            if self.bar is not None:
+                self.bar.task_num -= 1
             return
         command = [sys.executable, str(tool), *map(str, arguments), '--work-dir', str(work_dir)]
         work_dir.mkdir(parents=True, exist_ok=True)
         log = work_dir / 'output.log'
-        print(f'[{self.done}/{self.total}{self._left()}]', *command[1:], '>', log, flush=True)
-        start = time.monotonic()
+        print(f'[{self.done}/{self.total}]', *command[1:], '>', log, flush=True)
+        if self.bar is None:
+            self.bar = ProgressBar(self.total - self.done + 1, file=sys.stdout)
         before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             with open(log, 'a') as output:
@@ -74,13 +78,8 @@ class Jobs:
             text = _error(log, code)
             kind = NothingFoundError if DEGENERATE in text else JobError
             raise kind(f'{text} (all of its output: {log})')
-        self.seconds.append(time.monotonic() - start)
-
-    def _left(self) -> str:
-        if not self.seconds:
-            return ''
-        average = sum(self.seconds) / len(self.seconds)
-        return f', about {(self.total - self.done + 1) * average / 60:.0f} min left'
+        self.bar.update()
+        print(flush=True)
 
 
 def _end_with(parent: int, prctl: Any) -> None:

@@ -6,19 +6,19 @@ key is checked, and no name in it can lead out of its folder.  Only the standard
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import urlsplit
 
 from ..genotype import Genotype, GenotypeError, published
+from ..utils import schema
 from ..utils.files import write_atomic
+from ..utils.schema import SchemaError
 
 SCHEMA = 1
 SUFFIXES = ('.safetensors', '.pth')
@@ -82,29 +82,13 @@ def index_path() -> Path:
     return installed if installed.is_file() else package.parent / 'model_zoo' / 'index.json'
 
 
-def _fail(where: str, key: str, value: Any, right: str) -> NoReturn:
-    raise ZooError(f'{where}: {key}: expected {right}, got {value!r:.120}')
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
-
-
-def _is_list(value: Any, check: Any, least: int = 1) -> bool:
-    return isinstance(value, (list, tuple)) and len(value) >= least and all(map(check, value))
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip()) and value.isprintable()
-
-
 def is_inside(path: str) -> bool:
     """Tell whether a name can only lead below the folder that it is relative to."""
     return all(PART.fullmatch(part) for part in path.split('/'))
 
 
 def _is_place(url: Any) -> bool:
-    if not _is_text(url):
+    if not (isinstance(url, str) and url.strip() and url.isprintable()):
         return False
     try:
         parts = urlsplit(url)
@@ -119,49 +103,58 @@ def _is_place(url: Any) -> bool:
     return is_inside(url)
 
 
+def _is_config(path: str) -> bool:
+    return is_inside(path) and path.endswith('.py')
+
+
 def _check_files(where: str, data: Mapping[str, Any]) -> None:
-    config, genotype, urls = data['config'], data['genotype'], data['urls']
-    if not (_is_text(config) and is_inside(config) and config.endswith('.py')):
-        _fail(where, 'config', config, 'a relative path like configs/.../NAME.py, without ..')
-    if not (_is_text(genotype) and is_inside(genotype)):
-        _fail(where, 'genotype', genotype, 'a published name or a relative path, without ..')
-    if not _is_list(urls, lambda _: True):
-        _fail(where, 'urls', urls, 'a list with at least one place')
+    inside = {
+        'config': (_is_config, 'a relative path like configs/.../NAME.py, without ..'),
+        'genotype': (is_inside, 'a published name or a relative path, without ..'),
+    }
+    for key, (good, right) in inside.items():
+        if not good(schema.text(data[key], f'{where}: {key}', right)):
+            schema.fail(f'{where}: {key}', right, data[key])
+    urls = data['urls']
+    if not (isinstance(urls, (list, tuple)) and urls):
+        schema.fail(f'{where}: urls', 'a list with at least one place', urls)
     for url in urls:
         if not _is_place(url):
             right = 'https://, http://, file:///... or a relative path without .., that ends in '
-            _fail(where, 'urls', url, right + ' or '.join(SUFFIXES))
+            schema.fail(f'{where}: urls', right + ' or '.join(SUFFIXES), url)
     if len({PurePosixPath(urlsplit(url).path).suffix for url in urls}) > 1:
-        _fail(where, 'urls', urls, 'files of one kind')
+        schema.fail(f'{where}: urls', 'files of one kind', urls)
     if type(data['size']) is not int or data['size'] < 1:
-        _fail(where, 'size', data['size'], 'a number of bytes')
+        schema.fail(f'{where}: size', 'a number of bytes', data['size'])
     for key in ('sha256', 'genotype_hash'):
         if not (isinstance(data[key], str) and DIGEST.fullmatch(data[key])):
-            _fail(where, key, data[key], '64 hex digits')
+            schema.fail(f'{where}: {key}', '64 hex digits', data[key])
 
 
 def _check_use(where: str, data: Mapping[str, Any]) -> None:
-    size, values, metric = data['input_size'], data['normalisation'], data['metric']
-    if not (_is_list(size, lambda n: type(n) is int and n > 0) and len(size) == 3):
-        _fail(where, 'input_size', size, '[channels, height, width]')
-    if not (isinstance(values, Mapping) and set(values) == {'mean', 'std'}):
-        _fail(where, 'normalisation', values, 'the keys mean and std')
+    size, classes, metric = data['input_size'], data['classes'], data['metric']
+    if not (isinstance(size, (list, tuple)) and [type(n) for n in size] == [int] * 3):
+        schema.fail(f'{where}: input_size', '[channels, height, width]', size)
+    for n in size:
+        schema.integer(n, f'{where}: input_size: expected numbers from 1', 1)
+    values = schema.mapping(data['normalisation'], f'{where}: normalisation', ('mean', 'std'))
     for key in ('mean', 'std'):
-        if not (_is_list(values[key], _is_number) and len(values[key]) == size[0]):
-            _fail(where, f'normalisation.{key}', values[key], f'{size[0]} numbers')
+        spot = f'{where}: normalisation.{key}'
+        if len(schema.sequence(values[key], spot)) != size[0]:
+            schema.fail(spot, f'{size[0]} numbers', values[key])
+        for value in values[key]:
+            schema.number(value, spot)
     if min(values['std']) <= 0:
-        _fail(where, 'normalisation.std', values['std'], 'positive numbers')
-    classes = data['classes']
-    if not _is_list(classes, _is_text) or len(set(classes)) < len(classes):
-        _fail(where, 'classes', classes, 'a list of different names')
-    if not (isinstance(metric, Mapping) and set(metric) == {'name', 'value', 'dataset'}):
-        _fail(where, 'metric', metric, 'the keys name, value and dataset')
-    if not _is_number(metric['value']):
-        _fail(where, 'metric.value', metric['value'], 'a number')
+        schema.fail(f'{where}: normalisation.std', 'positive numbers', values['std'])
+    for name in schema.sequence(classes, f'{where}: classes'):
+        schema.text(name, f'{where}: classes')
+    if not classes or len(set(classes)) < len(classes):
+        schema.fail(f'{where}: classes', 'a list of different names', classes)
+    schema.mapping(metric, f'{where}: metric', ('name', 'value', 'dataset'))
+    schema.number(metric['value'], f'{where}: metric.value')
     texts = {'metric.name': metric['name'], 'metric.dataset': metric['dataset']}
-    for key, text in {**texts, 'source': data['source'], 'licence': data['licence']}.items():
-        if not _is_text(text):
-            _fail(where, key, text, 'a line of text')
+    for key, line in {**texts, 'source': data['source'], 'licence': data['licence']}.items():
+        schema.text(line, f'{where}: {key}')
 
 
 def parse_entry(data: Any, where: str = 'entry') -> Entry:
@@ -170,32 +163,19 @@ def parse_entry(data: Any, where: str = 'entry') -> Entry:
     Raises:
         ZooError: Naming the entry, the key, and what would be right.
     """
-    if not isinstance(data, Mapping):
-        raise ZooError(f'{where}: expected an object, got {data!r:.60}')
-    name = data.get('name')
-    if not (isinstance(name, str) and NAME.fullmatch(name)):
-        _fail(where, 'name', name, 'arch.tag of a-z, 0-9, _ and -')
-    where = f'{where} {name}'
-    for key in data:
-        if key not in KEYS:
-            close = difflib.get_close_matches(str(key), KEYS, n=1)
-            hint = f'did you mean {close[0]!r}?' if close else f'known: {", ".join(KEYS)}'
-            raise ZooError(f'{where}: unknown key {key!r}; {hint}')
-    for key in KEYS:
-        if key not in data:
-            raise ZooError(f'{where}: missing key {key!r}')
-    _check_files(where, data)
-    _check_use(where, data)
+    try:
+        name = schema.mapping(data, where).get('name')
+        if not (isinstance(name, str) and NAME.fullmatch(name)):
+            schema.fail(f'{where}: name', 'arch.tag of a-z, 0-9, _ and -', name)
+        where = f'{where} {name}'
+        schema.mapping(data, where, KEYS)
+        _check_files(where, data)
+        _check_use(where, data)
+    except SchemaError as error:
+        raise ZooError(str(error)) from None
     frozen: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
     frozen['normalisation'] = {k: tuple(v) for k, v in data['normalisation'].items()}
     return Entry(**frozen)
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    data = dict(pairs)
-    if len(data) != len(pairs):
-        raise ValueError(f'a key is given twice among {[key for key, _ in pairs]}')
-    return data
 
 
 def load_index(path: Path | None = None) -> dict[str, Entry]:
@@ -206,21 +186,17 @@ def load_index(path: Path | None = None) -> dict[str, Entry]:
     """
     path = path or index_path()
     try:
-        data = json.loads(path.read_bytes(), object_pairs_hook=_unique_keys)
-    except (OSError, ValueError, RecursionError) as error:
+        data = schema.mapping(schema.parse(path.read_bytes()), 'file', ('schema', 'entries'))
+        schema.version(data['schema'], 'schema', SCHEMA)
+        items = schema.sequence(data['entries'], 'entries')
+    except (OSError, SchemaError) as error:
         reason = getattr(error, 'strerror', None) or str(error)
         raise ZooError(f'index {path}: cannot be read: {reason}') from None
-    if not (isinstance(data, dict) and set(data) == {'schema', 'entries'}):
-        raise ZooError(f'index {path}: expected the keys schema and entries')
-    if data['schema'] != SCHEMA:
-        _fail(f'index {path}', 'schema', data['schema'], f'{SCHEMA}; a newer version may read it')
-    if not isinstance(data['entries'], list):
-        _fail(f'index {path}', 'entries', data['entries'], 'a list')
     entries: dict[str, Entry] = {}
-    for number, item in enumerate(data['entries']):
-        entry = parse_entry(item, f'index {path}: entry {number}')
+    for place, item in enumerate(items):
+        entry = parse_entry(item, f'index {path}: entry {place}')
         if entry.name in entries:
-            raise ZooError(f'index {path}: entry {number} {entry.name}: the name is given twice')
+            raise ZooError(f'index {path}: entry {place} {entry.name}: the name is given twice')
         entries[entry.name] = entry
     return entries
 
@@ -251,8 +227,10 @@ def load_genotype(entry: Entry, index: Path | None = None) -> Genotype:
     except GenotypeError as error:
         raise ZooError(f'{entry.name}: genotype: {error}') from None
     if genotype.hash != entry.genotype_hash:
-        right = f'the architecture with hash {entry.genotype_hash}'
-        _fail(entry.name, 'genotype', genotype.hash, right)
+        raise ZooError(
+            f'{entry.name}: genotype: expected the architecture with hash {entry.genotype_hash}, '
+            f'got {genotype.hash}'
+        )
     return genotype
 
 

@@ -22,10 +22,7 @@ def load(name: str, device: str = 'cpu', index: Path | None = None) -> nn.Module
         ZooError: If the weights cannot be had.
         CheckpointError: If they do not fit the model, tensor by tensor.
     """
-    import torch
-    from mmengine.registry import DefaultScope
-
-    from ..config.load import load_config, replace_sync_bn
+    from ..config.load import load_config
     from ..inference.demo import load_model
     from ..utils.compat import require
     from .model_hub import describe
@@ -35,11 +32,7 @@ def load(name: str, device: str = 'cpu', index: Path | None = None) -> nn.Module
     path = fetch(name, index=index)
     config: Any = load_config(index.parent.parent / item.config)
     config.model.backbone.arch = genotype.to_dict()
-    if not torch.cuda.is_available():
-        replace_sync_bn(config.model)
-    scope = config.get('default_scope') or 'ppnas_mm'
-    require(scope)
-    with DefaultScope.overwrite_default_scope(scope):
-        model = load_model(config, path, device, item.sha256)
+    require(config.get('default_scope') or 'ppnas_mm')
+    model = load_model(config, path, device, item.sha256)
     model.cfg, model.dataset_meta = config, {'classes': item.classes}  # mmdet and mmseg ask for it
     return describe(model, config, item.classes)

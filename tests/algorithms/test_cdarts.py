@@ -166,14 +166,13 @@ def test_equation_11_counts_each_edge_once(ops: tuple) -> None:
     assert float(loss) == pytest.approx(5 * 14 * 2 * len(ops))  # 14 edges in each of two cells
 
 
-def test_the_teacher_learns_from_the_distillation_unless_detached() -> None:
-    for detached in (False, True):
-        algorithm = build(distillation={'detach_teacher': detached})
-        losses = algorithm.joint_losses(algorithm.data_preprocessor(DATA['val'], True))
-        losses['loss_distillation'].backward()
-        taught = [p.grad for n, p in algorithm.evaluation.named_parameters() if 'head' in n]
-        assert all((g is None) == detached for g in taught)
-        assert algorithm.model.head.fc.weight.grad is not None
+def test_the_teacher_learns_from_the_distillation() -> None:
+    algorithm = build()
+    losses = algorithm.joint_losses(algorithm.data_preprocessor(DATA['val'], True))
+    losses['loss_distillation'].backward()
+    taught = [p.grad for n, p in algorithm.evaluation.named_parameters() if 'head' in n]
+    assert not any(g is None for g in taught)
+    assert algorithm.model.head.fc.weight.grad is not None
 
 
 def test_an_embedding_head_has_the_size_of_the_authors() -> None:
@@ -183,9 +182,8 @@ def test_an_embedding_head_has_the_size_of_the_authors() -> None:
     assert [round(n / 1e6, 3) for n in own] == [0.417, 0.434]  # printed in the reference
     assert heads[0](torch.zeros(2, 128, 16, 16)).shape == (2, 10)
     assert heads[1](torch.zeros(2, 256, 8, 8)).shape == (2, 10)
-    frozen = build(distillation={'freeze_heads': True, 'shares': 'equal'})
-    assert not any(p.requires_grad for p in frozen.distillation.parameters())
-    assert torch.equal(frozen.distillation.shares.softmax(0), torch.full((3,), 1 / 3))
+    frozen = build(distillation={'freeze_heads': True})
+    assert not any(p.requires_grad for p in frozen.distillation.heads.parameters())
 
 
 # -- two networks in one ---------------------------------------------------------------------------

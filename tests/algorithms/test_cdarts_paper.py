@@ -40,10 +40,9 @@ PAPER = {'loss': 'kl', 'ensemble': 'sum', 'shares': None}
 
 
 @pytest.mark.parametrize('levels', [None, (0, 1), (0, 2), (1, 2), (2,)])
-@pytest.mark.parametrize('factor', [None, 1.0])
-def test_the_paper_distils_the_sum_of_the_levels(levels: Any, factor: float | None) -> None:
-    """Fig. 2 and eq. 9, 10: one output, no scales, T^2 = 4 unless another factor is given."""
-    options = {**PAPER, 'levels': levels, 'factor': factor}
+def test_the_paper_distils_the_sum_of_the_levels(levels: Any) -> None:
+    """Fig. 2 and eq. 9, 10: one output, no scales, T^2 = 4."""
+    options = {**PAPER, 'levels': levels}
     algorithm = build(distillation=options).eval().double()
     pairs = levels_of(algorithm, images(6, 3, 16, 16, dtype=torch.float64))
     kept = (0, 1, 2) if levels is None else levels
@@ -58,7 +57,7 @@ def test_the_paper_distils_the_sum_of_the_levels(levels: Any, factor: float | No
                 for row, more in zip(rows, level, strict=True)
             ]
         sums.append(rows)
-    expected = (4 if factor is None else factor) * divergence(*sums, 2.0)
+    expected = 4 * divergence(*sums, 2.0)
     with torch.no_grad():
         assert float(algorithm.distillation(*pairs)) == pytest.approx(expected, rel=1e-9)
 
@@ -92,17 +91,17 @@ def test_embeddings_of_an_image_count_for_each_of_its_pixels() -> None:
             assert torch.equal(rows[row], logits[image, :, pixel // 7, pixel % 7])
 
 
-def test_lambda_and_the_factor_of_the_temperature_are_apart() -> None:
+def test_lambda_multiplies_the_factor_of_the_temperature() -> None:
     """Eq. 8 and 9 as printed: 4 times T^2 = 4; the authors' scripts: T^2 alone."""
     found = {}
-    for weight, factor in ((1.0, 1.0), (1.0, None), (4.0, None)):
-        algorithm = build(distill_weight=weight, distillation={**PAPER, 'factor': factor})
+    for weight in (0.25, 1.0, 4.0):
+        algorithm = build(distill_weight=weight, distillation=PAPER)
         batch = algorithm.data_preprocessor(DATA['val'], True)
-        found[weight, factor] = float(algorithm.joint_losses(batch)['loss_distillation'].detach())
-    plain = found[1.0, 1.0]
+        found[weight] = float(algorithm.joint_losses(batch)['loss_distillation'].detach())
+    plain = found[0.25]
     assert plain > 0
-    assert found[1.0, None] == pytest.approx(4 * plain, rel=1e-4)
-    assert found[4.0, None] == pytest.approx(16 * plain, rel=1e-4)
+    assert found[1.0] == pytest.approx(4 * plain, rel=1e-4)
+    assert found[4.0] == pytest.approx(16 * plain, rel=1e-4)
     algorithm = build(distill_weight=0)
     losses = algorithm.joint_losses(algorithm.data_preprocessor(DATA['val'], True))
     assert set(losses) == {'loss_search', 'loss_evaluation', 'loss_l1'}

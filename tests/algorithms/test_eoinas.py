@@ -107,17 +107,19 @@ def test_prunes_to_one_operation_an_edge_and_ranks_by_the_indicator_before() -> 
 
 
 def test_edges_decided_at_different_prunings_keep_the_importance_of_their_last_choice() -> None:
-    algorithm = build(slimming={'begin': 1, 'interval': 1, 'scope': 'all'})
+    algorithm = build(net=SPACES['chain'])  # the first block of a stage has no identity to choose
     optimizers = search_optimizers(algorithm)
     last: dict[int, torch.Tensor] = {}
-    for epoch in range(1, 40):
+    counts = []
+    for epoch in range(1, 9):
         alive = algorithm.table.alive().sum(1)
+        counts.append(len(alive.unique()))
         run_epochs(algorithm, optimizers, range(epoch, epoch + 1), steps=1)
         for row in (alive > 1).nonzero().flatten().tolist():
             last[row] = algorithm.ranking[row].clone()
         if algorithm.decided:
             break
-    assert algorithm.decided and epoch > 7
+    assert algorithm.decided and max(counts) > 1
     for row, values in last.items():
         assert torch.equal(algorithm.ranking[row], values)
         assert int((values > 0).sum()) > 1
@@ -224,17 +226,6 @@ def test_moments_can_start_anew_after_a_pruning() -> None:
         run_epochs(algorithm, optimizers, range(1, 3))
         states = optimizers['arch'].optimizer.state.values()
         assert {int(state['step']) for state in states} == {steps}
-
-
-def test_states_and_comparisons_can_start_anew_after_a_pruning() -> None:
-    for reset, known in ((False, 3), (True, 1)):
-        algorithm = build(slimming={'begin': 2, 'interval': 1, 'reset': reset})
-        run_epochs(algorithm, search_optimizers(algorithm), range(1, 3))
-        assert int(algorithm.chain.known) == known
-    same = build(slimming={'begin': 1, 'interval': 9, 'renormalise': False})
-    run_epochs(same, search_optimizers(same), range(1, 2))
-    torch.testing.assert_close(same.chain.before, same.ranking)
-    assert not torch.equal(same.chain.before, same.current)
 
 
 def test_after_e_was_forgotten_the_next_indicator_compares_with_none_from_before() -> None:
@@ -384,7 +375,6 @@ def test_records_what_the_pictures_need() -> None:
             r'slimming\.step=2: does not divide',
         ),
         ({'chain': {'against': 'time'}}, r"chain\.against='time'"),
-        ({'slimming': {'scope': 'net'}}, 'scope'),
     ],
 )
 def test_bad_options(options: dict, message: str) -> None:

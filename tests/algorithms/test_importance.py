@@ -8,7 +8,7 @@ import torch
 from plain_markov import PlainChain, plain_indicator
 
 from ppnas_mm.algorithms.eoinas.importance import OperationImportance
-from ppnas_mm.algorithms.eoinas.markov import LiveDie
+from ppnas_mm.algorithms.eoinas.markov import SIGMA_END, SIGMA_START, LiveDie
 from ppnas_mm.algorithms.eoinas.slimming import Slimming
 
 
@@ -133,23 +133,13 @@ def test_the_fixed_points_of_the_chain(count: int, live: float) -> None:
     assert float(chain.live[0, 0, 0]) == pytest.approx(live, abs=1e-9)
 
 
-def test_other_readings_of_the_chain() -> None:
-    late, padded = LiveDie(1, 2, newest=False), LiveDie(1, 2, pad=True)
-    up = torch.tensor([[2.0, 1.0]]), torch.ones(1, 2, dtype=torch.bool)
-    late.step(*up, 0.0)
-    assert float(late.live[0, 0, 0]) == 0.5 and float(late.counts[0, 0, 0]) == 1
-    padded.step(*up, 0.0)
-    expected = 0.25 * (0.5 * 0.52 + 0.5 * 0.51) + 0.75 * 0.5
-    assert float(padded.live[0, 0, 0]) == pytest.approx(expected)
-    with pytest.raises(ValueError, match='sigma_end'):
-        LiveDie(1, 1, sigma_end=(0.5, 0.3, 0.1, 0.2))
+def test_the_chain_keeps_equation_12_and_probabilities() -> None:
+    for sigmas in (SIGMA_START, SIGMA_END):
+        assert min(sigmas) >= 0 and sum(sigmas) == pytest.approx(1)
     with pytest.raises(ValueError, match='probabilities leave'):
-        LiveDie(1, 1, max_count=30)
+        LiveDie(1, 1, epsilon=(0.021, 0.01))
     with pytest.raises(ValueError, match=r"chain\.against='mean': expected one of"):
         LiveDie(1, 1, 'mean')
-    late.reset()
-    assert float(late.counts.abs().sum()) == 0 and int(late.known) == 1
-    assert float(late.before.max()) < 0
 
 
 def test_without_steps_of_q_the_lowest_indicator_goes() -> None:
@@ -198,12 +188,9 @@ def test_which_operation_is_pruned() -> None:
     even = {name: [0.0] * 3 for name in die}
     assert Slimming().worst(net, die, even) == [('a', 1), ('b', 2)]  # b: none goes at the last
     assert Slimming(none_first=True).worst(net, die, even) == [('a', 2), ('b', 2)]
-    # of all edges: the two worst, of which b can only lose none, and c nothing
-    assert Slimming(scope='all').worst(net, die, even) == [('a', 1), ('a', 2)]
     tied = {name: [0.5] * 3 for name in die}
     importance = {'a': [0.3, 0.1, 0.2], 'b': [0] * 3, 'c': [0] * 3}
     assert Slimming().worst(net, tied, importance)[0] == ('a', 1)
-    assert Slimming(tie='index').worst(net, tied, importance)[0] == ('a', 0)
 
 
 def first_to_go(steps: int = 390, epochs: int = 20, **options: Any) -> tuple[float, float, float]:

@@ -1,10 +1,8 @@
 """The closed loop of tools/prune_simulation.py: worlds by hand, readings on NAS-Bench-201."""
 
-import argparse
 import itertools
 import json
 import re
-import runpy
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +10,11 @@ import numpy as np
 import pytest
 from nb201 import OPS, text_of
 from nb201_table import table_file
-from tool import ROOT, call
+from tool import call
 
-TOOL = runpy.run_path(str(ROOT / 'tools/prune_simulation.py'), run_name='tool')
-READINGS = TOOL['READINGS']
+from ppnas_mm.analysis.pruning import READINGS, Search, Setting, made_world, table_world
+
 DEFAULT, FORMER = 'edge mean, every epoch (default)', 'step before, every epoch, E reset'
-
-
-def options(**given: Any) -> argparse.Namespace:
-    """Arguments of the tool."""
-    return argparse.Namespace(**{'seeds': 40, 'interval': 20, 'steps': 100, 'batch': 64, **given})
 
 
 def write_tables(folder: Path, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -45,13 +38,13 @@ def write_tables(folder: Path, rng: np.random.Generator) -> dict[str, np.ndarray
 def test_worlds_give_what_their_tables_say() -> None:
     rng = np.random.default_rng(0)
     drive, score = rng.random((3,) * 6) * 100, rng.random((3,) * 6)
-    world = TOOL['table_world'](drive, score)
+    world = table_world(drive, score)
     cells = rng.integers(0, 3, (5, 4, 6))
     for step, search in itertools.product(range(5), range(4)):
         spot = tuple(cells[step, search])
         assert world.accuracy(cells)[step, search] == drive[spot] / 100
         assert world.score(cells[step])[search] == score[spot]
-    made = TOOL['made_world'](2, 2, 2, np.random.default_rng(0))
+    made = made_world(2, 2, 2, np.random.default_rng(0))
     every = [np.array([cell] * 2) for cell in itertools.product(range(2), repeat=2)]
     scores = np.array([made.score(cell) for cell in every])
     assert scores.max(0) == pytest.approx(1) and scores.mean(0) == pytest.approx(0)
@@ -63,8 +56,8 @@ def test_worlds_give_what_their_tables_say() -> None:
 def test_beta_moves_by_the_drift_and_prunings_leave_one_operation() -> None:
     table = np.zeros((4, 4))
     table += np.array([0, 10, 20, 60])[:, None]  # edge 0 decides, edge 1 is noise
-    world = TOOL['table_world'](table, table)
-    search = TOOL['Search'](world, READINGS[DEFAULT], options(seeds=3, batch=10**6), 0)
+    world = table_world(table, table)
+    search = Search(world, READINGS[DEFAULT], Setting(seeds=3, batch=10**6), 0)
     search.train()
     search.move_beta(0.01)
     beta = search.beta().reshape(3, 2, 4).numpy()
@@ -72,7 +65,7 @@ def test_beta_moves_by_the_drift_and_prunings_leave_one_operation() -> None:
     expected = 0.25 + 0.01 * np.array([-0.225, -0.125, -0.025, 0.375]) / 0.375
     assert beta[:, 0] == pytest.approx(np.broadcast_to(expected / expected.sum(), (3, 4)), abs=1e-3)
     assert search.plan.last == search.epochs == 80
-    scores = TOOL['Search'](world, READINGS[DEFAULT], options(seeds=3), 0).run(0.01)
+    scores = Search(world, READINGS[DEFAULT], Setting(seeds=3), 0).run(0.01)
     assert scores.tolist() == [60, 60, 60]
 
 
@@ -109,8 +102,8 @@ def test_the_default_finds_good_cells_of_nasbench201(drift: float, least: float)
 
     names = ('nb201_12epoch_accs.csv.gz', 'nats_bench_tss_200ep.csv.gz')
     drive, score = (accuracy_grid(Table.load(table_file(n)), 'cifar10')[1] for n in names)
-    world = TOOL['table_world'](drive, score)
-    assert TOOL['Search'](world, READINGS[DEFAULT], options(), 1).run(drift).mean() >= least
+    world = table_world(drive, score)
+    assert Search(world, READINGS[DEFAULT], Setting(), 1).run(drift).mean() >= least
     if not drift:  # nothing works against the former reading there
-        former = TOOL['Search'](world, READINGS[FORMER], options(), 1).run(drift)
+        former = Search(world, READINGS[FORMER], Setting(), 1).run(drift)
         assert former.mean() < score.mean() - 20

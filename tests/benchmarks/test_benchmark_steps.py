@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from zoo import BACKBONES, SPACES, count_multiplications
 
 from ppnas_mm.algorithms import PPNAS
-from ppnas_mm.benchmarks import counts, epoch, record, search_step, train_step
+from ppnas_mm.benchmarks import counts, epoch, memory, record, search_step, train_step
 from ppnas_mm.benchmarks.networks import NETWORKS, Network
 from ppnas_mm.benchmarks.search_step import ALGORITHMS
 from ppnas_mm.benchmarks.step import Setting
@@ -136,7 +136,7 @@ def test_unknown_algorithms_and_profiles(capsys: pytest.CaptureFixture) -> None:
 @pytest.mark.usefixtures('tiny')
 def test_training_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        train_step, 'in_own_process', lambda function, *given, **_: function(*given)
+        train_step, 'peak_memory', lambda make, *given, **_: memory._peak(make, given, 'cpu')
     )
     found = train_step.measure(['plain', 'super'], (2, 3), (16,), rounds=1, warmup=1)
     keys = [(r['network'], r['batch'], r['ratio'] == 1) for r in found.results]

@@ -1,23 +1,21 @@
 """What a search costs: against counts by hand, real loaders and real searches."""
 
-import math
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 from oneshot import build
-from scipy.optimize import nnls
 from tasks import classifier, classifier_batch, search_optimizers
 from tool import ROOT, call
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from zoo import SPACES, count_multiplications
 
-from ppnas_mm.benchmarks.cost_check import CASES, compare
 from ppnas_mm.benchmarks.cost_model import (
+    TIMED,
     Part,
     Probe,
     Probes,
@@ -26,10 +24,8 @@ from ppnas_mm.benchmarks.cost_model import (
     input_size,
     make_batch,
     search_cost,
-    seconds,
 )
 from ppnas_mm.benchmarks.step_counters import Counts, Traffic, count_flops, count_saved
-from ppnas_mm.benchmarks.step_rates import Rates, fit_rates
 from ppnas_mm.config.keys import ConfigError
 from ppnas_mm.config.load import load_config
 from ppnas_mm.registry import MODELS
@@ -148,66 +144,6 @@ def test_a_few_images_tell_what_more_take(kind: str, space: str) -> None:
     assert len(set(counted)) == len(counted) and min(counted) > 0
 
 
-# -- rates -----------------------------------------------------------------------------------------
-
-
-def new_counts(number: int, seed: int = 0) -> list[Counts]:
-    """Counts of steps whose sizes differ by up to a hundred."""
-    drawn = 10 ** np.random.default_rng(seed).uniform(0, 2, (number, 3)) * (1e9, 1e8, 1e3)
-    return [Counts(*row, 0.0, 0.0) for row in drawn.tolist()]
-
-
-@pytest.mark.parametrize(
-    'truth', [(2e10, 5e9, 4e-5), (math.inf, 5e9, 4e-5), (2e10, math.inf, 4e-5), (2e10, 5e9, 0.0)]
-)
-def test_a_fit_finds_the_rates(truth: tuple[float, float, float]) -> None:
-    steps = new_counts(7)
-    times = [s.flops / truth[0] + s.moved / truth[1] + s.operations * truth[2] for s in steps]
-    found = fit_rates(steps, times)
-    terms = [2e10 / found.flops, 5e9 / found.bandwidth, found.overhead / 4e-5]
-    expected = [2e10 / truth[0], 5e9 / truth[1], truth[2] / 4e-5]
-    assert terms == pytest.approx(expected, abs=1e-6)
-    assert [found.seconds(s) for s in steps] == pytest.approx(times, rel=1e-9)
-
-
-def test_the_fit_is_that_of_scipy() -> None:
-    zeros = set()
-    for seed in range(12):
-        steps = new_counts(6, seed)
-        times = np.exp(np.random.default_rng(seed).normal(size=6))
-        rows = np.array([s[:3] for s in steps]) / times[:, None]
-        size = np.linalg.norm(rows, axis=0)
-        expected = nnls(rows / size, np.ones(6))[0] / size
-        found = fit_rates(steps, times.tolist())
-        terms = [1 / found.flops, 1 / found.bandwidth, found.overhead]
-        assert terms == pytest.approx(expected, rel=1e-6)
-        zeros.add(int((expected == 0).sum()))
-    assert zeros >= {0, 1}, zeros
-
-
-@pytest.mark.parametrize('times', [[1.0, 1.0], [1.0, 1.0, 0.0]])
-def test_what_cannot_be_fitted(times: list[float]) -> None:
-    with pytest.raises(ConfigError, match='expected three steps or more'):
-        fit_rates(new_counts(len(times)), times)
-
-
-def test_a_check_fits_to_some_steps_and_tries_the_others() -> None:
-    truth = Rates(2e10, 5e9, 4e-5)
-    counts = dict(zip(CASES, new_counts(len(CASES)), strict=True))
-    times = {name: truth.seconds(found) for name, found in counts.items()}
-    times['PP-NAS, ImageNet'] *= 2
-    record = compare(counts, times, rounds=1)
-    for row in record.results:
-        slow = row['part'] == 'PP-NAS, ImageNet'
-        assert row['role'] == ('fitted' if 'digits' in row['part'] else 'held out')
-        assert row['error'] == pytest.approx(-50 if slow else 0, abs=1e-6)
-        own_half = list(CASES).index(row['part']) % 2 == list(CASES).index('PP-NAS, ImageNet') % 2
-        if own_half:  # predicted from the half in which every step took what the truth says
-            assert row['crossed'] == pytest.approx(-50 if slow else 0, abs=1e-6)
-    assert 'rates from digits: 20.0 GFLOPs a second, 5.00 GB a second, 40 us' in record.report()
-    assert record.draw().startswith(b'<?xml')
-
-
 # -- steps -----------------------------------------------------------------------------------------
 
 
@@ -292,35 +228,50 @@ def test_evaluations_of_a_one_shot_search() -> None:
 
 
 PARTS = [
-    Part('train', 1, 10, Counts(4e9, 3e8, 1000, 0, 3_000_000)),
-    Part('evaluation', 1, 5, Counts(2e9, 1e8, 100, 0, 0)),
+    Part('train', 1, 10, Counts(4e9, 3e8, 1000, 0, 3_000_000), 1.5),
+    Part('evaluation', 1, 5, Counts(2e9, 1e8, 100, 0, 0), 0.25),
 ]
 
 
-def test_seconds_add_up_computing_and_the_ring() -> None:
-    rates = Rates(2e9, 1e8, 1e-3)
-    computing = 10 * (2 + 3 + 1) + 5 * (1 + 1 + 0.1)
-    assert math.isclose(seconds(PARTS, rates, 1e6, 1), computing)
-    assert math.isclose(seconds(PARTS, rates, 1e6, 4), computing + 10 * 1.5 * 3)
-    assert math.isclose(seconds(PARTS, rates, math.inf, 4), computing)
-    assert math.isclose(seconds(PARTS[:1], Rates(math.inf, 1e8, 0), 1, 1), 30)
+def test_a_report_has_hours_where_steps_were_timed() -> None:
+    plain = [replace(part, seconds=None) for part in PARTS]
+    rows = [line.split('|')[1:-1] for line in cost_report(plain).splitlines()]
+    timed = [line.split('|')[1:-1] for line in cost_report(PARTS).splitlines()]
+    assert len(rows[0]) == 9 and [cell.strip() for cell in timed[0][9:]] == ['ms a step', 'hours']
+    hours = (15 / 3600, 1.25 / 3600, 16.25 / 3600)
+    expected = [[each, f'{h:.2f}'] for each, h in zip(('1500.0', '250.0', ''), hours, strict=True)]
+    assert [[cell.strip() for cell in row[9:]] for row in timed[2:]] == expected
 
 
-def test_a_report_has_hours_where_rates_are_given() -> None:
-    rows = [line.split('|')[1:-1] for line in cost_report(PARTS).splitlines()]
-    timed = cost_report(PARTS, Rates(2e5, 1e8, 1e-3), 1e3, 2).splitlines()
-    hours = [line.split('|')[-2].strip() for line in timed]
-    assert len(rows[0]) == 9 and hours[0] == 'hours'
-    expected = [10 * (20_000 + 3 + 1 + 3000) / 3600, 5 * (10_000 + 1 + 0.1) / 3600]
-    assert hours[2:] == [f'{x:.2f}' for x in (*expected, sum(expected))]
+def test_ten_steps_are_timed_of_the_whole_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    step = Probe.train_step
+
+    def spy(self: Probe) -> None:
+        seen.append(len(self.batch['inputs']))
+        step(self)
+
+    monkeypatch.setattr(Probe, 'train_step', spy)
+    config = load('ppnas_digits')
+    config.train_dataloader.batch_size = 5
+    counted = search_cost(config)
+    assert 5 not in seen and counted[0].seconds is None
+    (part,) = search_cost(config, timed=True)
+    assert seen.count(5) == 1 + TIMED and 0 < part.seconds < 60
+    assert part.counts == counted[0].counts
+
+
+def test_the_time_of_a_step_is_the_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter((100.0, 103.0))
+    monkeypatch.setattr('ppnas_mm.benchmarks.cost_model.time.perf_counter', lambda: next(clock))
+    calls: list[int] = []
+    assert Probe.seconds(object(), lambda: calls.append(1)) == pytest.approx(3 / TIMED)
+    assert len(calls) == 1 + TIMED
 
 
 def test_the_tool_prints_a_table(capsys: pytest.CaptureFixture) -> None:
     config = ROOT / 'configs/search/ppnas_digits.py'
-    rates = ('--rates', 'inf', 'inf', '3600')
-    assert call('benchmark.py', 'step-cost', config, '--processes', 2, *rates) == 0
+    assert call('benchmark.py', 'step-cost', config, '--processes', 2, '--time') == 0
     train = [cell.strip() for cell in capsys.readouterr().out.splitlines()[2].split('|')[1:-1]]
     assert train[:3] == ['train', '20', '220']
-    assert float(train[-1]) == pytest.approx(220 * int(train[5].replace(',', '')), rel=1e-3)
-    assert call('benchmark.py', 'step-cost', config, '--rates', 0, 1, 1) == 2
-    assert 'expected a number above 0' in capsys.readouterr().err
+    assert float(train[-1]) == pytest.approx(220 * float(train[-2]) / 3.6e6, abs=0.006)

@@ -8,9 +8,9 @@ import torch
 from tool import ROOT, call
 
 from ppnas_mm.benchmarks import gradient_norms as measured
-from ppnas_mm.benchmarks.cost_model import build_algorithm
 from ppnas_mm.config.keys import ConfigError
 from ppnas_mm.config.load import load_config
+from ppnas_mm.config.model import build_model
 
 DIGITS = ROOT / 'configs/search/cdarts_digits.py'
 
@@ -19,10 +19,10 @@ def test_norms_are_those_of_finite_differences(monkeypatch: pytest.MonkeyPatch) 
     kept: list[Any] = []
 
     def double(config: Any) -> Any:
-        kept.append(build_algorithm(config).double())
+        kept.append(build_model(config).double())
         return kept[-1]
 
-    monkeypatch.setattr(measured, 'build_algorithm', double)
+    monkeypatch.setattr(measured, 'build_model', double)
     batches: list[Any] = []
     original = measured.make_batch
     monkeypatch.setattr(

@@ -167,6 +167,12 @@ def test_compare_trains_any_configs_and_does_not_repeat(tmp_path, capsys):
     assert '[2/2' not in printed
     row = next(line for line in printed.splitlines() if line.startswith('| baseline'))
     assert f'{mean:.2f} ± {spread:.2f}' in row
+    before = (tmp_path / 'runs/baseline-0/result.json').read_bytes()
+    assert call(*command, 'optim_wrapper.optimizer.lr=0.02') == 2  # another run is not taken for it
+    assert 'optim_wrapper.optimizer.lr' in capsys.readouterr().err
+    assert (tmp_path / 'runs/baseline-0/result.json').read_bytes() == before
+    assert call('compare.py', '--work-dir', tmp_path / 'none', '--cfg-options', 'a=1') == 2
+    assert '--configs or --searches' in capsys.readouterr().err
 
 
 def test_sync_bn_becomes_bn_where_there_is_no_gpu():

@@ -112,12 +112,12 @@ def test_a_preset_has_the_numbers_of_its_source(name: str) -> None:
 
 
 @pytest.mark.parametrize('name', PRESETS)
-def test_temperature_and_its_factor(name: str) -> None:
-    """T = 2 and T^2 = 4, in the paper and in every script; the stem is shared in all."""
+def test_the_temperature(name: str) -> None:
+    """T = 2, in the paper and in every script; the stem is shared in all."""
     config = shrink(load(f'search/cdarts_{name}'))
     with scope(config):
         model = build_model(config)
-    assert (model.distillation.temperature, model.distillation.factor) == (2, 4)
+    assert model.distillation.temperature == 2
     assert model.share_stem
 
 

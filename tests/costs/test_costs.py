@@ -174,12 +174,12 @@ def test_tables_of_other_super_nets_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('change', 'reason'),
     [
-        (lambda d: d.pop('fixed'), r"missing or unknown: \['fixed'\]"),
-        (lambda d: d.update(more=1), r"missing or unknown: \['more'\]"),
-        (lambda d: d.update(schema=2), 'schema: expected 1, got 2'),
+        (lambda d: d.pop('fixed'), "missing key 'fixed'"),
+        (lambda d: d.update(more=1), "unknown key 'more'; known: schema"),
+        (lambda d: d.update(schema=2), 'schema: expected 1, .*got 2'),
         (lambda d: d.update(unit='watt'), "unit: expected one of .* got 'watt'"),
         (lambda d: d.update(fixed=float('nan')), 'fixed: expected a finite number, got nan'),
-        (lambda d: d['super_net'].pop('space'), 'super_net.space: expected a str'),
+        (lambda d: d['super_net'].pop('space'), "super_net: missing key 'space'"),
         (lambda d: d['entries'].pop('cell/node1/op0'), 'entries: expected the choices'),
         (lambda d: d['entries']['cell/node2/op1'].pop(), 'entries.cell/node2/op1: expected one'),
         (
@@ -206,7 +206,7 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
     file = tmp_path / 'costs.json'
     with pytest.raises(CostError, match='No such file'):
         CostTable.load(file)
-    for text, reason in [('{', 'not valid JSON'), ('[]', 'missing or unknown: list')]:
+    for text, reason in [('{', 'not valid JSON'), ('[]', r'file: expected an object, got \[\]')]:
         file.write_text(text)
         with pytest.raises(CostError, match=reason):
             CostTable.load(file)

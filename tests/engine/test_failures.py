@@ -1,21 +1,20 @@
 """Searches that find no whole architecture: "Fail" in tables, means over the others."""
 
 import json
-import runpy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy.stats import ttest_rel
-from tool import DIGITS, RETRAIN, ROOT, TINY, TINY_TRAIN, call
+from tool import DIGITS, RETRAIN, TINY, TINY_TRAIN, call
 
+from ppnas_mm.analysis.comparison import metrics_of, summary
 from ppnas_mm.config.keys import ConfigError
 from ppnas_mm.engine.best_of_seeds import failure, keep_best
 from ppnas_mm.utils.files import read_json, write_json
 from ppnas_mm.utils.jobs import Jobs, NothingFoundError
 
-COMPARE = runpy.run_path(str(ROOT / 'tools/compare.py'))
 # a threshold that the gates of some seeds pass in so few steps, and those of others do not
 FAILS = 'model.threshold=0.99999'
 
@@ -37,7 +36,7 @@ def test_means_and_tests_are_over_what_succeeded() -> None:
         'two': [v and run(**{'accuracy/top1': v}) for v in two],
         'none': [None] * 4,
     }
-    text = COMPARE['summary'](results, 'accuracy/top1')
+    text = summary(results, 'accuracy/top1')
     _, mean, each, against, size = row_of(text, 'two')
     good = [88.0, 91.5, 90.0]
     assert mean == f'{np.mean(good):.2f} ± {np.std(good, ddof=1):.2f}'
@@ -45,19 +44,19 @@ def test_means_and_tests_are_over_what_succeeded() -> None:
     pairs = np.array([90.0, 92.0, 91.0]), np.array(good)
     assert against == f'{(pairs[0] - pairs[1]).mean():+.2f} (p = {ttest_rel(*pairs).pvalue:.2f})'
     assert row_of(text, 'none')[1:] == ['Fail', 'Fail Fail Fail Fail', '-', '-']
-    errors = COMPARE['summary'](results, 'error/top1')
+    errors = summary(results, 'error/top1')
     assert row_of(errors, 'one')[1].startswith('8.00 ± ')
 
 
 def test_metrics_are_named_by_patterns() -> None:
     known = {'coco/bbox_mAP': 0.4, 'coco/bbox_mAP_s': 0.2, 'coco/cat_precision': 0.3}
     results = {'a': [None, run(**known, **{'accuracy/top1': 90.0})]}
-    find = COMPARE['metrics_of']
+    find = metrics_of
     assert find(results, ['coco/bbox_mAP*', 'error/top1']) == [*list(known)[:2], 'error/top1']
     assert find(results, ['coco/*_precision', 'coco/*']) == [list(known)[2], *list(known)[:2]]
     with pytest.raises(ConfigError, match=r"--metric x: the runs have \['coco/bbox_mAP'"):
         find(results, ['x'])
-    shares = COMPARE['summary'](results, 'coco/bbox_mAP')
+    shares = summary(results, 'coco/bbox_mAP')
     assert row_of(shares, 'a')[1:3] == ['0.400 ± nan', 'Fail 0.400']
 
 

@@ -1,67 +1,17 @@
-"""Chains are drawn in rows; their stages say resolution and channels."""
+"""Pictures of chains: their stages say resolution and channels, texts keep apart."""
 
 from dataclasses import replace
 
 import torch
 from pictured import check_texts
-from svg import bounds, by_id, check_no_overlap, check_picture, parse, words
+from svg import by_id, check_no_overlap, parse, words
 from tool import call
 
 from ppnas_mm.backbones import ChainNet, MobileNASNet
 from ppnas_mm.backbones.chain import Chain
-from ppnas_mm.genotype import SPACE_RULES, Cell, Edge, Genotype, published
+from ppnas_mm.genotype import SPACE_RULES, Cell, Edge, Genotype
 from ppnas_mm.visualize.genotype import draw_genotype
 from ppnas_mm.visualize.titles import stage_notes
-
-CHAINS = [n for n in published() if Genotype.load(n).space in ('chain', 'mobile')]
-PAGE = 750  # points: 1000 pixels
-
-
-def lefts_and_tops(genotype, root):
-    ids = by_id(root)
-    return [
-        [bounds(ids[f'node-{c}-{n}'])[:2] for n in range(1, 1 + len(cell.nodes))]
-        for c, cell in enumerate(genotype.cells)
-    ]
-
-
-def test_published_chains_are_a_row_a_stage(tmp_path):
-    assert len(CHAINS) == 5
-    for name in CHAINS:
-        genotype = Genotype.load(name)
-        draw_genotype(genotype, tmp_path / 'a.svg', name)
-        root = parse(tmp_path / 'a.svg')
-        assert float(root.get('viewBox').split()[2]) <= PAGE
-        rows = lefts_and_tops(genotype, root)
-        for row in rows:
-            assert len({round(y, 2) for _, y in row}) == 1
-            assert [x for x, _ in row] == sorted({x for x, _ in row}), 'from left to right'
-        tops = [row[0][1] for row in rows]
-        assert tops == sorted(set(tops)), 'a stage below the other'
-        check_texts(root)
-
-
-def test_long_stages_go_on_in_the_next_row(tmp_path):
-    ops = ['mbconv_3x3_e4_se', 'mbconv_7x7_e6_se', 'identity']
-    nodes = tuple((Edge(ops[n % 3], (n,)),) for n in range(23))
-    genotype = Genotype('chain', (Cell('stage1', 1, nodes), Cell('stage2', 1, nodes[:1])))
-    draw_genotype(genotype, tmp_path / 'a.svg')
-    root = check_picture(genotype, tmp_path / 'a.svg')
-    check_no_overlap(root)
-    check_texts(root)
-    assert float(root.get('viewBox').split()[2]) <= PAGE
-    places = [(y, x) for x, y in lefts_and_tops(genotype, root)[0]]
-    assert places == sorted(set(places)), 'as one reads'
-    assert 2 < len({y for y, _ in places}) < 8
-
-
-def test_a_cell_that_is_no_chain_is_no_row(tmp_path):
-    nodes = [[dict(op='nor_conv_3x3', sources=[i]) for i in range(n)] for n in (1, 2, 3)]
-    cells = [dict(name='cell', inputs=1, nodes=nodes)]
-    genotype = Genotype.from_dict(dict(schema=1, space='nasbench201', cells=cells))
-    draw_genotype(genotype, tmp_path / 'a.svg')
-    (places,) = lefts_and_tops(genotype, check_picture(genotype, tmp_path / 'a.svg'))
-    assert len({x for x, _ in places}) == 1
 
 
 def test_stages_tell_the_shapes_that_a_forward_has():

@@ -67,27 +67,15 @@ def _smooth_l1(search: Tensor, evaluation: Tensor, temperature: float) -> Tensor
     return functional.smooth_l1_loss(search, evaluation)
 
 
-def _mse(search: Tensor, evaluation: Tensor, temperature: float) -> Tensor:
-    """The squared difference between the logits."""
-    return functional.mse_loss(search, evaluation)
-
-
-def _cosine(search: Tensor, evaluation: Tensor, temperature: float) -> Tensor:
-    """The negative cosine between the logits."""
-    return -functional.cosine_similarity(search, evaluation, dim=1).mean()
-
-
 DISTILLATIONS: Mapping[str, Callable[[Tensor, Tensor, float], Tensor]] = {
     'kl': kl_divergence,
     'kl_mean': _kl_mean,
     'smooth_l1': _smooth_l1,
-    'mse': _mse,
-    'cosine': _cosine,
 }
 """Losses between the logits of the two networks, from (search, evaluation, temperature)."""
 
 ENSEMBLES = ('sum', 'mean-of-losses')
-SHARES = ('learned', 'equal', None)
+SHARES = ('learned', None)
 
 
 class IntrospectiveDistillation(nn.Module):
@@ -100,17 +88,14 @@ class IntrospectiveDistillation(nn.Module):
         classes: Number of classes.
         pools: Side of the pool of each level's :class:`EmbeddingHead`.
         loss: A key of :data:`DISTILLATIONS`.
-        temperature: Temperature T (2).
-        factor: What the loss is multiplied with; ``None``: T^2 (eq. 9, and the authors' code with
-            every loss).
+        temperature: Temperature T (2); every loss is multiplied with T^2 (eq. 9, authors' code).
         ensemble: ``'sum'``: the levels' logits are added up and one loss is taken (Fig. 2);
             ``'mean-of-losses'``: the mean of a loss for each level, which for classification is the
             loss of their concatenation along the batch (authors' scripts).
         shares: A scale of each level: a softmax of numbers that are ``'learned'`` (scripts), or
-            ``'equal'`` ones; ``None``: none (paper).
+            ``None`` (paper).
         levels: Indices of the levels that take part, the logits last; ``None``: all.
         freeze_heads: Whether the heads are frozen random projections (the CIFAR scripts).
-        detach_teacher: Whether the evaluation network gets no gradient from this loss.
 
     Raises:
         ValueError: If an option is not one of those named, or there are not as many pools as
@@ -124,12 +109,10 @@ class IntrospectiveDistillation(nn.Module):
         pools: Sequence[int],
         loss: str = 'kl',
         temperature: float = 2.0,
-        factor: float | None = None,
         ensemble: str = 'mean-of-losses',
         shares: str | None = 'learned',
         levels: Sequence[int] | None = None,
         freeze_heads: bool = False,
-        detach_teacher: bool = False,
     ) -> None:
         super().__init__()
         for name, value, known in (
@@ -155,12 +138,9 @@ class IntrospectiveDistillation(nn.Module):
         start = 0.333 * torch.rand(len(self.chosen))
         self.shares: nn.Parameter | None = None
         if shares is not None:
-            start = start if shares == 'learned' else torch.zeros_like(start)
-            self.shares = nn.Parameter(start, requires_grad=shares == 'learned')
+            self.shares = nn.Parameter(start)
         self.loss, self.ensemble = DISTILLATIONS[loss], ensemble
         self.temperature = temperature
-        self.factor = temperature**2 if factor is None else factor
-        self.detach_teacher = detach_teacher
 
     def levels(self, features: Sequence[Tensor], logits: Tensor) -> list[Tensor]:
         """Return the scaled logits of each level, one row a sample (or pixel)."""
@@ -183,8 +163,5 @@ class IntrospectiveDistillation(nn.Module):
         mine, theirs = self.levels(*search), self.levels(*evaluation)
         if self.ensemble == 'sum':
             mine, theirs = [torch.stack(mine).sum(0)], [torch.stack(theirs).sum(0)]
-        losses = [
-            self.loss(s, e.detach() if self.detach_teacher else e, self.temperature)
-            for s, e in zip(mine, theirs, strict=True)
-        ]
-        return self.factor * torch.stack(losses).mean()
+        losses = [self.loss(s, e, self.temperature) for s, e in zip(mine, theirs, strict=True)]
+        return self.temperature**2 * torch.stack(losses).mean()

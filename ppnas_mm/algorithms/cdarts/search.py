@@ -44,8 +44,8 @@ class CDARTS(BilevelSearch):
         pools: Side of the pool of each embedding head; one for each reduction of the backbone.
         logits: Name of the module of the model whose output are the logits, the last level.
         distillation: Further arguments of :class:`IntrospectiveDistillation`.
-        distill_weight: Weight lambda of the distillation in eq. 8, beside the factor T^2 of eq. 9
-            (``distillation.factor``): 4 in the paper, 1 in the scripts; 0: no distillation.
+        distill_weight: Weight lambda of the distillation in eq. 8, beside the factor T^2 of eq. 9:
+            4 in the paper, 1 in the scripts; 0: no distillation.
         l1_weight, l1_epochs: Weight of eq. 11 at the first cycle; after how many cycles it is 0.
         l1_ops: The operations whose alpha it holds down; the paper: only the skip.
         l1_reduction: ``'sum'`` over the edges (eq. 11), or their ``'mean'`` (the authors' script

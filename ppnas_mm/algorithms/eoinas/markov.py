@@ -8,6 +8,13 @@ import torch
 from torch import Tensor, nn
 
 READINGS = ('edge', 'before')
+MAX_COUNT = 24
+"""Bound of \\|k\\|: Q stays within [0, 1] (b)."""
+DEADBAND = 1e-6
+"""Differences of the indicator up to this are none (e)."""
+SIGMA_START, SIGMA_END = (0.25, 0.25, 0.25, 0.25), (0.4, 0.3, 0.2, 0.1)
+"""The weights sigma_1..4 of eq. 11, the newest first, before the first pruning and after the last;
+linear in the number of prunings between (h)."""
 
 
 class LiveDie(nn.Module):
@@ -26,16 +33,9 @@ class LiveDie(nn.Module):
             operations; ``'before'``: above its own value of the step before, at the first step
             above the uniform start, which is that mean (e).
         epsilon: e1 and e2; both rows of Q move towards Live (d).
-        max_count: Bound of \\|k\\|: Q stays within [0, 1] (b).
-        deadband: Differences of the indicator up to this are none (e).
-        sigma_start, sigma_end: The weights sigma_1..n of eq. 11, the newest first, before the first
-            pruning and after the last; linear in the number of prunings between (h).
-        pad: Whether the history before the start counts as X_0, Q_0; else the sigmas of the
-            history at hand are scaled to the sum 1 (g).
-        newest: Whether X takes the newest change of Q in, so that it counts at a pruning (i).
 
     Raises:
-        ValueError: If ``against`` is unknown, the sigmas break eq. 12 or Q could leave [0, 1].
+        ValueError: If ``against`` is unknown or Q could leave [0, 1].
     """
 
     before: Tensor
@@ -49,33 +49,20 @@ class LiveDie(nn.Module):
         columns: int,
         against: str = 'edge',
         epsilon: Sequence[float] = (0.02, 0.01),
-        max_count: int = 24,
-        deadband: float = 1e-6,
-        sigma_start: Sequence[float] = (0.25, 0.25, 0.25, 0.25),
-        sigma_end: Sequence[float] = (0.4, 0.3, 0.2, 0.1),
-        pad: bool = False,
-        newest: bool = True,
     ) -> None:
         super().__init__()
         if against not in READINGS:
             raise ValueError(f'chain.against={against!r}: expected one of {READINGS}')
-        for name, sigma in (('sigma_start', sigma_start), ('sigma_end', sigma_end)):
-            if min(sigma) < 0 or abs(sum(sigma) - 1) > 1e-9 or len(sigma) != len(sigma_start):
-                raise ValueError(f'chain.{name}={sigma}: expected weights of one length and sum 1')
-        if max_count * max(abs(e) for e in epsilon) > 0.5:
+        if MAX_COUNT * max(abs(e) for e in epsilon) > 0.5:
             raise ValueError(
-                f'chain.max_count={max_count}, epsilon={epsilon}: probabilities leave [0, 1]'
+                f'chain.epsilon={epsilon}: probabilities leave [0, 1] after {MAX_COUNT} steps; '
+                f'expected numbers up to {0.5 / MAX_COUNT:.4f}'
             )
-        self.against = against
-        self.epsilon, self.max_count, self.deadband = tuple(epsilon), max_count, deadband
-        self.sigma_start, self.sigma_end = (
-            torch.tensor(s, dtype=torch.double) for s in (sigma_start, sigma_end)
-        )
-        self.pad, self.newest = pad, newest
+        self.against, self.epsilon = against, tuple(epsilon)
         # the indicator of the step before; below 0: there is none
         self.register_buffer('before', torch.full((rows, columns), -1.0, dtype=torch.double))
         # the newest first
-        shape = (len(sigma_start), rows, columns)
+        shape = (len(SIGMA_START), rows, columns)
         self.register_buffer('live', torch.full(shape, 0.5, dtype=torch.double))
         self.register_buffer('counts', torch.zeros(shape, dtype=torch.double))
         self.register_buffer('known', torch.ones((), dtype=torch.long))
@@ -84,13 +71,6 @@ class LiveDie(nn.Module):
     def die(self) -> Tensor:
         """The probability d of Die, ``(rows, columns)``."""
         return 1 - self.live[0]
-
-    def reset(self) -> None:
-        """Forget everything."""
-        self.before.fill_(-1)
-        self.live.fill_(0.5)
-        self.counts.zero_()
-        self.known.fill_(1)
 
     def step(self, indicator: Tensor, alive: Tensor, progress: float) -> None:
         """Do one step of the chain (eq. 11).
@@ -101,10 +81,9 @@ class LiveDie(nn.Module):
             progress: Share of the prunings that are done.
         """
         change = indicator - self._reference(indicator, alive)
-        moved = torch.where(alive & (change.abs() > self.deadband), change.sign(), 0.0)
-        now = (self.counts[0] + moved).clamp(-self.max_count, self.max_count)
-        if self.newest:
-            self.counts[0] = now
+        moved = torch.where(alive & (change.abs() > DEADBAND), change.sign(), 0.0)
+        now = (self.counts[0] + moved).clamp(-MAX_COUNT, MAX_COUNT)
+        self.counts[0] = now  # so that the newest change counts at a pruning (i)
         to_live, to_live_from_die = (0.5 + e * self.counts for e in self.epsilon)
         arriving = self.live * to_live + (1 - self.live) * to_live_from_die
         # term by term, so that equal histories give equal bits and ties are ties
@@ -126,8 +105,8 @@ class LiveDie(nn.Module):
         return torch.where(self.before < 0, mean, self.before)
 
     def sigmas(self, progress: float) -> Tensor:
-        """Return sigma_1..n (eq. 12)."""
-        sigma = torch.lerp(self.sigma_start, self.sigma_end, progress).to(self.live.device)
-        if not self.pad:
-            sigma = torch.where(torch.arange(len(sigma)).to(self.known) < self.known, sigma, 0.0)
+        """Return sigma_1..n (eq. 12), those of the history at hand scaled to the sum 1 (g)."""
+        start, end = (torch.tensor(s, dtype=torch.double) for s in (SIGMA_START, SIGMA_END))
+        sigma = torch.lerp(start, end, progress).to(self.live.device)
+        sigma = torch.where(torch.arange(len(sigma)).to(self.known) < self.known, sigma, 0.0)
         return sigma / sigma.sum()

@@ -159,12 +159,9 @@ class EoiNAS(GDAS):
         beta, alive = self.table.shares(), self.table.alive()
         self.current = self.importance(beta, alive)
         self.importance.on_pruning()
-        if self.slimming.renormalise:
-            # without what was pruned all others would seem to have gained, and after E was
-            # forgotten no S compares with one from before
-            self.chain.before = self.importance(beta, alive)
-        if self.slimming.reset:
-            self.chain.reset()
+        # without what was pruned all others would seem to have gained, and after E was
+        # forgotten no S compares with one from before (f)
+        self.chain.before = self.importance(beta, alive)
 
     @property
     def decided(self) -> bool:

@@ -44,14 +44,6 @@ class Slimming:
         interval: Epochs between prunings; ``None``: as many as there is room for after a warm-up
             of as many (20 of the paper's 160).
         step: Epochs that make a step of the Markov chain; ``None``: see :class:`EoiNAS` (a).
-        renormalise: Whether, after a pruning, the next indicator is compared with that of the
-            survivors among themselves (f).
-        reset: Whether the states start anew after a pruning (p).
-        scope: ``'edge'``: each edge loses one operation a time; ``'all'``: as many in all as edges
-            have a choice, the worst of all, never the last of one, so it takes more prunings (q:
-            states of edges do not compare).
-        tie: Which of equally inferior operations goes: the one of lowest ``'importance'``, then of
-            lowest index, or that of lowest ``'index'`` (r).
         none_first: Whether what no architecture may hold (``none``) goes first; else it competes,
             but goes at the last pruning in any case (n), so that every edge keeps an operation (o).
         keep_moments: Whether Adam's moments of alpha are kept at a pruning (s).
@@ -65,24 +57,13 @@ class Slimming:
         begin: int | None = None,
         interval: int | None = None,
         step: int | None = None,
-        renormalise: bool = True,
-        reset: bool = False,
-        scope: str = 'edge',
-        tie: str = 'importance',
         none_first: bool = False,
         keep_moments: bool = True,
     ) -> None:
         for name, value in (('begin', begin), ('interval', interval), ('step', step)):
             if value is not None and value < 1:
                 raise ValueError(f'slimming.{name}={value}: below 1')
-        if scope not in ('edge', 'all') or tie not in ('importance', 'index'):
-            raise ValueError(
-                f"slimming: scope={scope!r}, tie={tie!r}: expected 'edge' or 'all', and "
-                "'importance' or 'index'"
-            )
         self.begin, self.interval, self.step = begin, interval, step
-        self.renormalise, self.reset = renormalise, reset
-        self.scope, self.tie = scope, tie
         self.none_first, self.keep_moments = none_first, keep_moments
 
     def plan(self, epochs: int, prunings: int, warmup: int | None, step: int | None) -> Plan:
@@ -117,7 +98,7 @@ class Slimming:
         Raises:
             ValueError: If not; it names the keys and says what would be right.
         """
-        if self.scope == 'all' or plan.last < plan.begin:  # the number of prunings is not known
+        if plan.last < plan.begin:  # no choice has two operations
             return
         if plan.last == epochs and plan.begin > plan.warmup:
             return
@@ -136,7 +117,10 @@ class Slimming:
     def worst(
         self, net: SuperNet, die: Mapping[str, list[float]], importance: Mapping[str, list[float]]
     ) -> list[tuple[str, int]]:
-        """Return what to prune: names of choices and candidates.
+        """Return what to prune, the name of a choice and a candidate for each edge with a choice.
+
+        States of edges do not compare, so each edge loses its own worst (q); of equally inferior
+        operations the one of lowest importance goes, then that of lowest index (r).
 
         Args:
             net: The super-net.
@@ -144,21 +128,14 @@ class Slimming:
             importance: For each choice, the indicator of its candidates.
         """
 
-        def rank(spot: tuple[str, int]) -> tuple:
-            name, i = spot
-            early = self.none_first and i not in net.keepable(name)
-            tie = importance[name][i] if self.tie == 'importance' else 0.0
-            return not early, -die[name][i], tie, i
-
-        left = {name: set(net.alive_candidates(name)) for name in die}
-        groups = [[name] for name in left] if self.scope == 'edge' else [list(left)]
         chosen: list[tuple[str, int]] = []
-        for group in groups:
-            most = sum(len(left[name]) > 1 for name in group)
-            found: list[tuple[str, int]] = []
-            for name, i in sorted(((n, i) for n in group for i in left[n]), key=rank):
-                if len(found) < most and (left[name] - {i}) & set(net.keepable(name)):
-                    left[name].remove(i)
-                    found.append((name, i))
-            chosen += found
+        for name in die:
+            keepable, alive = set(net.keepable(name)), set(net.alive_candidates(name))
+
+            ranked = sorted(
+                (i in keepable or not self.none_first, -die[name][i], importance[name][i], i)
+                for i in alive
+                if (alive - {i}) & keepable
+            )
+            chosen += [(name, i) for *_, i in ranked[:1]]
         return chosen

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
@@ -159,8 +158,7 @@ class SENAS(SPOS):
         merged = '; '.join(', '.join(group) for group in size['merged']) or 'nothing'
         print_log(
             f'10^{size["log10_size"]:.1f} architectures, {size["parameters"]:,} parameters, '
-            f'{size["memory_mib"]} MiB of weights and momentum; peak memory so far '
-            f'{peak_memory():.0f} MiB; merged: {merged}',
+            f'{size["memory_mib"]} MiB of weights and momentum; merged: {merged}',
             'current',
         )
 
@@ -370,15 +368,6 @@ class SENAS(SPOS):
             list(group) for group in self.super_net.groups if len(group) > 1
         ]
         return found | ({} if self.shrinking is None else {'shrinking': self.shrinking})
-
-
-def peak_memory() -> float:
-    """Return the most memory used so far in MiB: on the GPU, or of the process without one."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 2**20
-    import resource  # Windows has none
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
 def _number(value: float | None) -> float | None:

@@ -7,7 +7,7 @@ ICCV 2021 (``sampler='fair'``).  Both are the baselines of SE-NAS, which builds 
 from __future__ import annotations
 
 import math
-import time
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dist import all_reduce
+from mmengine.dist import all_reduce, is_main_process
 from mmengine.logging import print_log
+from mmengine.utils import track_iter_progress
 from torch import Tensor, nn
 
 from ...costs.limits import Limits
@@ -250,13 +251,10 @@ class SPOS(BilevelSearch):
         )
 
     def reported(self, items: Sequence[Any], what: str) -> Iterator[Any]:
-        """Yield the items and log, a few times, how far it has come and how long it will take."""
-        start, steps = time.monotonic(), max(1, len(items) // 4)
-        for done, item in enumerate(items):
-            if done and done % steps == 0:
-                left = (time.monotonic() - start) / done * (len(items) - done)
-                print_log(f'{what}: {done} of {len(items)} models, {left:.0f} s left', 'current')
-            yield item
+        """Yield the items; a progress bar shows how many are done and how long the rest takes."""
+        print_log(f'{what}: {len(items)} models', 'current')
+        shown = track_iter_progress(list(items), file=sys.stdout) if is_main_process() else items
+        yield from shown
 
     def _progress(self, done: int, latest: Evaluated) -> None:
         if done % 50 == 0:
