@@ -90,8 +90,10 @@ def _mix_precision(wrapper: Any, gpu: bool) -> None:
 def require_search(config: Any, path: str) -> None:
     """Make sure that a config is that of a search, before anything is trained.
 
+    The hook that writes and derives is added where the config lists none.
+
     Raises:
-        ConfigError: If its model is no search algorithm, or the hook is missing that derives.
+        ConfigError: If its model is not a search algorithm.
     """
     from ..algorithms.base import SearchAlgorithm
     from ..config.keys import ConfigError, type_name
@@ -108,9 +110,7 @@ def require_search(config: Any, path: str) -> None:
         )
     hooks = [*(config.get('default_hooks') or {}).values(), *(config.get('custom_hooks') or ())]
     if not any(type_name(hook or {}).endswith('SearchHook') for hook in hooks):
-        raise ConfigError(
-            f"config {path}: default_hooks lack search=dict(type='ppnas_mm.SearchHook')"
-        )
+        config.setdefault('default_hooks', {})['search'] = dict(type='ppnas_mm.SearchHook')
 
 
 def require_arch(config: Any, option: str) -> None:

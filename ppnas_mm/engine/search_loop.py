@@ -85,7 +85,7 @@ class SearchLoop(EpochBasedTrainLoop):
         return model.module if is_model_wrapper(model) else model
 
     def _check(self) -> None:
-        """Refuse what would search something else without a word."""
+        """Reject configurations that would silently search something else."""
         model, name = self.runner.model, type(self.algorithm).__name__
         if not isinstance(self.algorithm, BilevelSearch):
             raise ValueError(f'{name} does not read two halves; leave train_cfg.type away')
@@ -93,8 +93,6 @@ class SearchLoop(EpochBasedTrainLoop):
             raise ValueError(
                 f"{name} with several processes: model_wrapper_cfg=dict(type='ppnas_mm.Replicas')"
             )
-        if not any(isinstance(hook, SearchHook) for hook in self.runner.hooks):
-            raise ValueError(f"{name}: default_hooks lack search=dict(type='ppnas_mm.SearchHook')")
         if self.algorithm.strict_rates:
             self._check_rates()
 
@@ -121,8 +119,10 @@ class SearchLoop(EpochBasedTrainLoop):
             yield {half: next(loader) for half, loader in zip(uses, loaders, strict=True)}
 
     def run(self) -> nn.Module:
-        """Search, unless what was resumed had ended."""
+        """Search, unless what was resumed had ended; with the hook that writes what is found."""
         self._check()
+        if not any(isinstance(hook, SearchHook) for hook in self.runner.hooks):
+            self.runner.register_hook(SearchHook())
         self.stop_training = self.algorithm.finished
         return super().run()
 

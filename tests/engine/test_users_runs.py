@@ -253,10 +253,14 @@ def test_a_training_config_is_no_search(tmp_path, capsys):
     line = capsys.readouterr().err.strip().splitlines()[-1]
     assert "model.type='ImageClassifier'" in line and 'tools/train.py' in line
     assert call('search.py', RETRAIN, '--seeds', '0,1', '--work-dir', tmp_path) == 2
-    config = write(tmp_path, 'default_hooks = dict(search=None)', DIGITS)
-    assert call('search.py', config, '--work-dir', tmp_path) == 2
-    assert 'default_hooks lack search' in capsys.readouterr().err
     assert not list(tmp_path.glob('*.pth'))
+
+
+def test_a_search_without_its_hook_gets_it(tmp_path):
+    config = write(tmp_path, 'default_hooks = dict(search=None)', DIGITS)
+    options = [*TINY, 'train_cfg.max_epochs=1', 'model.threshold=0.01']
+    assert call('search.py', config, '--work-dir', tmp_path, '--cfg-options', *options) == 0
+    assert (tmp_path / 'derived.safetensors').is_file()
 
 
 OTHER_SPACE = str(ROOT / 'configs/classification/cdarts-net_digits.py')
