@@ -12,7 +12,7 @@ from typing import Any
 
 from ppnas_mm import cli
 
-PAGE = Path(__file__).parents[1] / 'docs/results.md'
+ROOT = Path(__file__).parents[1]
 DTYPES = ('fp32', 'bf16', 'fp16')
 
 
@@ -165,7 +165,7 @@ def step_check(args: argparse.Namespace) -> Any:
     from ppnas_mm.benchmarks.cost_check import check_steps
 
     MMLogger.get_current_instance().setLevel('ERROR')
-    return check_steps(PAGE.parents[1] / 'configs/search', args.rounds or 5)
+    return check_steps(ROOT / 'configs/search', args.rounds or 5)
 
 
 def gradient_norms(args: argparse.Namespace) -> None:
@@ -184,12 +184,12 @@ def gradient_norms(args: argparse.Namespace) -> None:
 
 
 def results(args: argparse.Namespace) -> int:
-    """Write the page's blocks anew, or say which differ."""
+    """Rewrite the blocks of the results pages, or list those that differ."""
     from ppnas_mm.benchmarks import page
 
-    differ = page.render(args.page)[1] if args.check else page.update(args.page)
+    differ = page.render(args.pages)[1] if args.check else page.update(args.pages)
     for name in differ:
-        print(f'{args.page}: block {name!r} {"differs" if args.check else "written"}')
+        print(f'{args.pages}: block {name!r} {"differs" if args.check else "written"}')
     return int(args.check and bool(differ))
 
 
@@ -210,9 +210,9 @@ def new_parser() -> argparse.ArgumentParser:
     _add_counts(commands)
     _add_timings(commands)
     _add_searches(commands)
-    one = _add(commands, 'results', results, 'write the blocks of docs/results.md anew')
-    one.add_argument('--check', action='store_true', help='only say which differ')
-    one.add_argument('--page', type=Path, default=PAGE)
+    one = _add(commands, 'results', results, 'rewrite the blocks of docs/results/*.md')
+    one.add_argument('--check', action='store_true', help='only list those that differ')
+    one.add_argument('--pages', type=Path, default=ROOT / 'docs/results', help='folder')
     return parser
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from ppnas_mm import cli
 
 ROOT = Path(__file__).parents[1]
-PAGE, RECORDS = ROOT / 'docs/gpu.md', ROOT / 'docs/gpu'
+PAGE, RECORDS = ROOT / 'docs/results/gpu.md', ROOT / 'docs/gpu'
 
 
 def run(args: argparse.Namespace) -> int:
@@ -75,7 +75,7 @@ def new_parser() -> argparse.ArgumentParser:
         'Check what only a GPU can show. tools/gpu_check.sh sets up and calls this.',
         'tools/gpu_check.sh --pack gpu_pack            # on a machine with a net\n'
         '  tools/gpu_check.sh --from gpu_pack --out gpu  # on the machine with the GPU\n'
-        '  python tools/gpu_check.py page                # docs/gpu.md from docs/gpu/*.json',
+        '  python tools/gpu_check.py page  # docs/results/gpu.md from docs/gpu/*.json',
     )
     commands = parser.add_subparsers(dest='what', required=True, metavar='WHAT')
     one = commands.add_parser('run', help='all parts')
@@ -93,7 +93,7 @@ def new_parser() -> argparse.ArgumentParser:
         each.add_argument('--out', required=True, help='folder of the results')
         each.add_argument('--tiny', action='store_true', help='the smallest run of the same code')
         each.add_argument('--data', type=Path, help='folder with the packs of CIFAR-10')
-    pages = commands.add_parser('page', help='docs/gpu.md from docs/gpu/*.json')
+    pages = commands.add_parser('page', help='docs/results/gpu.md from docs/gpu/*.json')
     pages.set_defaults(run=page)
     pages.add_argument('--check', action='store_true', help='only say whether it differs')
     return parser
