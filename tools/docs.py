@@ -15,13 +15,13 @@ HEAD = """# Command line
 
 <!-- Written by `python tools/docs.py` from the parsers of the tools. -->
 
-`--help` of each tool shows the same text. Every tool exits with 0 on success, 2 after an expected error (one line
-on stderr that begins with `error:`), 130 after Ctrl-C. `PPNAS_DEBUG=1` shows the traceback of an error.
-[Configs](configs.md) lists the environment variables.
+`--help` of each tool shows the same text. Every tool exits with 0 on success, 2 after an expected
+error (one line on stderr that begins with `error:`), 130 after Ctrl-C. `PPNAS_DEBUG=1` shows the
+traceback of an error. [Configs](configs.md#environment-variables) lists the environment variables.
 """
 
 
-class Parsed(Exception):
+class ParsedError(Exception):
     """A tool has reached ``parse_args``."""
 
 
@@ -29,10 +29,10 @@ def parser_of(tool: Path) -> argparse.ArgumentParser:
     """Return the parser of a tool."""
     main = runpy.run_path(str(tool), run_name='tool')['main']
     with patch.object(argparse.ArgumentParser, 'parse_args', autospec=True) as parse_args:
-        parse_args.side_effect = Parsed
+        parse_args.side_effect = ParsedError
         try:
             main()
-        except Parsed:
+        except ParsedError:
             parser: argparse.ArgumentParser = parse_args.call_args.args[0]
             return parser
     raise ValueError(f'{tool}: main() parses no arguments')
@@ -45,7 +45,11 @@ def subcommands(
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for listed in action._choices_actions:
-                yield listed.dest, ' '.join((listed.help or '').split()), action.choices[listed.dest]
+                yield (
+                    listed.dest,
+                    ' '.join((listed.help or '').split()),
+                    action.choices[listed.dest],
+                )
 
 
 def shown(action: argparse.Action) -> str:
@@ -71,7 +75,9 @@ def explained(action: argparse.Action) -> str:
         and given not in (None, {}, [], argparse.SUPPRESS)
         and 'default' not in text
     ):
-        given = given.relative_to(ROOT) if isinstance(given, Path) and given.is_absolute() else given
+        given = (
+            given.relative_to(ROOT) if isinstance(given, Path) and given.is_absolute() else given
+        )
         given = ' '.join(map(str, given)) if isinstance(given, (list, tuple)) else given
         text += f'{"; " if text else ""}default: {given}'
     if action.required and action.option_strings:
@@ -99,7 +105,13 @@ def section(tool: Path) -> str:
     lines = [f'## {tool.name}', '', ' '.join((parser.description or '').split())]
     lines += ['', '```text', *(line[2:] for line in example.splitlines()), '```', *table(parser)]
     for name, says, command in subcommands(parser):
-        lines += ['', f'### {tool.name} {name}', '', f'{says[:1].upper()}{says[1:]}.', *table(command)]
+        lines += [
+            '',
+            f'### {tool.name} {name}',
+            '',
+            f'{says[:1].upper()}{says[1:]}.',
+            *table(command),
+        ]
     return '\n'.join(lines) + '\n'
 
 

@@ -1,7 +1,7 @@
 """PP-ResNet: ResNet whose 3x3 convolutions are searched plug-and-play blocks.
 
-Paper: PP-NAS, TNNLS 2023, Sections III-A and IV.  Where paper and authors' code differ, see
-``docs/design.md``.
+Paper: PP-NAS, TNNLS 2023, Sections III-A and IV.  ``docs/explanation/decisions.md``
+lists where paper and authors' code differ.
 """
 
 from __future__ import annotations

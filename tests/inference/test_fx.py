@@ -66,7 +66,7 @@ def digits(model: Any, split: str, number: int) -> tuple[torch.Tensor, torch.Ten
 @torch.no_grad()
 def test_quantised_to_int8_the_digits_stay(deployed: bool) -> None:
     """The documented way: prepare_fx, some images, convert_fx."""
-    model = ppnas_mm.zoo.load.load('pp_resnet20.digits')
+    model = ppnas_mm.zoo.load('pp_resnet20.digits')
     x, labels = digits(model, 'test', 360)
     seen, _ = digits(model, 'train', 64)
     net = Plain(copy.deepcopy(model)).eval()

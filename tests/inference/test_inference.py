@@ -66,7 +66,7 @@ def test_configs_have_their_librarys_visualizer_and_pipeline(path: Path) -> None
 def test_models_of_the_zoo_infer(name: str, scope: str | None, tmp_path: Path) -> None:
     if scope:
         init_default_scope(scope)
-    model = ppnas_mm.zoo.load.load(name)
+    model = ppnas_mm.zoo.load(name)
     classify(model, write_images(tmp_path), tmp_path / 'out')
     result = mmpretrain.inference_model(model, photo())
     assert result['pred_class'] in ENTRIES[name]['classes']
@@ -87,7 +87,7 @@ def test_files_are_seen_in_the_colours_of_training(tmp_path: Path) -> None:
     """CIFAR's images are RGB in memory, files are read as BGR."""
     rgb = cv2.resize(photo()[..., ::-1], (32, 32))
     cv2.imwrite(str(tmp_path / 'image.png'), rgb[..., ::-1])
-    model = ppnas_mm.zoo.load.load('pp_resnet20.cifar10-20k')
+    model = ppnas_mm.zoo.load('pp_resnet20.cifar10-20k')
     data = {'inputs': torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None]}
     with torch.no_grad():
         expected = model(model.data_preprocessor(data)['inputs']).softmax(1)[0]

@@ -25,7 +25,7 @@ ORDERS = {
     'a backbone first': 'import ppnas_mm.backbones\nimport torchvision',
     'the zoo': (
         'import ppnas_mm, torch, torchvision\n'
-        "model = ppnas_mm.zoo.load.load('pp_resnet20.digits')\n"
+        "model = ppnas_mm.zoo.load('pp_resnet20.digits')\n"
         'assert model.extract_feat(torch.zeros(1, 3, 16, 16))[-1].shape == (1, 256)'
     ),
 }

@@ -27,7 +27,7 @@ NAME = 'pp_resnet20.digits'
 
 def same(model: Any, name: str = NAME) -> bool:
     """Whether a model has the weights and the architecture of the zoo's."""
-    expected = ppnas_mm.zoo.load.load(name).state_dict()
+    expected = ppnas_mm.zoo.load(name).state_dict()
     own = model.state_dict()
     return own.keys() == expected.keys() and all(torch.equal(own[k], expected[k]) for k in own)
 
@@ -79,7 +79,7 @@ def test_arguments_of_get_model_reach_the_model() -> None:
 
 def test_a_head_of_the_callers_own_starts_anew() -> None:
     """What the caller builds otherwise is not of the weights; all the rest is."""
-    whole = ppnas_mm.zoo.load.load('pp_resnet20.digits')
+    whole = ppnas_mm.zoo.load('pp_resnet20.digits')
     own = mmpretrain.get_model(str(DIGITS), 'ppnas://pp_resnet20.digits', head=dict(num_classes=5))
     assert own.head.fc.weight.shape == (5, 256)
     for name, value in whole.backbone.state_dict().items():
@@ -122,7 +122,7 @@ def test_a_checkpoint_of_training_is_loaded_whole_or_refused(tmp_path: Path) -> 
 
 def test_mmengines_loader_refuses_another_architecture_too(tmp_path: Path) -> None:
     """What an inferencer loads into a model that is built already."""
-    model = ppnas_mm.zoo.load.load(NAME)
+    model = ppnas_mm.zoo.load(NAME)
     with pytest.raises(CheckpointError, match='another genotype'):
         mmpretrain.ImageClassificationInferencer(model, 'ppnas://pp_resnet20.cifar10-20k')
     mmpretrain.ImageClassificationInferencer(model, f'ppnas://{NAME}')
@@ -151,10 +151,11 @@ def test_models_of_mmpretrain_are_as_before() -> None:
         mmpretrain.get_model(3)
 
 
-def test_the_snippet_of_the_readme_works(
+def test_the_snippet_of_the_how_to_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    blocks = re.findall(r'```python\n(.*?)```', (ROOT / 'README.md').read_text(), re.S)
+    page = (ROOT / 'docs/how_to/use_pretrained_weights.md').read_text()
+    blocks = re.findall(r'```python\n(.*?)```', page, re.S)
     code = next(block for block in blocks if 'ImageClassificationInferencer' in block)
     monkeypatch.chdir(tmp_path)
     exec(code, {})
