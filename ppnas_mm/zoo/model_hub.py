@@ -182,7 +182,7 @@ def _take_over(original: Callable[..., Any]) -> None:
         url_mapping=None,
         **options,
     ):
-        from . import model_hub
+        from ppnas_mm.zoo import model_hub  # runs with the globals of mmpretrain
 
         places = dict(device=device, device_map=device_map, offload_folder=offload_folder)
         options.update(places, url_mapping=url_mapping)

@@ -1,8 +1,6 @@
 """The site's pages, without the site's builder: nav, links, anchors, assets, the generated page."""
 
 import re
-import subprocess
-import sys
 import unicodedata
 from html import unescape
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from pages import DOCS, ROOT
+from tool import call
 
 import ppnas_mm
 
@@ -107,10 +106,7 @@ def test_pages_are_short() -> None:
 
 
 def test_the_command_line_page_is_that_of_the_tools() -> None:
-    done = subprocess.run(
-        [sys.executable, str(ROOT / 'tools/docs.py'), '--check'], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr + '; run python tools/docs.py'
+    assert call('docs.py', '--check') == 0, 'run python tools/docs.py'
 
 
 def test_the_api_names_modules_that_exist_and_all_of_the_package() -> None:
