@@ -87,7 +87,7 @@ def train_step(args: argparse.Namespace) -> Any:
 
 
 def search_step(args: argparse.Namespace) -> Any:
-    """Time steps of searches beside their plain formulations."""
+    """Time search steps and their plain formulations."""
     from ppnas_mm.benchmarks import search_step as measured
     from ppnas_mm.benchmarks.step import Setting
 
@@ -129,7 +129,9 @@ def latency_table(args: argparse.Namespace) -> None:
 
     config = load_config(args.config)
     if 'model' not in config.model:
-        raise ConfigError(f'config {args.config}: no model.model, so it is not that of a search')
+        raise ConfigError(
+            f'config {args.config}: no model.model: this is not the config of a search'
+        )
     replace_sync_bn(config.model)
     with DefaultScope.overwrite_default_scope(config.get('default_scope')):
         model = MODELS.build(config.model.model).to(args.device)
@@ -197,7 +199,7 @@ def new_parser() -> argparse.ArgumentParser:
     """Return the parser: a command for each benchmark."""
     parser = cli.new_parser(
         'Benchmarks. Each prints a table; --out STEM also writes STEM.json, .md and .svg. '
-        'Runs are interleaved, medians count.',
+        'Runs are interleaved; results are medians.',
         'python tools/benchmark.py latency --threads 2 --rounds 20 --out latency\n'
         '  python tools/benchmark.py train-step --threads 2 --networks ResNet-50-vd PP-ResNet-50\n'
         '  python tools/benchmark.py search-step --algorithm cdarts --batch-size 16\n'
@@ -217,12 +219,12 @@ def new_parser() -> argparse.ArgumentParser:
 
 
 SHARED: dict[str, dict[str, Any]] = {
-    'rounds': dict(type=int, help='timed rounds, after warming up'),
+    'rounds': dict(type=int, help='timed rounds after the warm-up'),
     'device': dict(choices=['cpu', 'cuda'], default='cpu'),
-    'threads': dict(type=int, help='of the CPU; default: the environment'),
-    'networks': dict(nargs='+', help='names as in the table'),
+    'threads': dict(type=int, help='CPU threads; default: OMP_NUM_THREADS'),
+    'networks': dict(nargs='+', help='names as in the printed table'),
     'profile': dict(action='store_true', help="print torch's profile of a step instead"),
-    'no-memory': dict(action='store_true', help='no peak memory'),
+    'no-memory': dict(action='store_true', help='do not measure peak memory'),
     'out': dict(metavar='STEM', help='also write the result to files'),
 }
 TIMED = ('rounds', 'device', 'threads', 'out')
@@ -242,50 +244,61 @@ def _add(
 def _add_counts(commands: Any) -> None:
     """Add what counts."""
     _add(commands, 'params', params, 'parameters and multiply-adds of networks', 'networks', 'out')
-    text = 'the same of full-size detectors and segmentors'
+    text = 'parameters and multiply-adds of full-size detectors and segmentors'
     _add(commands, 'complexity', complexity, text, 'out')
-    text = "memory of a super-net's step beside that with with_cp"
+    text = "memory of a super-net's step, with and without activation checkpointing"
     options = ('networks', 'device', 'threads', 'out')
     one = _add(commands, 'activations', activations, text, *options)
     one.add_argument('--batch-size', type=int, default=4)
-    one = _add(commands, 'step-cost', step_cost, 'what the search CONFIG costs each process')
+    one = _add(
+        commands,
+        'step-cost',
+        step_cost,
+        'cost of the search CONFIG for each process, counted without running it',
+    )
     one.add_argument('config', help='config of a search')
     one.add_argument('--processes', type=int, default=1)
-    one.add_argument('--images', type=int, help='training images of data of your own')
-    one.add_argument('--size', type=int, nargs=1, help='side of the images')
+    one.add_argument('--images', type=int, help='number of training images, for your own data')
+    one.add_argument('--size', type=int, nargs=1, help='image size in pixels')
     one.add_argument(
         '--rates',
         type=positive,
         nargs=3,
         metavar=('FLOPS', 'BYTES', 'OVERHEAD'),
-        help='FLOPs and bytes moved a second, seconds an operation, as step-check fits them: '
+        help='FLOPs and bytes moved per second, seconds per operation, as step-check fits them: '
         'print predicted hours',
     )
     one.add_argument(
-        '--network', type=positive, default=math.inf, help='bytes a second between processes'
+        '--network', type=positive, default=math.inf, help='bytes per second between processes'
     )
 
 
 def _add_timings(commands: Any) -> None:
     """Add what times networks."""
     options = (*TIMED, 'networks', 'no-memory')
-    text = 'forwards of backbones, in several forms'
+    text = 'forward passes of backbones in several forms'
     forwards = _add(commands, 'latency', latency, text, *options)
     forms = ['eager', 'fused', 'deployed', 'compiled']
-    forwards.add_argument('--forms', nargs='+', choices=forms, help='default: first three')
-    forwards.add_argument('--mean', action='store_true', help='mean of 5 runs, as in Table VII')
-    text = 'forward, backward and optimizer of networks'
+    forwards.add_argument('--forms', nargs='+', choices=forms, help='default: the first three')
+    forwards.add_argument(
+        '--mean', action='store_true', help='mean of 5 runs, as in Table VII of PP-NAS'
+    )
+    text = 'training steps of networks: forward, backward, optimizer'
     steps = _add(commands, 'train-step', train_step, text, *options, 'profile')
-    steps.add_argument('--contiguous', action='store_true', help='not channels-last')
+    steps.add_argument(
+        '--contiguous',
+        action='store_true',
+        help='contiguous memory layout instead of channels-last',
+    )
     for one, batches in ((forwards, [1, 8]), (steps, [8])):
         one.add_argument('--batches', type=int, nargs='+', default=batches)
-        one.add_argument('--size', type=int, nargs='+', help='sides of the images')
+        one.add_argument('--size', type=int, nargs='+', help='image sizes in pixels')
         one.add_argument('--dtype', nargs='+', choices=DTYPES, default=DTYPES[:1])
 
 
 def _add_searches(commands: Any) -> None:
     """Add what times searches."""
-    text = 'a step of a search beside the plain formulation'
+    text = 'search steps and their plain formulations'
     one = _add(commands, 'search-step', search_step, text, *TIMED, 'no-memory', 'profile')
     one.add_argument('--algorithm', nargs='+', default=['cdarts'])
     one.add_argument('--batch-size', type=int, default=16)
@@ -295,18 +308,20 @@ def _add_searches(commands: Any) -> None:
     one.add_argument('configs', nargs='+', metavar='CONFIG', help='configs of CDARTS searches')
     one.add_argument('--batch-size', type=int, default=8)
     one.add_argument('--seed', type=int, default=0)
-    text = 'where the time of an epoch of CONFIG goes'
+    text = 'time of the parts of an epoch of CONFIG'
     one = _add(commands, 'epoch', epoch, text, 'threads', 'out')
     cli.add_run_arguments(one)
-    one.add_argument('--epochs', type=int, default=1, help='timed epochs, after one to warm up')
-    text = 'every candidate of the super-net of CONFIG, a search'
+    one.add_argument('--epochs', type=int, default=1, help='timed epochs after one warm-up epoch')
+    text = 'latency of every candidate of the super-net of the search CONFIG'
     one = _add(commands, 'latency-table', latency_table, text, *TIMED)
     one.add_argument('config', help='config of a search')
-    one.add_argument('--size', type=int, nargs=1, required=True, help='side of the images')
+    one.add_argument('--size', type=int, nargs=1, required=True, help='image size in pixels')
     one.add_argument('--batch-size', type=int, default=16)
-    one.add_argument('--channels', type=int, default=3, help='of the images')
-    one.add_argument('--check', type=int, default=5, metavar='N', help='networks measured whole')
-    text = 'measured steps of every algorithm beside predicted ones'
+    one.add_argument('--channels', type=int, default=3, help='channels of the images')
+    one.add_argument(
+        '--check', type=int, default=5, metavar='N', help='number of whole networks to compare with'
+    )
+    text = 'measured and predicted steps of every algorithm'
     _add(commands, 'step-check', step_check, text, 'rounds', 'threads', 'out')
 
 

@@ -14,8 +14,12 @@ def main() -> int:
         'model_zoo/metafile.yml, the Weights of configs/*/metafile.yml, and model-index.yml.',
         'python tools/zoo.py --check',
     )
-    parser.add_argument('--check', action='store_true', help='write nothing; exit 1 if any differs')
-    parser.add_argument('--root', type=Path, default=ROOT, help='checkout; default: this one')
+    parser.add_argument(
+        '--check', action='store_true', help='write nothing; exit 1 if a file differs'
+    )
+    parser.add_argument(
+        '--root', type=Path, default=ROOT, help='folder of the repository; default: this one'
+    )
     args = parser.parse_args()
 
     from ppnas_mm.utils.files import write_atomic
