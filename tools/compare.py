@@ -185,8 +185,8 @@ def summary(results: Results, metric: str) -> str:
 def main() -> None:
     """Parse the arguments, run what is missing, print and save the table."""
     parser = cli.new_parser(
-        'Compare over several seeds: found, constrained random, Res2Net and ResNet networks of equal '
-        'size on digits, or any --configs or --searches. Finished runs are kept, so the command '
+        'Compare over several seeds: found, constrained random, Res2Net and ResNet networks of '
+        'equal size on digits, or any --configs or --searches. Finished runs are kept, so the command '
         'can be repeated after a stop.',
         'python tools/compare.py --seeds 5 --work-dir work_dirs/compare_digits',
     )
@@ -209,8 +209,8 @@ def main() -> None:
         '--metric',
         nargs='+',
         default=['accuracy/top1'],
-        help="one table for each: names, 'error/top1', or patterns such as 'coco/bbox_mAP*' (by size) "
-        "and 'coco/*_precision' (each class, with val_evaluator.classwise=True)",
+        help="one table for each: names, 'error/top1', or patterns such as 'coco/bbox_mAP*' (by "
+        "size) and 'coco/*_precision' (each class, with val_evaluator.classwise=True)",
     )
     args = parser.parse_args()
     folder = Path(args.work_dir)

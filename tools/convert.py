@@ -37,8 +37,8 @@ def parse() -> argparse.Namespace:
     from ppnas_mm.convert import FORMATS
 
     parser = cli.new_parser(
-        'Convert weights from and to other code bases. Every tensor must be matched. Files are read '
-        'as data; no code in them runs.',
+        'Convert weights from and to other code bases. Every tensor must be matched. Files are '
+        'read as data; no code in them runs.',
         EXAMPLE,
     )
     own = ('safetensors', 'pth', 'state-dict')

@@ -157,8 +157,8 @@ def main() -> None:
         nargs='+',
         choices=['search', 'inherited', 'alpha'],
         default=['search'],
-        help='how cells are scored: by a network of the search (inherited: for CDARTS the evaluation '
-        'network) or by alpha; with several, also their correlation',
+        help='how cells are scored: by a network of the search (inherited: for CDARTS the '
+        'evaluation network) or by alpha; with several, also their correlation',
     )
     parser.add_argument('--cells', type=int, default=100, help='number of random cells')
     parser.add_argument('--seed', type=int, default=0, help='random seed of cells and batches')

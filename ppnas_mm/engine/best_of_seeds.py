@@ -73,8 +73,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--select',
         choices=MEASURES,
-        help='what chooses the best seed; default: val (accuracy on held-out training images) if the '
-        'search reports it, else derived. The others use the validation data of the config; if '
+        help='what chooses the best seed; default: val (accuracy on held-out training images) if '
+        'the search reports it, else derived. The others use the validation data of the config; if '
         'these are the test split, the choice is made on test data',
     )
 
