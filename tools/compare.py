@@ -186,8 +186,8 @@ def main() -> None:
     """Parse the arguments, run what is missing, print and save the table."""
     parser = cli.new_parser(
         'Compare over several seeds: found, constrained random, Res2Net and ResNet networks of '
-        'equal size on digits, or any --configs or --searches. Finished runs are kept, so the command '
-        'can be repeated after a stop.',
+        'equal size on digits, or any --configs or --searches. Finished runs are kept, so you '
+        'can repeat the command after a stop.',
         'python tools/compare.py --seeds 5 --work-dir work_dirs/compare_digits',
     )
     parser.add_argument('--seeds', type=int, default=5, help='number of seeds, counted from 0')
