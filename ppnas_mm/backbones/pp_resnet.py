@@ -95,10 +95,10 @@ class Bottleneck(nn.Module):
 
 
 class DeployedBottleneck(nn.Module):
-    """A deployed :class:`Bottleneck`: adds in place, scales of its middle in the last convolution.
+    """A deployed :class:`Bottleneck`: adds in place; its last convolution holds the scales.
 
     Args:
-        block: The block; it is used up.
+        block: The block; do not use it afterwards.
     """
 
     def __init__(self, block: Bottleneck) -> None:
@@ -181,15 +181,15 @@ class MacroResNet(Backbone):
             (PP-NAS, Res2Net) or, too, what ``conv2`` builds (ResNet, ResNeXt).
         base_width: Channels of a group at 64 base channels; ``None``: no split, width = channels.
         stem: ``'imagenet'`` (stride 4) or ``'cifar'`` (stride 1).
-        strides, dilations: One a stage.
-        multi_grid: Factors *multiplied* with the last stage's dilations, one a block.  (mmseg's
-            argument of this name holds absolute dilations.)
+        strides, dilations: One for each stage.
+        multi_grid: Factors that multiply the dilations of the last stage, one for each block.
+            (mmseg's argument of this name has absolute dilations.)
         contract_dilation: Whether the first block of a dilated stage keeps the dilation of the
             stage before (the authors' way; mmseg's name).
         in_channels, stem_channels, base_channels: Channels of image, stem and first stage (before
             the expansion by 4).
         conv_cfg, norm_cfg, act_cfg: As in ``mmcv.cnn.ConvModule``.
-        with_cp: Whether to trade compute for memory.
+        with_cp: Whether to use activation checkpointing.
         zero_init_residual: Whether the last norm of each block starts at 0.
         drop_path_rate: Stochastic depth of the last block; it grows linearly to there.
         out_indices, frozen_stages, norm_eval, init_cfg: See :class:`Backbone`.
@@ -265,7 +265,7 @@ class MacroResNet(Backbone):
     def maps(self, x: Tensor, mix: Sequence[Any] | None = None) -> tuple[Tensor, ...]:
         """Map images ``(N, in_channels, H, W)`` to the maps of ``out_indices``.
 
-        ``mix``: what a super-net passes to the searchable blocks, one entry a stage.
+        ``mix``: what a super-net passes to the searchable blocks, one entry for each stage.
         """
         x = self.stem(x)
         outputs = {}
@@ -372,7 +372,7 @@ class PPResNetCIFAR(MacroResNet):
     """PP-ResNet for small images: three stages, ``depth`` = 9n + 2 (paper: 110).
 
     Args:
-        depth: 9n + 2 with n blocks a stage.
+        depth: 9n + 2, with n blocks in each stage.
         arch: A published name, a path of a genotype, or a dict; ``None`` is 'pp_resnet_cifar10'.
         block: ``'ppconv'``, or a baseline, which has no ``arch``: ``'resnet'``, ``'resnext'``
             (4c x 24w), ``'res2net'``.

@@ -95,6 +95,6 @@ def measure(
 
 @torch.inference_mode()
 def forward_memory(name: str, form: str, batch: int, size: int, device: str, dtype: str) -> float:
-    """Return the MiB of the weights and what a forward needs besides at most."""
+    """Return the peak memory of a forward pass in MiB, weights included."""
     net, x = build(name, form, device, dtype), images(batch, size, device, dtype)
     return weights(net) + peak_memory(partial(net, x), device)

@@ -28,7 +28,7 @@ from .settings import differences, settings_of
 from .work_dir import alone, lock, put_aside
 
 MEASURES = {
-    'val': 'networks drawn in the last epoch on the training images that no weights learn from',
+    'val': 'networks drawn in the last epoch, on held-out training images',
     'super_net': "the super-net on the config's validation data",
     'derived': "the derived network on the config's validation data",
     'retrained': 'the retrained network on the validation data of its config',

@@ -85,7 +85,7 @@ class SearchLoop(EpochBasedTrainLoop):
         return model.module if is_model_wrapper(model) else model
 
     def _check(self) -> None:
-        """Refuse what would search something else without a word."""
+        """Reject configurations that would silently search something else."""
         model, name = self.runner.model, type(self.algorithm).__name__
         if not isinstance(self.algorithm, BilevelSearch):
             raise ValueError(f'{name} does not read two halves; leave train_cfg.type away')
