@@ -1,4 +1,4 @@
-"""Builds equations as MathML, so that they need no script, and names the files of recipes."""
+"""Builds equations as MathML without scripts, names the files of recipes, shortens roles."""
 
 import html
 import re
@@ -6,6 +6,7 @@ import re
 from latex2mathml.converter import convert
 
 INLINE = re.compile(r'<span class="arithmatex">\\\((.+?)\\\)</span>', re.S)
+ROLE = re.compile(r':(?:attr|class|data|func|meth|mod):<code>[~.]*')
 BLOCK = re.compile(r'<div class="arithmatex">\s*\\\[(.+?)\\\]\s*</div>', re.S)
 FENCE = re.compile(r'^```math\n(.*?)^```$', re.M | re.S)
 RECIPE = re.compile(r'^```(\w+) recipe="\w+" (?:title|import)="([^"]+)".*$', re.M)
@@ -18,7 +19,8 @@ def on_page_markdown(markdown: str, **kwargs: object) -> str:
 
 
 def on_page_content(content: str, **kwargs: object) -> str:
-    """Replace LaTeX by MathML."""
+    """Replace LaTeX by MathML, and Sphinx's roles by plain code."""
+    content = ROLE.sub('<code>', content)
     content = INLINE.sub(lambda match: convert(html.unescape(match[1])), content)
     return BLOCK.sub(
         lambda match: convert(html.unescape(match[1].strip()), display='block'), content
