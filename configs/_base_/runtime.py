@@ -13,3 +13,5 @@ env_cfg = dict(cudnn_benchmark=False, dist_cfg=dict(backend='nccl'))
 visualizer = dict(type='mmpretrain.UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
 log_level = 'INFO'
 randomness = dict(seed=0)
+val_cfg = dict()
+test_cfg = dict()

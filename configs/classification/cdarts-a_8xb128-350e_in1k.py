@@ -2,6 +2,6 @@
 # the weights: 0.9999.
 _base_ = [
     '../_base_/models/cdarts-a.py', '../_base_/datasets/imagenet_autoaugment.py',
-    '../_base_/schedules/imagenet_350e.py', '../_base_/runtime.py'
+    '../_base_/schedules/imagenet_350e.py'
 ]
 default_hooks = dict(ema=dict(type='EMAHook', momentum=1e-4, update_buffers=True))

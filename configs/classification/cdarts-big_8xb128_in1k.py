@@ -1,4 +1,4 @@
-# The big model (Section 4.6.2): 96 channels, images of 320 x 320, AutoAugment and Mixup.
+# The big model of CDARTS (Section 4.6.2): 96 channels, images of 320 x 320, AutoAugment and Mixup.
 # The ratio of Mixup is not stated, nor the resize of a test: that of 256 for 224 here.
 _base_ = './cdarts_8xb128_in1k.py'
 model = dict(
@@ -14,7 +14,7 @@ train_dataloader = dict(
             dict(type='AutoAugment', policies='imagenet', hparams=dict(pad_val=128)),
             dict(type='PackInputs'),
         ]))
-val_dataloader = dict(
+val_dataloader = test_dataloader = dict(
     dataset=dict(
         pipeline=[
             dict(type='LoadImageFromFile'),
@@ -22,4 +22,3 @@ val_dataloader = dict(
             dict(type='CenterCrop', crop_size=320),
             dict(type='PackInputs'),
         ]))
-test_dataloader = val_dataloader

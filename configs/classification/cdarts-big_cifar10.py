@@ -1,8 +1,8 @@
-# The big model (Section 4.6.2): 50 channels, 2000 epochs, AutoAugment and Mixup.
+# The big model of CDARTS (Section 4.6.2): 50 channels, 2000 epochs, AutoAugment and Mixup.
 # The ratio of Mixup is not stated; the statistics are those of CDARTS' other CIFAR configs.
 _base_ = [
     '../_base_/models/darts-net_cifar10.py', '../_base_/datasets/cifar10_augmented.py',
-    '../_base_/schedules/darts-cifar_600e.py', '../_base_/runtime.py'
+    '../_base_/schedules/darts-cifar_600e.py'
 ]
 model = dict(
     backbone=dict(init_channels=50),
@@ -11,4 +11,3 @@ model = dict(
 data_preprocessor = dict(std=[62.985, 62.0925, 66.7050])
 param_scheduler = dict(T_max=2000)
 train_cfg = dict(max_epochs=2000)
-default_hooks = dict(drop_path=dict(type='ppnas_mm.DropPathHook'))

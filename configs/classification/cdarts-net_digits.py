@@ -1,5 +1,6 @@
+# A small network of DARTS cells on digits, to retrain what searches on digits find: --genotype FILE, or
+# --retrain. As it stands it trains CDARTS' cell of CIFAR-10.
 _base_ = [
     '../_base_/models/darts-net_digits.py', '../_base_/datasets/digits.py',
-    '../_base_/schedules/digits_20e.py', '../_base_/runtime.py'
+    '../_base_/schedules/digits_20e.py'
 ]
-default_hooks = dict(channels_last=dict(type='ppnas_mm.ChannelsLastHook'))

@@ -2,6 +2,6 @@
 # 5.0 M of Table II; GDAS, whose network the paper takes, has 50.
 _base_ = [
     '../_base_/models/darts_imagenet.py', '../_base_/datasets/imagenet_jitter.py',
-    '../_base_/schedules/eoinas-imagenet_250e.py', '../_base_/runtime.py'
+    '../_base_/schedules/eoinas-imagenet_250e.py'
 ]
 model = dict(backbone=dict(arch='eoinas_cifar10'))

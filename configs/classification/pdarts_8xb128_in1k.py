@@ -1,3 +1,4 @@
+# The cell of P-DARTS on ImageNet, trained as CDARTS' cell but for the rate.
 _base_ = './cdarts_8xb128_in1k.py'
 model = dict(backbone=dict(arch='pdarts'))
 # P-DARTS' rate falls linearly, SE-NAS-E is retrained as P-DARTS

@@ -1,2 +1,3 @@
+# PP-ResNet-101 on ImageNet, trained as PP-ResNet-50.
 _base_ = './pp-resnet50_8xb128_in1k.py'
 model = dict(backbone=dict(depth=101))

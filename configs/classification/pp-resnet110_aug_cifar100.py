@@ -1,6 +1,7 @@
+# PP-ResNet-110 on CIFAR-100: the paper's augmented training (Section IV-A).
 _base_ = [
     '../_base_/models/pp-resnet110.py', '../_base_/datasets/cifar100_augmented.py',
-    '../_base_/schedules/cifar_600e.py', '../_base_/runtime.py'
+    '../_base_/schedules/cifar_600e.py'
 ]
 model = dict(
     backbone=dict(arch='pp_resnet_cifar100'),

@@ -1,4 +1,6 @@
+# PP-ResNet-50 on ImageNet: the paper's standard training (Section IV-C).
 _base_ = [
-    '../_base_/models/pp-resnet50.py', '../_base_/datasets/imagenet.py',
-    '../_base_/schedules/imagenet_120e.py', '../_base_/runtime.py'
+    '../_base_/backbones/pp-resnet50.py', '../_base_/heads/linear_imagenet.py',
+    '../_base_/datasets/imagenet.py', '../_base_/schedules/imagenet_120e.py'
 ]
+model = _base_.pop('network').classifier

@@ -10,8 +10,7 @@ num_classes = 10
 
 data_preprocessor = dict(num_classes=num_classes)
 train_dataloader = dict(dataset=dict(data_root=data_root))
-val_dataloader = dict(dataset=dict(data_root=data_root))
-test_dataloader = val_dataloader
+val_dataloader = test_dataloader = dict(dataset=dict(data_root=data_root))
 model = dict(
     type='ImageClassifier',
     backbone=dict(

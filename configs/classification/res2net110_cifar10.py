@@ -1,2 +1,3 @@
+# Res2Net-110 on CIFAR-10, trained as PP-ResNet-110.
 _base_ = './pp-resnet110_cifar10.py'
 model = dict(backbone=dict(block='res2net', arch=None))

@@ -1,2 +1,3 @@
+# ResNet-110 on CIFAR-100, trained as PP-ResNet-110.
 _base_ = './pp-resnet110_cifar100.py'
 model = dict(backbone=dict(block='resnet', arch=None))

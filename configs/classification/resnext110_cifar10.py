@@ -1,2 +1,3 @@
+# ResNeXt-110 on CIFAR-10, trained as PP-ResNet-110.
 _base_ = './pp-resnet110_cifar10.py'
 model = dict(backbone=dict(block='resnext', arch=None))

@@ -1,12 +1,11 @@
 # Retraining of what search/senas_digits.py finds: --genotype FILE, or --retrain. As it stands it
 # trains 3x3 blocks of expansion 3 everywhere.
 _base_ = [
-    '../_base_/models/mobilenas.py', '../_base_/datasets/digits.py',
-    '../_base_/schedules/digits_20e.py', '../_base_/runtime.py'
+    '../_base_/heads/linear_cifar.py', '../_base_/datasets/digits.py',
+    '../_base_/schedules/digits_20e.py'
 ]
 model = dict(
     backbone=dict(
-        _delete_=True,
         type='ppnas_mm.MobileNASNet',
         arch=dict(
             schema=1,
@@ -22,9 +21,5 @@ model = dict(
         strides=(1, 2, 2, 1, 1, 1),
         width=0.25,
         last_channels=128),
-    head=dict(
-        num_classes=10,
-        in_channels=128,
-        topk=(1, ),
-        loss=dict(_delete_=True, type='CrossEntropyLoss')))
+    head=dict(in_channels=128))
 default_hooks = dict(channels_last=dict(type='ppnas_mm.ChannelsLastHook'))

@@ -1,9 +1,11 @@
 # Retraining of what search/senas_nasbench201.py finds: --genotype FILE, or --retrain. The training of
 # NAS-Bench-201: 200 epochs, batch 256, Nesterov, cosine to 0. As it stands it trains the cell of the
 # highest CIFAR-10 accuracy in the benchmark.
-_base_ = ['../_base_/datasets/cifar10.py', '../_base_/schedules/cifar_200e.py', '../_base_/runtime.py']
+_base_ = [
+    '../_base_/heads/linear_cifar.py', '../_base_/datasets/cifar10_darts.py',
+    '../_base_/schedules/cifar_200e.py'
+]
 model = dict(
-    type='ImageClassifier',
     backbone=dict(
         type='ppnas_mm.NASBench201Net',
         arch=dict(
@@ -23,11 +25,6 @@ model = dict(
                         ],
                     ]),
             ])),
-    neck=dict(type='GlobalAveragePooling'),
-    head=dict(
-        type='LinearClsHead', num_classes=10, in_channels=64, topk=(1, ),
-        loss=dict(type='CrossEntropyLoss')))
-# as in the searches
-data_preprocessor = dict(std=[62.985, 62.0925, 66.705])
+    head=dict(in_channels=64))
 train_dataloader = dict(batch_size=256)
 optim_wrapper = dict(optimizer=dict(nesterov=True))

@@ -1,2 +1,6 @@
-_base_ = './gflv2_pp-resnet50_coco.py'
-model = dict(backbone=dict(block='res2net', arch=None))
+# GFLV2 on Res2Net-50-vd, COCO: the recipe of PP-NAS (Section IV-D).
+_base_ = [
+    '../_base_/backbones/res2net50-vd.py', '../_base_/heads/gflv2.py',
+    '../_base_/datasets/coco_896.py', '../_base_/schedules/detection_24e.py'
+]
+model = _base_.pop('network').detector

@@ -1,14 +1,9 @@
 # RetinaNet on digit scenes with CDARTS's ImageNet cell, from scratch.
 _base_ = [
-    '../_base_/datasets/digit_scenes_coco.py', '../_base_/schedules/digit-scenes_12e.py',
-    '../_base_/runtime.py'
+    '../_base_/heads/retinanet_digit-scenes.py', '../_base_/datasets/digit_scenes_coco.py',
+    '../_base_/schedules/digit-scenes_12e.py'
 ]
-default_scope = 'mmdet'
-visualizer = dict(type='DetLocalVisualizer')
 model = dict(
-    type='RetinaNet',
-    data_preprocessor=dict(
-        type='DetDataPreprocessor', mean=[127.5] * 3, std=[127.5] * 3, pad_size_divisor=32),
     backbone=dict(
         type='ppnas_mm.DARTSNet',
         arch='cdarts_imagenet',
@@ -17,28 +12,6 @@ model = dict(
         init_channels=16,
         out_indices=(0, 1, 2, 3)),
     neck=dict(
-        type='FPN', in_channels=[16, 64, 128, 256], out_channels=64, num_outs=4,
+        _delete_=True, type='FPN', in_channels=[16, 64, 128, 256], out_channels=64, num_outs=4,
         norm_cfg=dict(type='BN'), no_norm_on_lateral=True),
-    bbox_head=dict(
-        type='RetinaSepBNHead',
-        num_classes=10,
-        num_ins=4,
-        in_channels=64,
-        feat_channels=64,
-        stacked_convs=2,
-        norm_cfg=dict(type='BN'),
-        anchor_generator=dict(
-            type='AnchorGenerator', octave_base_scale=4, scales_per_octave=2,
-            ratios=[0.5, 1.0, 2.0], strides=[4, 8, 16, 32]),
-        bbox_coder=dict(type='DeltaXYWHBBoxCoder'),
-        loss_cls=dict(
-            type='FocalLoss', use_sigmoid=True, gamma=2.0, alpha=0.25, loss_weight=1.0),
-        loss_bbox=dict(type='L1Loss', loss_weight=1.0)),
-    train_cfg=dict(
-        assigner=dict(type='MaxIoUAssigner', pos_iou_thr=0.5, neg_iou_thr=0.4, min_pos_iou=0),
-        sampler=dict(type='PseudoSampler'),
-        allowed_border=-1,
-        pos_weight=-1),
-    test_cfg=dict(
-        nms_pre=1000, min_bbox_size=0, score_thr=0.05, nms=dict(type='nms', iou_threshold=0.5),
-        max_per_img=100))
+    bbox_head=dict(num_ins=4, anchor_generator=dict(strides=[4, 8, 16, 32])))

@@ -1,13 +1,7 @@
-# RetinaNet on EoiNAS' ImageNet network, trained as CDARTS' detectors; EoiNAS has no detectors.
-_base_ = './retinanet_cdarts-a_coco.py'
-model = dict(
-    backbone=dict(
-        _delete_=True,
-        type='ppnas_mm.DARTSNet',
-        arch='eoinas_cifar10',
-        # from ImageNet weights of your own: init_cfg=dict(type='Pretrained', checkpoint=FILE)
-        variant='imagenet',
-        num_cells=14,
-        init_channels=48,
-        norm_cfg=dict(type='SyncBN', requires_grad=True)),
-    neck=dict(in_channels=[48, 192, 384, 768]))
+# RetinaNet on EoiNAS' ImageNet network, COCO, trained as CDARTS' detectors; EoiNAS has no
+# detectors.
+_base_ = [
+    '../_base_/backbones/eoinas.py', '../_base_/heads/retinanet_cdarts.py',
+    '../_base_/datasets/coco_1333x800.py', '../_base_/schedules/detection_12e.py'
+]
+model = _base_.pop('network').detector

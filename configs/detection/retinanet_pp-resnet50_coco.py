@@ -1,6 +1,6 @@
+# RetinaNet on PP-ResNet-50, COCO: the recipe of PP-NAS (Section IV-D).
 _base_ = [
-    '../_base_/models/retinanet_pp-resnet50.py', '../_base_/datasets/coco_896.py',
-    '../_base_/schedules/detection_24e.py', '../_base_/runtime.py'
+    '../_base_/backbones/pp-resnet50.py', '../_base_/heads/retinanet.py',
+    '../_base_/datasets/coco_896.py', '../_base_/schedules/detection_24e.py'
 ]
-default_scope = 'mmdet'
-visualizer = dict(type='DetLocalVisualizer')
+model = _base_.pop('network').detector

@@ -1,7 +1,6 @@
+# RetinaNet on PP-ResNet-50, VOC 2007 and 2012: the recipe of PP-NAS (Section IV-D).
 _base_ = [
-    '../_base_/models/retinanet_pp-resnet50.py', '../_base_/datasets/voc0712_640.py',
-    '../_base_/schedules/detection_24e.py', '../_base_/runtime.py'
+    '../_base_/backbones/pp-resnet50.py', '../_base_/heads/retinanet_voc0712.py',
+    '../_base_/datasets/voc0712_640.py', '../_base_/schedules/detection_24e.py'
 ]
-default_scope = 'mmdet'
-visualizer = dict(type='DetLocalVisualizer')
-model = dict(data_preprocessor=dict(pad_size_divisor=640), bbox_head=dict(num_classes=20))
+model = _base_.pop('network').detector

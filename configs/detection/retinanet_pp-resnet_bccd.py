@@ -1,5 +1,5 @@
 # RetinaNet on BCCD: 364 images of blood cells, boxes as in PASCAL VOC. For boxes of your own see
-# docs/own_detection_data.md. Data elsewhere: --cfg-options data_root=D
+# docs/tutorials/own_detection_data.md. Data elsewhere: --cfg-options data_root=D
 # Other classes: metainfo.classes of the three sets, and model.bbox_head.num_classes.
 _base_ = './retinanet_pp-resnet_digit-scenes.py'
 # red cells are 50 pixels wide at this size, platelets 20, white cells 100
@@ -28,6 +28,15 @@ train_dataloader = dict(
                 direction=['horizontal', 'vertical', 'diagonal']),
             dict(type='PackDetInputs'),
         ]))
+__test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(320, 240), keep_ratio=True),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(
+        type='PackDetInputs',
+        meta_keys=(
+            'img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'instances')),
+]
 val_dataloader = dict(
     dataset=dict(
         _delete_=True,
@@ -37,15 +46,7 @@ val_dataloader = dict(
         data_prefix=dict(sub_data_root=''),
         test_mode=True,
         metainfo=dict(classes=('RBC', 'WBC', 'Platelets')),
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(type='Resize', scale=(320, 240), keep_ratio=True),
-            dict(type='LoadAnnotations', with_bbox=True),
-            dict(
-                type='PackDetInputs',
-                meta_keys=(
-                    'img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'instances')),
-        ]))
+        pipeline=__test_pipeline))
 test_dataloader = dict(
     dataset=dict(
         _delete_=True,
@@ -55,21 +56,12 @@ test_dataloader = dict(
         data_prefix=dict(sub_data_root=''),
         test_mode=True,
         metainfo=dict(classes=('RBC', 'WBC', 'Platelets')),
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(type='Resize', scale=(320, 240), keep_ratio=True),
-            dict(type='LoadAnnotations', with_bbox=True),
-            dict(
-                type='PackDetInputs',
-                meta_keys=(
-                    'img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'instances')),
-        ]))
+        pipeline=__test_pipeline))
 # without an annotation file CocoMetric reads the boxes from the images' 'instances'
-val_evaluator = [
+val_evaluator = test_evaluator = [
     dict(type='VOCMetric', metric='mAP', eval_mode='area'),
     dict(type='CocoMetric', metric='bbox'),
 ]
-test_evaluator = val_evaluator
 param_scheduler = [
     dict(
         type='LinearLR', start_factor=1e-6, by_epoch=True, begin=0, end=1,

@@ -1,2 +1,6 @@
-_base_ = './retinanet_pp-resnet50_coco.py'
-model = dict(backbone=dict(block='res2net', arch=None))
+# RetinaNet on Res2Net-50-vd, COCO: the recipe of PP-NAS (Section IV-D).
+_base_ = [
+    '../_base_/backbones/res2net50-vd.py', '../_base_/heads/retinanet.py',
+    '../_base_/datasets/coco_896.py', '../_base_/schedules/detection_24e.py'
+]
+model = _base_.pop('network').detector

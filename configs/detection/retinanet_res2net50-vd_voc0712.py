@@ -1,2 +1,6 @@
-_base_ = './retinanet_pp-resnet50_voc0712.py'
-model = dict(backbone=dict(block='res2net', arch=None))
+# RetinaNet on Res2Net-50-vd, VOC 2007 and 2012: the recipe of PP-NAS (Section IV-D).
+_base_ = [
+    '../_base_/backbones/res2net50-vd.py', '../_base_/heads/retinanet_voc0712.py',
+    '../_base_/datasets/voc0712_640.py', '../_base_/schedules/detection_24e.py'
+]
+model = _base_.pop('network').detector

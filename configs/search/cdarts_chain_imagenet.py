@@ -17,8 +17,5 @@ model = dict(
 optim_wrapper = dict(
     weights=dict(optimizer=dict(lr=0.5, weight_decay=4e-5)),
     evaluation=dict(optimizer=dict(lr=0.5, weight_decay=4e-5)))
-param_scheduler = dict(
-    _delete_=True,
-    weights=[dict(type='LinearLR', start_factor=1.0, end_factor=1e-3, end=130, by_epoch=True)],
-    evaluation=[dict(type='LinearLR', start_factor=1.0, end_factor=1e-3, end=130, by_epoch=True)],
-    arch=[])
+__linear = [dict(type='LinearLR', start_factor=1.0, end_factor=1e-3, end=130, by_epoch=True)]
+param_scheduler = dict(_delete_=True, weights=__linear, evaluation=__linear, arch=[])

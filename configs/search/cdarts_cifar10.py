@@ -1,18 +1,11 @@
 # CDARTS on CIFAR-10 with the values of the authors' scripts (one GPU), mended where their code does
 # not do what it says; cdarts_cifar10_paper.py has those of the paper. 25,000 + 25,000 images.
-_base_ = ['../_base_/runtime.py', '../_base_/datasets/cifar10.py']
+_base_ = ['../_base_/search/cyclic.py', '../_base_/datasets/cifar10_darts.py']
 model = dict(
-    type='ppnas_mm.CDARTS',
     model=dict(
-        type='ImageClassifier',
-        backbone=dict(
-            type='ppnas_mm.DARTSSuperNet', combine='mean', num_cells=8, init_channels=16),
-        neck=dict(type='GlobalAveragePooling'),
-        head=dict(
-            type='LinearClsHead', num_classes=10, in_channels=256, topk=(1, ),
-            loss=dict(type='CrossEntropyLoss'))),
+        backbone=dict(combine='mean', num_cells=8, init_channels=16),
+        head=dict(in_channels=256)),
     evaluation=dict(num_cells=20),
-    classes=10,
     pools=(6, 6),
     distillation=dict(loss='smooth_l1', freeze_heads=True),
     # The authors' code counts each edge three times, by mistake: their 5 is 15 here.
@@ -21,30 +14,8 @@ model = dict(
     l1_ops=('max_pool_3x3', 'avg_pool_3x3', 'skip_connect'),
     warmup_epochs=2,
     separate_epochs=1)
-# the authors' statistics
-data_preprocessor = dict(std=[62.985, 62.0925, 66.705])
-train_dataloader = dict(batch_size=64)
-optim_wrapper = dict(
-    constructor='ppnas_mm.SearchOptimConstructor',
-    weights=dict(
-        optimizer=dict(type='SGD', lr=0.08, momentum=0.9, weight_decay=3e-4),
-        clip_grad=dict(max_norm=5)),
-    evaluation=dict(
-        optimizer=dict(type='SGD', lr=0.08, momentum=0.9, weight_decay=3e-4),
-        clip_grad=dict(max_norm=5)),
-    arch=dict(
-        optimizer=dict(type='Adam', lr=3e-4, betas=(0.5, 0.999), weight_decay=0),
-        clip_grad=dict(max_norm=5)))
 # The authors build these schedules, but never step them: param_scheduler=None is as their code runs.
-param_scheduler = dict(
-    weights=[
-        dict(type='CosineAnnealingLR', T_max=62, by_epoch=True, convert_to_iter_based=True),
-    ],
-    evaluation=[
-        dict(type='CosineAnnealingLR', T_max=62, by_epoch=True, convert_to_iter_based=True),
-    ],
-    arch=[])
+__cosine = [dict(type='CosineAnnealingLR', T_max=62, by_epoch=True, convert_to_iter_based=True)]
+param_scheduler = dict(weights=__cosine, evaluation=__cosine, arch=[])
 # 2 epochs of warm-up, then 30 cycles of an epoch of the evaluation network and a joint epoch
-train_cfg = dict(type='ppnas_mm.SearchLoop', max_epochs=62, val_interval=2)
-model_wrapper_cfg = dict(type='ppnas_mm.Replicas')
-default_hooks = dict(search=dict(type='ppnas_mm.SearchHook', recalibrate_batches=100))
+train_cfg = dict(max_epochs=62, val_interval=2)

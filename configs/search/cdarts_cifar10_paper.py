@@ -18,11 +18,5 @@ optim_wrapper = dict(
     arch=dict(optimizer=dict(betas=(0.5, 0.99), weight_decay=3e-4)))
 train_cfg = dict(max_epochs=60)
 # Adam's rate is fixed (Section 4.1).
-param_scheduler = dict(
-    weights=[
-        dict(type='CosineAnnealingLR', T_max=60, by_epoch=True, convert_to_iter_based=True),
-    ],
-    evaluation=[
-        dict(type='CosineAnnealingLR', T_max=60, by_epoch=True, convert_to_iter_based=True),
-    ],
-    joint=[])
+__cosine = [dict(type='CosineAnnealingLR', T_max=60, by_epoch=True, convert_to_iter_based=True)]
+param_scheduler = dict(weights=__cosine, evaluation=__cosine, joint=[])

@@ -3,18 +3,11 @@
 #         --launcher pytorch
 # The authors draw other 20 % of the steps each epoch, from halves that are classes 0 to 499 and 500
 # to 999; here the two tenths are fixed and class-balanced, as the paper says.
-_base_ = ['../_base_/runtime.py', '../_base_/datasets/imagenet_jitter.py']
+_base_ = ['../_base_/search/cyclic.py', '../_base_/datasets/imagenet_jitter.py']
 model = dict(
-    type='ppnas_mm.CDARTS',
     model=dict(
-        type='ImageClassifier',
-        backbone=dict(
-            type='ppnas_mm.DARTSSuperNet', combine='mean', variant='imagenet', num_cells=8,
-            init_channels=16),
-        neck=dict(type='GlobalAveragePooling'),
-        head=dict(
-            type='LinearClsHead', num_classes=1000, in_channels=256, topk=(1, 5),
-            loss=dict(type='CrossEntropyLoss'))),
+        backbone=dict(combine='mean', variant='imagenet', num_cells=8, init_channels=16),
+        head=dict(num_classes=1000, in_channels=256, topk=(1, 5))),
     evaluation=dict(num_cells=14),
     classes=1000,
     pools=(6, 5),
@@ -25,26 +18,11 @@ model = dict(
     warmup_epochs=10,
     separate_epochs=3)
 optim_wrapper = dict(
-    constructor='ppnas_mm.SearchOptimConstructor',
-    weights=dict(
-        optimizer=dict(type='SGD', lr=0.8, momentum=0.9, weight_decay=1e-5),
-        clip_grad=dict(max_norm=5)),
-    evaluation=dict(
-        optimizer=dict(type='SGD', lr=0.8, momentum=0.9, weight_decay=1e-5),
-        clip_grad=dict(max_norm=5)),
-    arch=dict(
-        optimizer=dict(type='Adam', lr=3e-4, betas=(0.5, 0.999), weight_decay=1e-5),
-        clip_grad=dict(max_norm=5)))
+    weights=dict(optimizer=dict(lr=0.8, weight_decay=1e-5)),
+    evaluation=dict(optimizer=dict(lr=0.8, weight_decay=1e-5)),
+    arch=dict(optimizer=dict(weight_decay=1e-5)))
 # The authors build these schedules, but never step them: param_scheduler=None is as their code runs.
-param_scheduler = dict(
-    weights=[
-        dict(type='CosineAnnealingLR', T_max=130, by_epoch=True, convert_to_iter_based=True),
-    ],
-    evaluation=[
-        dict(type='CosineAnnealingLR', T_max=130, by_epoch=True, convert_to_iter_based=True),
-    ],
-    arch=[])
+__cosine = [dict(type='CosineAnnealingLR', T_max=130, by_epoch=True, convert_to_iter_based=True)]
+param_scheduler = dict(weights=__cosine, evaluation=__cosine, arch=[])
 # 10 epochs of warm-up, then 30 cycles of three epochs of the evaluation network and a joint one
-train_cfg = dict(type='ppnas_mm.SearchLoop', max_epochs=130, val_interval=10, fraction=0.2)
-model_wrapper_cfg = dict(type='ppnas_mm.Replicas')
-default_hooks = dict(search=dict(type='ppnas_mm.SearchHook', recalibrate_batches=100))
+train_cfg = dict(max_epochs=130, val_interval=10, fraction=0.2)

@@ -1,49 +1,21 @@
 # CDARTS in the NAS-Bench-201 space on CIFAR-10 with the values of the authors' script. Their L1
 # holds down `none`, the first operation of the list, as a mean over the edges.
-_base_ = ['../_base_/runtime.py', '../_base_/datasets/cifar10.py']
+_base_ = ['../_base_/search/cyclic.py', '../_base_/datasets/cifar10_darts.py']
 model = dict(
-    type='ppnas_mm.CDARTS',
     model=dict(
-        type='ImageClassifier',
         backbone=dict(
             type='ppnas_mm.NASBench201SuperNet', init_channels=16, cells_per_stage=5,
             last_act=False),
-        neck=dict(type='GlobalAveragePooling'),
-        head=dict(
-            type='LinearClsHead', num_classes=10, in_channels=64, topk=(1, ),
-            loss=dict(type='CrossEntropyLoss'))),
+        head=dict(in_channels=64)),
     evaluation=dict(norm_cfg=dict(type='BN')),
-    classes=10,
     pools=(6, 6),
     distillation=dict(loss='smooth_l1'),
     l1_weight=5.0,
     l1_epochs=33,
     l1_ops=('none', ),
     l1_reduction='mean')
-# the authors' statistics
-data_preprocessor = dict(std=[62.985, 62.0925, 66.705])
-train_dataloader = dict(batch_size=64)
-optim_wrapper = dict(
-    constructor='ppnas_mm.SearchOptimConstructor',
-    weights=dict(
-        optimizer=dict(type='SGD', lr=0.08, momentum=0.9, weight_decay=3e-4),
-        clip_grad=dict(max_norm=5)),
-    evaluation=dict(
-        optimizer=dict(type='SGD', lr=0.08, momentum=0.9, weight_decay=3e-4),
-        clip_grad=dict(max_norm=5)),
-    arch=dict(
-        optimizer=dict(type='Adam', lr=3e-4, betas=(0.5, 0.999), weight_decay=0),
-        clip_grad=dict(max_norm=5)))
 # The authors build these schedules, but never step them: param_scheduler=None is as their code runs.
-param_scheduler = dict(
-    weights=[
-        dict(type='CosineAnnealingLR', T_max=100, by_epoch=True, convert_to_iter_based=True),
-    ],
-    evaluation=[
-        dict(type='CosineAnnealingLR', T_max=100, by_epoch=True, convert_to_iter_based=True),
-    ],
-    arch=[])
+__cosine = [dict(type='CosineAnnealingLR', T_max=100, by_epoch=True, convert_to_iter_based=True)]
+param_scheduler = dict(weights=__cosine, evaluation=__cosine, arch=[])
 # 50 cycles of an epoch of the evaluation network and a joint epoch
-train_cfg = dict(type='ppnas_mm.SearchLoop', max_epochs=100, val_interval=2)
-model_wrapper_cfg = dict(type='ppnas_mm.Replicas')
-default_hooks = dict(search=dict(type='ppnas_mm.SearchHook', recalibrate_batches=100))
+train_cfg = dict(max_epochs=100, val_interval=2)

@@ -3,9 +3,5 @@
 _base_ = './cdarts_digits.py'
 model = dict(
     _delete_=True, type='ppnas_mm.DARTS', model={{_base_.model.model}}, warmup_epochs=2)
-optim_wrapper = dict(
-    _delete_=True,
-    constructor='ppnas_mm.SearchOptimConstructor',
-    weights={{_base_.optim_wrapper.weights}},
-    arch={{_base_.optim_wrapper.arch}})
+_base_.optim_wrapper.pop('evaluation')
 train_cfg = dict(max_epochs=14, val_interval=14)

@@ -4,12 +4,13 @@
 # (model.model.backbone.reductions=[3,6]), its 90 epochs, with prunings after 30, 40, ..., 90, alpha's
 # rate (3e-3), gradients clipped to 5, and a pyramid without ReLU in two branches, fused by a 1x1
 # convolution (mmseg: 3x3).
-_base_ = ['../_base_/datasets/cityscapes_512x1024.py', '../_base_/runtime.py']
+_base_ = ['../_base_/search/bilevel.py', '../_base_/datasets/cityscapes_512x1024.py']
 default_scope = 'mmseg'
 visualizer = dict(type='SegLocalVisualizer')
 model = dict(
     type='ppnas_mm.EoiNAS',
     model=dict(
+        _delete_=True,
         type='EncoderDecoder',
         data_preprocessor=dict(
             type='SegDataPreProcessor',
@@ -49,7 +50,7 @@ train_dataloader = dict(
             dict(type='RandomCrop', crop_size=(320, 320)),
             dict(type='PackSegInputs'),
         ]))
-val_dataloader = dict(
+val_dataloader = test_dataloader = dict(
     dataset=dict(
         pipeline=[
             dict(type='LoadImageFromFile'),
@@ -57,17 +58,4 @@ val_dataloader = dict(
             dict(type='LoadAnnotations'),
             dict(type='PackSegInputs'),
         ]))
-test_dataloader = val_dataloader
-optim_wrapper = dict(
-    constructor='ppnas_mm.SearchOptimConstructor',
-    weights=dict(optimizer=dict(type='SGD', lr=0.025, momentum=0.9, weight_decay=3e-4)),
-    arch=dict(optimizer=dict(type='Adam', lr=3e-4, betas=(0.5, 0.999), weight_decay=1e-3)))
-param_scheduler = dict(
-    weights=[
-        dict(
-            type='CosineAnnealingLR', eta_min=1e-3, by_epoch=True, convert_to_iter_based=True),
-    ],
-    arch=[])
-train_cfg = dict(type='ppnas_mm.SearchLoop', max_epochs=160, val_interval=20)
-model_wrapper_cfg = dict(type='ppnas_mm.Replicas')
-default_hooks = dict(search=dict(type='ppnas_mm.SearchHook', recalibrate_batches=100))
+train_cfg = dict(max_epochs=160, val_interval=20)

@@ -1,11 +1,12 @@
 # EoiNAS inside a segmentor, on digit scenes: a small version of eoinas_cityscapes.py, with 40 epochs
 # instead of 160, so 5 of warm-up and prunings after 10, 15, ..., 40.
-_base_ = ['../_base_/datasets/digit_scenes_masks.py', '../_base_/runtime.py']
+_base_ = ['../_base_/search/bilevel.py', '../_base_/datasets/digit_scenes_masks.py']
 default_scope = 'mmseg'
 visualizer = dict(type='SegLocalVisualizer')
 model = dict(
     type='ppnas_mm.EoiNAS',
     model=dict(
+        _delete_=True,
         type='EncoderDecoder',
         data_preprocessor=dict(
             type='SegDataPreProcessor', mean=[127.5] * 3, std=[127.5] * 3, size=(160, 160),
@@ -35,19 +36,11 @@ model = dict(
     chain=dict(),
     slimming=dict())
 optim_wrapper = dict(
-    constructor='ppnas_mm.SearchOptimConstructor',
     weights=dict(
         # with 0.1 the networks drawn never get beyond the ground in so few steps
-        optimizer=dict(type='SGD', lr=0.4, momentum=0.9, weight_decay=3e-4),
+        optimizer=dict(lr=0.4),
         clip_grad=dict(max_norm=5)),
     # The paper's rate, 3e-4, hardly moves alpha in so few steps.
-    arch=dict(optimizer=dict(type='Adam', lr=5e-3, betas=(0.5, 0.999), weight_decay=1e-3)))
-param_scheduler = dict(
-    weights=[
-        dict(
-            type='CosineAnnealingLR', eta_min=1e-3, by_epoch=True, convert_to_iter_based=True),
-    ],
-    arch=[])
-train_cfg = dict(type='ppnas_mm.SearchLoop', max_epochs=40, val_interval=40)
-model_wrapper_cfg = dict(type='ppnas_mm.Replicas')
-default_hooks = dict(search=dict(type='ppnas_mm.SearchHook', recalibrate_batches=25))
+    arch=dict(optimizer=dict(lr=5e-3)))
+train_cfg = dict(max_epochs=40, val_interval=40)
+default_hooks = dict(search=dict(recalibrate_batches=25))

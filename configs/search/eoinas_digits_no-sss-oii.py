@@ -1,3 +1,3 @@
-# Table III, first row: without slimming and without the indicator.
+# Ablation (EoiNAS, Table III, first row): without slimming and without the indicator.
 _base_ = './eoinas_digits.py'
 model = dict(slimming=False, indicator=dict(kind='beta'))

@@ -1,8 +1,8 @@
 # PP-NAS on CIFAR-100 as in the paper, Section IV-A: as on CIFAR-10.
-_base_ = './ppnas_cifar10.py'
-data_preprocessor = dict(
-    mean=[129.304, 124.070, 112.434], std=[68.170, 65.392, 70.418], num_classes=100)
-train_dataloader = dict(dataset=dict(type='CIFAR100', data_root='data/cifar100'))
-val_dataloader = dict(dataset=dict(type='CIFAR100', data_root='data/cifar100'))
-test_dataloader = val_dataloader
-model = dict(model=dict(head=dict(num_classes=100)))
+_base_ = ['../_base_/search/one_level.py', '../_base_/datasets/cifar100_augmented.py']
+model = dict(
+    reduction='sum',
+    l2_weight=5e-4,
+    model=dict(
+        backbone=dict(depth=110, base_width=26),
+        head=dict(num_classes=100, in_channels=1024)))

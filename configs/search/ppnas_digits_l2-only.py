@@ -1,3 +1,4 @@
-# Table VIII with cross entropy and L2 only: no connection passes 0.9 and the derivation fails.
+# Ablation (PP-NAS, Table VIII): cross entropy and L2 only: no connection passes 0.9 and the
+# derivation fails.
 _base_ = './ppnas_digits.py'
 model = dict(zero_one_weight=0, connection_weight=0)

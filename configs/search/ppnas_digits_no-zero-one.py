@@ -1,3 +1,4 @@
-# Table VIII without the zero-one loss: no connection passes 0.9 and the derivation fails.
+# Ablation (PP-NAS, Table VIII): without the zero-one loss: no connection passes 0.9 and the
+# derivation fails.
 _base_ = './ppnas_digits.py'
 model = dict(zero_one_weight=0)

@@ -2,27 +2,21 @@
 # images. The batch of 1024 is 8 GPUs x 128 images:
 #     torchrun --nproc-per-node 8 tools/search.py configs/search/ppnas_imagenet.py \
 #         --launcher pytorch
-_base_ = ['../_base_/runtime.py', '../_base_/datasets/imagenet.py']
+_base_ = ['../_base_/search/one_level.py', '../_base_/datasets/imagenet.py']
 model = dict(
-    type='ppnas_mm.PPNAS',
     # The paper sums the losses over connections; the authors' code takes means: reduction='mean'.
     reduction='sum',
     # As on CIFAR, the weight of L2 is the decay of the weights; Section IV-C does not repeat it.
     l2_weight=1e-4,
     model=dict(
-        type='ImageClassifier',
-        backbone=dict(type='ppnas_mm.PPConvSuperNet', macro='imagenet', depth=50, base_width=26),
-        neck=dict(type='GlobalAveragePooling'),
+        backbone=dict(macro='imagenet', depth=50, base_width=26),
         head=dict(
-            type='LinearClsHead', num_classes=1000, in_channels=2048, topk=(1, 5),
+            num_classes=1000, in_channels=2048, topk=(1, 5),
             loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1, num_classes=1000))))
 # The authors published no script of this search. On the weights, their CIFAR search has
 # nesterov=True and clip_grad=dict(max_norm=5), their ImageNet training nesterov=True and a warm-up
 # from 0.1 rather than from 0.
-optim_wrapper = dict(
-    constructor='ppnas_mm.SearchOptimConstructor',
-    weights=dict(optimizer=dict(type='SGD', lr=0.4, momentum=0.9, weight_decay=1e-4)),
-    arch=dict(optimizer=dict(type='Adam', lr=1e-3, betas=(0.9, 0.999))))
+optim_wrapper = dict(weights=dict(optimizer=dict(lr=0.4, weight_decay=1e-4)))
 param_scheduler = dict(
     weights=[
         dict(
@@ -31,7 +25,5 @@ param_scheduler = dict(
         dict(
             type='CosineAnnealingLR', T_max=115, begin=5, end=120, by_epoch=True,
             convert_to_iter_based=True),
-    ],
-    arch=[])
-train_cfg = dict(by_epoch=True, max_epochs=120, val_interval=5)
-default_hooks = dict(search=dict(type='ppnas_mm.SearchHook', recalibrate_batches=100))
+    ])
+train_cfg = dict(max_epochs=120, val_interval=5)

@@ -1,8 +1,3 @@
 # Random search, "full": the drawn architecture may drop input groups (Section IV-B).
-_base_ = './random_cifar10.py'
-data_preprocessor = dict(
-    mean=[129.304, 124.070, 112.434], std=[68.170, 65.392, 70.418], num_classes=100)
-train_dataloader = dict(dataset=dict(type='CIFAR100', data_root='data/cifar100'))
-val_dataloader = dict(dataset=dict(type='CIFAR100', data_root='data/cifar100'))
-test_dataloader = val_dataloader
-model = dict(constrained=False, model=dict(head=dict(num_classes=100)))
+_base_ = './random_cifar100.py'
+model = dict(constrained=False)

@@ -1,8 +1,12 @@
 # Random search on CIFAR-100, as random_cifar10.py.
-_base_ = './random_cifar10.py'
-data_preprocessor = dict(
-    mean=[129.304, 124.070, 112.434], std=[68.170, 65.392, 70.418], num_classes=100)
-train_dataloader = dict(dataset=dict(type='CIFAR100', data_root='data/cifar100'))
-val_dataloader = dict(dataset=dict(type='CIFAR100', data_root='data/cifar100'))
-test_dataloader = val_dataloader
-model = dict(model=dict(head=dict(num_classes=100)))
+_base_ = ['../_base_/search/one_level.py', '../_base_/datasets/cifar100.py']
+model = dict(
+    type='ppnas_mm.RandomSearch',
+    constrained=True,
+    model=dict(
+        backbone=dict(depth=110, base_width=26),
+        head=dict(num_classes=100, in_channels=1024)))
+param_scheduler = dict(
+    weights=[dict(type='CosineAnnealingLR', T_max=200, by_epoch=True, convert_to_iter_based=True)])
+train_cfg = dict(max_epochs=200)
+default_hooks = dict(search=dict(_delete_=True, type='ppnas_mm.SearchHook'))

@@ -2,4 +2,4 @@
 # uses all input groups (Section IV-B, "constrained"). The derived network is the trained one.
 _base_ = './ppnas_digits.py'
 model = dict(type='ppnas_mm.RandomSearch', constrained=True)
-default_hooks = dict(search=dict(type='ppnas_mm.SearchHook', recalibrate_batches=0))
+default_hooks = dict(search=dict(recalibrate_batches=0))

@@ -6,12 +6,8 @@ model = dict(
     type='ppnas_mm.RandomSearch',
     model={{_base_.model.model}},
     limits=dict(flops=(460e6, 480e6), input_shape=(3, 224, 224)))
-optim_wrapper = dict(
-    _delete_=True,
-    constructor='ppnas_mm.SearchOptimConstructor',
-    weights={{_base_.optim_wrapper.weights}},
-    # the architecture does not change, whatever its optimizer
-    arch=dict(optimizer=dict(type='SGD', lr=0.1)))
+# the architecture does not change, whatever its optimizer
+optim_wrapper = dict(arch=dict(optimizer=dict(type='SGD', lr=0.1)))
 param_scheduler = None
 train_cfg = dict(_delete_=True, by_epoch=True, max_epochs=1, val_interval=1)
 model_wrapper_cfg = None

@@ -8,15 +8,12 @@
 # the snapshots, the selection (SPOS' evolution), and how models within the limits are drawn: here
 # uniformly among those below the upper limit, more with an operation that is in few of them.
 # model.eval_batches=10: a fifth of the time of the evaluations.
-_base_ = ['../_base_/runtime.py', '../_base_/datasets/imagenet.py']
+_base_ = ['../_base_/search/one_shot.py', '../_base_/datasets/imagenet.py']
 model = dict(
-    type='ppnas_mm.SENAS',
     model=dict(
-        type='ImageClassifier',
         backbone=dict(type='ppnas_mm.MobileSuperNet'),
-        neck=dict(type='GlobalAveragePooling'),
         head=dict(
-            type='LinearClsHead', num_classes=1000, in_channels=1728, topk=(1, 5),
+            num_classes=1000, in_channels=1728, topk=(1, 5),
             loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1, num_classes=1000))),
     limits=dict(flops=(460e6, 475e6), input_shape=(3, 224, 224)),
     first_epochs=100,
@@ -26,21 +23,10 @@ model = dict(
     threshold=50,
     models_per_op=1000)
 optim_wrapper = dict(
-    constructor='ppnas_mm.SearchOptimConstructor',
     weights=dict(
-        optimizer=dict(type='SGD', lr=0.5, momentum=0.9, weight_decay=4e-5),
-        clip_grad=dict(type='value', clip_value=5)))
-# over all stages, without a new start
-param_scheduler = dict(
-    weights=[
-        dict(
-            type='LinearLR', start_factor=1.0, end_factor=0.0, end=150, by_epoch=True,
-            convert_to_iter_based=True),
-    ])
+        optimizer=dict(lr=0.5, weight_decay=4e-5),
+        clip_grad=dict(_delete_=True, type='value', clip_value=5)))
 train_cfg = dict(
-    type='ppnas_mm.SearchLoop',
-    max_epochs=150,
-    val_interval=10,
     val_share=50000 / 1281167,
     val_pipeline=[
         dict(type='LoadImageFromFile'),
@@ -48,5 +34,3 @@ train_cfg = dict(
         dict(type='CenterCrop', crop_size=224),
         dict(type='PackInputs'),
     ])
-model_wrapper_cfg = dict(type='ppnas_mm.Replicas')
-default_hooks = dict(search=dict(type='ppnas_mm.SearchHook', recalibrate_batches=100))

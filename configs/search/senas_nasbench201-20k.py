@@ -1,16 +1,11 @@
 # SE-NAS in the NAS-Bench-201 space on 20,000 CIFAR-10 images of 16 x 16, small enough for minutes on
 # one or two CPU cores: a cell a stage, half the width, short stages, few models.
-_base_ = ['../_base_/runtime.py', '../_base_/datasets/cifar10.py']
+_base_ = ['../_base_/search/one_shot.py', '../_base_/datasets/cifar10-20k_16.py']
 model = dict(
-    type='ppnas_mm.SENAS',
     model=dict(
-        type='ImageClassifier',
         backbone=dict(
             type='ppnas_mm.NASBench201SuperNet', init_channels=8, cells_per_stage=1),
-        neck=dict(type='GlobalAveragePooling'),
-        head=dict(
-            type='LinearClsHead', num_classes=10, in_channels=32, topk=(1, ),
-            loss=dict(type='CrossEntropyLoss'))),
+        head=dict(in_channels=32)),
     # paths differ by less than the error of their accuracy on 1,280 images
     accuracy='loss',
     first_epochs=8,
@@ -22,30 +17,6 @@ model = dict(
     recalibrate_batches=10,
     eval_batches=20,
     selection=dict(population=20, generations=8, crossover=10, mutation=10))
-train_dataloader = dict(
-    batch_size=64,
-    num_workers=0,
-    dataset=dict(
-        type='ppnas_mm.PartialCIFAR10',
-        batches=2,
-        pipeline=[
-            dict(type='RandomCrop', crop_size=32, padding=4),
-            dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-            dict(type='Resize', scale=16),
-            dict(type='PackInputs'),
-        ]))
-val_dataloader = dict(
-    num_workers=0,
-    dataset=dict(
-        type='ppnas_mm.PartialCIFAR10',
-        batches=2,
-        pipeline=[dict(type='Resize', scale=16), dict(type='PackInputs')]))
-test_dataloader = val_dataloader
-optim_wrapper = dict(
-    constructor='ppnas_mm.SearchOptimConstructor',
-    weights=dict(
-        optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=5e-4),
-        clip_grad=dict(max_norm=5)))
 param_scheduler = dict(
     weights=[
         dict(
@@ -54,7 +25,5 @@ param_scheduler = dict(
     ])
 # 2,000 images are held out
 train_cfg = dict(
-    type='ppnas_mm.SearchLoop', max_epochs=16, val_interval=16, val_share=0.1,
+    max_epochs=16, val_interval=16,
     val_pipeline=[dict(type='Resize', scale=16), dict(type='PackInputs')])
-model_wrapper_cfg = dict(type='ppnas_mm.Replicas')
-default_hooks = dict(search=dict(type='ppnas_mm.SearchHook', recalibrate_batches=100))

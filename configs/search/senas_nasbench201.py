@@ -4,17 +4,12 @@
 # goes on after the second: here for 20 epochs, without which the copies would be equal. Rate, decay
 # and schedule are not stated either: here SE-NAS' on
 # ImageNet, the rate less for the smaller batch.
-_base_ = ['../_base_/runtime.py', '../_base_/datasets/cifar10.py']
+_base_ = ['../_base_/search/one_shot.py', '../_base_/datasets/cifar10.py']
 model = dict(
-    type='ppnas_mm.SENAS',
     model=dict(
-        type='ImageClassifier',
         backbone=dict(
             type='ppnas_mm.NASBench201SuperNet', init_channels=16, cells_per_stage=5),
-        neck=dict(type='GlobalAveragePooling'),
-        head=dict(
-            type='LinearClsHead', num_classes=10, in_channels=64, topk=(1, ),
-            loss=dict(type='CrossEntropyLoss'))),
+        head=dict(in_channels=64)),
     first_epochs=20,
     stage_epochs=20,
     drop=10,
@@ -22,19 +17,10 @@ model = dict(
     threshold=50,
     models_per_op=1000)
 train_dataloader = dict(batch_size=256)
-optim_wrapper = dict(
-    constructor='ppnas_mm.SearchOptimConstructor',
-    weights=dict(
-        optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=5e-4),
-        clip_grad=dict(max_norm=5)))
 param_scheduler = dict(
     weights=[
         dict(
             type='LinearLR', start_factor=1.0, end_factor=0.0, end=60, by_epoch=True,
             convert_to_iter_based=True),
     ])
-train_cfg = dict(
-    type='ppnas_mm.SearchLoop', max_epochs=60, val_interval=10, val_share=0.1,
-    val_pipeline=[dict(type='PackInputs')])
-model_wrapper_cfg = dict(type='ppnas_mm.Replicas')
-default_hooks = dict(search=dict(type='ppnas_mm.SearchHook', recalibrate_batches=100))
+train_cfg = dict(max_epochs=60)

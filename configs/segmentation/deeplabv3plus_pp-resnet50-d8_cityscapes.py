@@ -1,7 +1,6 @@
+# DeepLabv3+ on PP-ResNet-50 at output stride 8, Cityscapes: the recipe of PP-NAS (Section IV-E).
 _base_ = [
-    '../_base_/models/deeplabv3plus_pp-resnet50-d8.py', '../_base_/datasets/cityscapes_512x1024.py',
-    '../_base_/schedules/cityscapes_120e.py', '../_base_/runtime.py'
+    '../_base_/backbones/pp-resnet50-d8.py', '../_base_/heads/deeplabv3plus_cityscapes.py',
+    '../_base_/datasets/cityscapes_512x1024.py', '../_base_/schedules/cityscapes_120e.py'
 ]
-default_scope = 'mmseg'
-visualizer = dict(type='SegLocalVisualizer')
-model = dict(data_preprocessor=dict(size=(512, 1024)), decode_head=dict(num_classes=19))
+model = _base_.pop('network').segmentor

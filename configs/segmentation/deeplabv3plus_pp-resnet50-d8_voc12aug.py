@@ -1,8 +1,6 @@
+# DeepLabv3+ on PP-ResNet-50 at output stride 8, VOC 2012: the recipe of PP-NAS (Section IV-E).
 _base_ = [
-    '../_base_/models/deeplabv3plus_pp-resnet50-d8.py', '../_base_/datasets/voc12aug_512.py',
-    '../_base_/schedules/voc12aug_60e.py', '../_base_/runtime.py'
+    '../_base_/backbones/pp-resnet50-d8.py', '../_base_/heads/deeplabv3plus_voc12aug.py',
+    '../_base_/datasets/voc12aug_512.py', '../_base_/schedules/voc12aug_60e.py'
 ]
-default_scope = 'mmseg'
-visualizer = dict(type='SegLocalVisualizer')
-# no side of a VOC image is above 500: tests pad it to 512 and crop the prediction
-model = dict(data_preprocessor=dict(test_cfg=dict(size=(512, 512))))
+model = _base_.pop('network').segmentor

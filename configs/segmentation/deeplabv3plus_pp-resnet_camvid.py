@@ -1,5 +1,5 @@
 # DeepLabv3+ on CamVid: street scenes, 11 classes, 11 = void. For masks of your own see
-# docs/own_segmentation_data.md. Data elsewhere: --cfg-options data_root=D
+# docs/tutorials/own_segmentation_data.md. Data elsewhere: --cfg-options data_root=D
 # The test set is the validation set.
 # Other classes: metainfo of the three sets, model.decode_head.num_classes, and the void label (11
 # here, 255 in most data): seg_pad_val, and ignore_index of the head and of both evaluators.
@@ -12,6 +12,13 @@ model = dict(
         loss_decode=dict(class_weight=None, avg_non_ignore=True)))
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type='AdamW', lr=2e-3, weight_decay=0.01))
+__metainfo = dict(
+    classes=(
+        'Sky', 'Building', 'Pole', 'Road', 'Pavement', 'Tree', 'SignSymbol', 'Fence', 'Car',
+        'Pedestrian', 'Bicyclist'),
+    palette=[[128, 128, 128], [128, 0, 0], [192, 192, 128], [128, 64, 128], [60, 40, 222],
+             [128, 128, 0], [192, 128, 128], [64, 64, 128], [64, 0, 128], [64, 64, 0],
+             [0, 128, 192]])
 train_dataloader = dict(
     batch_size=4,
     dataset=dict(
@@ -21,13 +28,7 @@ train_dataloader = dict(
         data_prefix=dict(img_path='images/train', seg_map_path='annotations/train'),
         img_suffix='.png',
         seg_map_suffix='.png',
-        metainfo=dict(
-            classes=(
-                'Sky', 'Building', 'Pole', 'Road', 'Pavement', 'Tree', 'SignSymbol', 'Fence', 'Car',
-                'Pedestrian', 'Bicyclist'),
-            palette=[[128, 128, 128], [128, 0, 0], [192, 192, 128], [128, 64, 128], [60, 40, 222],
-                     [128, 128, 0], [192, 128, 128], [64, 64, 128], [64, 0, 128], [64, 64, 0],
-                     [0, 128, 192]]),
+        metainfo=__metainfo,
         pipeline=[
             dict(type='LoadImageFromFile'),
             dict(type='LoadAnnotations'),
@@ -36,7 +37,13 @@ train_dataloader = dict(
             dict(type='RandomFlip', prob=0.5),
             dict(type='PackSegInputs'),
         ]))
-val_dataloader = dict(
+test_pipeline = [  # mmseg.apis read it, too
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(256, 192), keep_ratio=True),
+    dict(type='LoadAnnotations'),
+    dict(type='PackSegInputs'),
+]
+val_dataloader = test_dataloader = dict(
     batch_size=1,  # images of several sizes cannot share a batch in tests
     dataset=dict(
         _delete_=True,
@@ -46,21 +53,8 @@ val_dataloader = dict(
         img_suffix='.png',
         seg_map_suffix='.png',
         test_mode=True,
-        metainfo=dict(
-            classes=(
-                'Sky', 'Building', 'Pole', 'Road', 'Pavement', 'Tree', 'SignSymbol', 'Fence', 'Car',
-                'Pedestrian', 'Bicyclist'),
-            palette=[[128, 128, 128], [128, 0, 0], [192, 192, 128], [128, 64, 128], [60, 40, 222],
-                     [128, 128, 0], [192, 128, 128], [64, 64, 128], [64, 0, 128], [64, 64, 0],
-                     [0, 128, 192]]),
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(type='Resize', scale=(256, 192), keep_ratio=True),
-            dict(type='LoadAnnotations'),
-            dict(type='PackSegInputs'),
-        ]))
-test_dataloader = val_dataloader
-test_pipeline = val_dataloader['dataset']['pipeline']  # of mmseg.apis
+        metainfo=__metainfo,
+        pipeline=test_pipeline))
 val_evaluator = dict(ignore_index=11)
 test_evaluator = dict(ignore_index=11)
 param_scheduler = [

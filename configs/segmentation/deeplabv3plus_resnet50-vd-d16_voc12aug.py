@@ -1,5 +1,6 @@
-# Output stride 16: the blocks of the last stage have dilations 1, 4, 8.
-_base_ = './deeplabv3plus_pp-resnet50-d8_voc12aug.py'
-model = dict(
-    backbone=dict(block='resnet', arch=None, strides=(1, 2, 2, 1), dilations=(1, 1, 1, 2)),
-    decode_head=dict(dilations=(1, 6, 12, 18)))
+# DeepLabv3+ on ResNet-50-vd at output stride 16, VOC 2012: the recipe of PP-NAS (Section IV-E).
+_base_ = [
+    '../_base_/backbones/resnet50-vd-d16.py', '../_base_/heads/deeplabv3plus_voc12aug.py',
+    '../_base_/datasets/voc12aug_512.py', '../_base_/schedules/voc12aug_60e.py'
+]
+model = _base_.pop('network').segmentor

@@ -1,2 +1,6 @@
-_base_ = './deeplabv3plus_pp-resnet50-d8_voc12aug.py'
-model = dict(backbone=dict(block='resnet', arch=None))
+# DeepLabv3+ on ResNet-50-vd at output stride 8, VOC 2012: the recipe of PP-NAS (Section IV-E).
+_base_ = [
+    '../_base_/backbones/resnet50-vd-d8.py', '../_base_/heads/deeplabv3plus_voc12aug.py',
+    '../_base_/datasets/voc12aug_512.py', '../_base_/schedules/voc12aug_60e.py'
+]
+model = _base_.pop('network').segmentor

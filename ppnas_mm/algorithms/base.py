@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,7 +12,7 @@ from mmengine.model import BaseModel
 from torch import nn
 
 from ..genotype import Genotype
-from ..spaces.mixture import Path
+from ..spaces.mixture import ArchPath, Mixture
 from ..spaces.super_net import SuperNet
 from ..utils.registries import MODELS
 
@@ -98,6 +100,10 @@ class SearchAlgorithm(BaseModel):
         """Predict as the wrapped model does."""
         return self.model.test_step(data)
 
+    def predict_as(self, mixture: Mixture, net: SuperNet | None = None) -> None:
+        """Set how the super-net (or another one) combines candidates outside of ``using``."""
+        (net or self.super_net).mixture = mixture
+
     def arch_losses(self) -> dict[str, torch.Tensor]:
         """Return further losses, by names that contain ``loss``."""
         return {}
@@ -108,7 +114,7 @@ class SearchAlgorithm(BaseModel):
     def after_epoch(self, epoch: int) -> None:
         """Act after epoch ``epoch`` (from 1): prune, resample, change the mixture."""
 
-    def decide(self, strict: bool) -> Path:
+    def decide(self, strict: bool) -> ArchPath:
         """Return the path that the search would choose now.
 
         Args:
@@ -142,4 +148,11 @@ class SearchAlgorithm(BaseModel):
 
     def details(self) -> dict[str, Any]:
         """Return extra fields for this epoch's record."""
+        return {}
+
+    def pictures(self) -> dict[str, Callable[[Mapping[str, Any], Path], None]]:
+        """Return the algorithm's own pictures, drawn from the record when a search ends.
+
+        A dict from file name to a function of the record and the path of the file.
+        """
         return {}

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..spaces.mixture import Path
+from ..spaces.mixture import ArchPath
 from .base import SearchAlgorithm
 from .discretise import strongest
 
@@ -48,7 +48,7 @@ class BilevelSearch(SearchAlgorithm):
         """Whether the search has ended, possibly before its last epoch."""
         return False
 
-    def decide(self, strict: bool) -> Path:
+    def decide(self, strict: bool) -> ArchPath:
         """Keep the strongest edges and operations (see :func:`strongest`)."""
         path = strongest(self.super_net)
         if strict:

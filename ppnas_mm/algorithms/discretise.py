@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from ..spaces.mixture import Path
+from ..spaces.mixture import ArchPath
 from ..spaces.super_net import Node, SuperNet
 
 
 @torch.no_grad()
 def strongest(
     net: SuperNet, scores: Mapping[str, Sequence[float]] | None = None, keep: int = 2
-) -> Path:
+) -> ArchPath:
     """Return the path of the strongest operation of each edge and the strongest edges of each node.
 
     DARTS, Section 2.4; CDARTS, Section 3.2 (top-k, k = 2) and the authors' ``parse``: an operation

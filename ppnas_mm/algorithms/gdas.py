@@ -131,7 +131,7 @@ class GDAS(BilevelSearch):
         if warmup_epochs < 0 or init_std < 0:
             raise ValueError(f'warmup_epochs={warmup_epochs}, init_std={init_std}: below 0')
         self.table = OpTable(self.super_net)
-        self.super_net.mixture = MostLikely(self.super_net.keepable)
+        self.predict_as(MostLikely(self.super_net.keepable))
         for choice in self.table.choices:
             torch.nn.init.normal_(self.super_net.arch[choice.name], std=init_std)
         self.given_temperature = dict(temperature or {})
@@ -222,12 +222,9 @@ class GDAS(BilevelSearch):
 
     def drawn_loss(self, data: Any, differentiable: bool) -> tuple[Tensor, Tensor, Tensor]:
         """Return loss, accuracy in per cent, and the columns drawn for it, on a half's batch."""
-        outside = self.super_net.mixture
-        self.super_net.mixture, drawn = self.draw(differentiable)
-        try:
+        mixture, drawn = self.draw(differentiable)
+        with self.super_net.using(mixture):
             return *self.measure(data), drawn
-        finally:
-            self.super_net.mixture = outside
 
     def train_step(self, data: Any, optim_wrapper: Any) -> dict[str, Tensor]:
         """Update the weights on the half ``train``, then alpha on the half ``val``."""

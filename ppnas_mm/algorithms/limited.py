@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 
 from ..costs.limits import ConstraintError, Limits
-from ..spaces.mixture import Path
+from ..spaces.mixture import ArchPath
 from ..spaces.super_net import SuperNet
 from .discretise import strongest
 
@@ -41,7 +41,7 @@ def check_one_limit(net: SuperNet, limits: Limits) -> None:
 
 
 @torch.no_grad()
-def strongest_within(net: SuperNet, limits: Limits) -> Path:
+def strongest_within(net: SuperNet, limits: Limits) -> ArchPath:
     """Return the path of the largest product of softmax weights that keeps the limit.
 
     Costs add up over the choices, so this is a knapsack with one candidate a choice: of partial

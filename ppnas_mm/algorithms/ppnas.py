@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..spaces.mixture import Path
+from ..spaces.mixture import ArchPath
 from ..utils.registries import MODELS
 from .base import SearchAlgorithm
 
@@ -118,7 +118,7 @@ class PPNAS(SearchAlgorithm):
         return {n: w * t for n, w, t in zip(names, weights, terms, strict=True)}
 
     @torch.no_grad()
-    def decide(self, strict: bool) -> Path:
+    def decide(self, strict: bool) -> ArchPath:
         """Keep the connections above the threshold and one operation a node (Section III-C).
 
         Without ``strict``, an empty node keeps its strongest input and a dropped input its

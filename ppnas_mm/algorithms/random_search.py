@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ..costs.limits import ConstraintError, Limits
-from ..spaces.mixture import Fixed, Path
+from ..spaces.mixture import ArchPath, Fixed
 from ..utils.registries import MODELS
 from .base import SearchAlgorithm
 
@@ -50,10 +50,10 @@ class RandomSearch(SearchAlgorithm):
         for name, kept in path.items():
             for candidate in set(self.super_net.alive_candidates(name)) - set(kept):
                 self.super_net.prune(name, candidate)
-        self.super_net.mixture = Fixed(path)
+        self.predict_as(Fixed(path))
         self.super_net.arch.requires_grad_(False)
 
-    def _draw(self, rng: np.random.Generator, constrained: bool, limits: Limits) -> Path:
+    def _draw(self, rng: np.random.Generator, constrained: bool, limits: Limits) -> ArchPath:
         seen = []
         for _ in range(10_000):
             genotype = self.super_net.random_genotype(rng, constrained, self.free)
@@ -67,7 +67,7 @@ class RandomSearch(SearchAlgorithm):
         )
         raise ConstraintError(f'none of {len(seen):,} draws keeps {limits.bounds}; seen: {spans}')
 
-    def decide(self, strict: bool) -> Path:
+    def decide(self, strict: bool) -> ArchPath:
         """Return the path that was drawn: what is left of the super-net."""
         alive = {name: self.super_net.alive_candidates(name) for name in self.super_net.choices}
         return {name: kept for name, kept in alive.items() if kept}

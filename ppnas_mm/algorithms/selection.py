@@ -14,18 +14,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..costs.limits import ConstraintError, Limit
-from ..spaces.mixture import Path
+from ..spaces.mixture import ArchPath
 
 Genes = Mapping[str, Sequence[tuple[int, ...]] | None]
 Draw = Callable[[str, np.random.Generator], tuple[int, ...]]
-Evaluate = Callable[[Path], float]
-Canonical = Callable[[Path], Path | None]
+Evaluate = Callable[[ArchPath], float]
+Canonical = Callable[[ArchPath], ArchPath | None]
 
 
 class Evaluated(NamedTuple):
     """An architecture (canonical), its accuracy, and its cost by the limits' names."""
 
-    path: Path
+    path: ArchPath
     accuracy: float
     costs: dict[str, float]
 
@@ -44,7 +44,7 @@ class Selection:
         method: ``'enumeration'`` or ``'evolution'``.
     """
 
-    path: Path
+    path: ArchPath
     accuracy: float
     evaluated: list[Evaluated]
     method: str
@@ -63,7 +63,7 @@ def models_selected_from(genes: Genes, enumerate_up_to: int = 1000, **settings: 
     return evolution.population * evolution.generations
 
 
-def enumerate_paths(genes: Genes, limit_count: int | None = None) -> Iterator[Path]:
+def enumerate_paths(genes: Genes, limit_count: int | None = None) -> Iterator[ArchPath]:
     """Yield every path once, the last gene fastest.
 
     Raises:
@@ -94,7 +94,7 @@ class _Record:
         self.costs: dict[tuple, dict[str, float]] = {}
         self.evaluated: list[Evaluated] = []
 
-    def admit(self, path: Path) -> Path | None:
+    def admit(self, path: ArchPath) -> ArchPath | None:
         """Return the canonical path if it is within the limits and was not seen yet."""
         architecture = self.canonical(path)
         if architecture is None or self._key(architecture) in self.costs:
@@ -104,7 +104,7 @@ class _Record:
         legal = all(limit.allows(costs[limit.name]) for limit in self.limits)
         return architecture if legal else None
 
-    def score(self, architecture: Path) -> float:
+    def score(self, architecture: ArchPath) -> float:
         """Evaluate what was admitted; return its accuracy."""
         accuracy = float(self.evaluate(architecture))
         if math.isnan(accuracy):
@@ -129,7 +129,7 @@ class _Record:
         )
 
     @staticmethod
-    def _key(path: Path) -> tuple:
+    def _key(path: ArchPath) -> tuple:
         return tuple(sorted(path.items()))
 
 
@@ -175,10 +175,10 @@ class Evolution:
 
 
 def _collect(
-    propose: Callable[[], Path], number: int, record: _Record, tries: int
-) -> list[tuple[Path, Path]]:
+    propose: Callable[[], ArchPath], number: int, record: _Record, tries: int
+) -> list[tuple[ArchPath, ArchPath]]:
     """Return up to ``number`` new proposals and their canonical paths, all within the limits."""
-    found: list[tuple[Path, Path]] = []
+    found: list[tuple[ArchPath, ArchPath]] = []
     failed = 0
     while len(found) < number and failed < tries:
         path = propose()
@@ -221,19 +221,19 @@ def evolve(
         ValueError: If two limits have one name, or an accuracy is NaN.
     """
     record, s = _Record(evaluate, limits, canonical, progress), settings or Evolution()
-    best: list[tuple[float, Path]] = []  # with all genes, also those of unread edges
+    best: list[tuple[float, ArchPath]] = []  # with all genes, also those of unread edges
 
-    def random() -> Path:
+    def random() -> ArchPath:
         return {name: draw(name, rng) for name in names}
 
-    def parent() -> Path:
+    def parent() -> ArchPath:
         return best[int(rng.integers(len(best)))][1]
 
-    def crossed() -> Path:
+    def crossed() -> ArchPath:
         one, two, mask = parent(), parent(), rng.random(len(names)) < 0.5
         return {n: (one if first else two)[n] for n, first in zip(names, mask, strict=True)}
 
-    def mutated() -> Path:
+    def mutated() -> ArchPath:
         one, mask = parent(), rng.random(len(names)) < s.probability
         return {n: draw(n, rng) if new else one[n] for n, new in zip(names, mask, strict=True)}
 
@@ -252,8 +252,11 @@ def evolve(
 
 
 def _breed(
-    best: list[tuple[float, Path]], current: list[tuple[Path, Path]], record: _Record, number: int
-) -> list[tuple[float, Path]]:
+    best: list[tuple[float, ArchPath]],
+    current: list[tuple[ArchPath, ArchPath]],
+    record: _Record,
+    number: int,
+) -> list[tuple[float, ArchPath]]:
     """Evaluate a generation; return the best paths so far, of equal ones the first."""
     scored = [(record.score(architecture), path) for path, architecture in current]
     return sorted(best + scored, key=lambda entry: -entry[0])[:number]

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 
 from ..genotype import Genotype, GenotypeError
+from ..utils.choice_key import ChoiceKey
 from ..utils.compat import require
 
 if TYPE_CHECKING:
@@ -253,7 +254,7 @@ def operation_means(table: Table, dataset: str) -> dict[str, dict[str, float]]:
         accuracy = table.accuracy(genotype, dataset)
         for node, edges in enumerate(genotype.cells[0].nodes, 1):
             for edge in edges:
-                spot = found.setdefault(f'cell/node{node}/op{edge.sources[0]}', {})
+                spot = found.setdefault(str(ChoiceKey('cell', node, source=edge.sources[0])), {})
                 spot.setdefault(edge.op, []).append(accuracy)
     return {
         name: {op: float(np.mean(values)) for op, values in ops.items()}
@@ -314,11 +315,11 @@ def accuracies_by_epoch(record: Mapping[str, Any], table: Table, dataset: str) -
     """
     found = []
     for entry in record['epochs']:
-        nodes: dict[str, list[str]] = {}
+        nodes: dict[int, list[str]] = {}
         for name, weights in entry['architecture'].items():
-            _, node, edge = name.split('/')
+            key = ChoiceKey.parse(name)
             op = record['choices'][name]['candidates'][int(np.argmax(weights))]
-            nodes.setdefault(node, []).append(f'{op}~{edge.removeprefix("op")}')
+            nodes.setdefault(key.node, []).append(f'{op}~{key.source}')
         text = '+'.join(f'|{"|".join(edges)}|' for edges in nodes.values())
         try:
             found.append(table.accuracy(from_arch_string(text), dataset))
@@ -373,7 +374,7 @@ def score_with_super_net(
     """Return the metrics of a cell with the weights of a super-net.
 
     Args:
-        algorithm: A trained search; its super-net's mixture and batch-norm statistics change.
+        algorithm: A trained search; its super-net's batch-norm statistics change.
         genotype: The cell.
         batches: Training batches that batch norms take their statistics from; with none they keep
             those that they have.
@@ -390,6 +391,6 @@ def score_with_super_net(
     from ..utils.batch_norm import recalibrate
 
     model: Any = algorithm.model if network == 'search' else algorithm.inherited[0]
-    model.backbone.mixture = Fixed(model.backbone.to_path(genotype))
-    recalibrate(model, batches, len(batches))
-    return evaluate(model, loader, evaluator)
+    with model.backbone.using(Fixed(model.backbone.to_path(genotype))):
+        recalibrate(model, batches, len(batches))
+        return evaluate(model, loader, evaluator)

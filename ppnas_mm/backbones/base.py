@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..layers.custom_conv import keep_contiguous, tensors_inside
 from ..layers.deploy import DeployError, deploy, is_plain
+from ..layers.ops import ConvStyle
 from ..weights.checkpoint import check_backbone, load_backbone, load_checkpoint
 from ..weights.fetch import SCHEME
 
@@ -20,6 +21,9 @@ DEFAULT_INIT = [
     dict(type='Kaiming', layer='Conv2d', mode='fan_out', nonlinearity='relu'),
     dict(type='Constant', layer=['_BatchNorm', 'GroupNorm'], val=1),
 ]
+
+CellMix = Mapping[str, Any]
+"""What the blocks of each searched cell take beside their input, by the name of the cell."""
 
 
 @CheckpointLoader.register_scheme(prefixes=SCHEME)
@@ -40,6 +44,9 @@ class Backbone(BaseModule):
 
     Args:
         out_indices: Stages whose features ``forward`` returns, as a tuple of maps.
+        conv_cfg, norm_cfg, act_cfg: As in ``mmcv.cnn.ConvModule``; batch norm and ReLU by default.
+        with_cp: Whether to use activation checkpointing: blocks are recomputed in the backward
+            pass, which saves memory.
         frozen_stages: -1 freezes nothing, 0 the stem, i the stem and the first i stages.
         norm_eval: Whether batch norms stay in evaluation mode during training.
         init_cfg: mmengine initialisation; ``None`` means He-normal (fan-out) and ones.
@@ -52,6 +59,10 @@ class Backbone(BaseModule):
     def __init__(
         self,
         out_indices: Sequence[int],
+        conv_cfg: dict | None = None,
+        norm_cfg: dict | None = None,
+        act_cfg: dict | None = None,
+        with_cp: bool = False,
         frozen_stages: int = -1,
         norm_eval: bool = False,
         init_cfg: dict | list[dict] | None = None,
@@ -60,6 +71,8 @@ class Backbone(BaseModule):
         given = [c for c in configs if c['type'] in ('Pretrained', PretrainedInit)]
         super().__init__([c for c in configs if c not in given] or DEFAULT_INIT)
         self.pretrained = [{k: v for k, v in c.items() if k != 'type'} for c in given]
+        self.style = ConvStyle(conv_cfg, norm_cfg or dict(type='BN'), act_cfg or dict(type='ReLU'))
+        self.with_cp = with_cp
         self.out_indices = tuple(out_indices)
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
@@ -118,8 +131,11 @@ class Backbone(BaseModule):
         """Map images ``(N, in_channels, H, W)`` to the maps of ``out_indices``."""
         return self.maps(x)
 
-    def maps(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Compute the maps of ``out_indices``; a super-net also passes its mixing weights."""
+    def maps(self, x: Tensor, mix: CellMix | None = None) -> tuple[Tensor, ...]:
+        """Map images ``(N, in_channels, H, W)`` to the maps of ``out_indices``.
+
+        ``mix``: what a super-net passes to its searched blocks.
+        """
         raise NotImplementedError
 
     @property

@@ -15,10 +15,10 @@ from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
 from ..genotype import Cell, Genotype, GenotypeError
-from ..layers.ops import ConvStyle, MBConv, OpSpec, build_op, round_channels
+from ..layers.ops import MBConv, OpSpec, build_op, round_channels
 from ..layers.recompute import run_block
 from ..utils.registries import MODELS
-from .base import Backbone
+from .base import Backbone, CellMix
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,7 @@ class MacroChain(Backbone):
     Attributes:
         plan: Channels, strides and activation of the space; a subclass sets it.
         searched: Channels and total stride of each searched stage, by its name.
+        members: For each output stage its parts: the name of a searched stage, or ``None``.
 
     Args:
         chain: Builds the searched stages.
@@ -101,11 +102,9 @@ class MacroChain(Backbone):
         last_channels: Channels of the last 1x1 convolution: 960 (classification, detection), 320
             (the reference's segmentation); ``None``: no such convolution.
         in_channels: Channels of the images.
-        conv_cfg, norm_cfg, act_cfg: As in ``mmcv.cnn.ConvModule``; the activation is the plan's.
-        with_cp: Whether to use activation checkpointing for each block.
         out_indices: Output stages that are returned; ``None``: all.
-        frozen_stages, norm_eval, init_cfg: See :class:`Backbone`.
         strides: Strides of the searched stages, 1 or 2 each; ``None``: the plan's.
+        **kwargs: See :class:`Backbone`; the default of ``act_cfg`` is the plan's.
 
     Raises:
         ValueError: If ``variant``, ``width`` or ``strides`` is not possible.
@@ -121,15 +120,9 @@ class MacroChain(Backbone):
         width: float = 1.0,
         last_channels: int | None = 960,
         in_channels: int = 3,
-        conv_cfg: dict | None = None,
-        norm_cfg: dict | None = None,
-        act_cfg: dict | None = None,
-        with_cp: bool = False,
         out_indices: Sequence[int] | None = None,
-        frozen_stages: int = -1,
-        norm_eval: bool = False,
-        init_cfg: dict | list[dict] | None = None,
         strides: Sequence[int] | None = None,
+        **kwargs: Any,
     ) -> None:
         _check(variant, width)
         plan = self.plan
@@ -138,9 +131,9 @@ class MacroChain(Backbone):
             raise ValueError(f'strides={strides}: expected {len(plan.strides)} times 1 or 2')
         if out_indices is None:
             out_indices = range(1 + sum(stride > 1 for stride in strides[1:]))
-        super().__init__(out_indices, frozen_stages, norm_eval, init_cfg)
-        self.with_cp = with_cp
-        style = ConvStyle(conv_cfg, norm_cfg or dict(type='BN'), act_cfg or plan.act_cfg)
+        kwargs['act_cfg'] = kwargs.get('act_cfg') or plan.act_cfg
+        super().__init__(out_indices, **kwargs)
+        style = self.style
         total = 2 if variant == 'imagenet' else 1
         first, channels = (round_channels(planes * width) for planes in plan.stem)
         self.stem = nn.Sequential(
@@ -148,6 +141,7 @@ class MacroChain(Backbone):
             MBConv(OpSpec(first, channels, style), 3, expansion=1, attention=plan.attention),
         )
         layers: list[list[nn.Module]] = []
+        self.members: list[list[str | None]] = []
         info: list[list[Any]] = []
         self.openings: list[str] = []
         self.searched: dict[str, tuple[int, int]] = {}
@@ -155,6 +149,7 @@ class MacroChain(Backbone):
         for name, planes, stride, depth in sizes:
             if stride > 1 or not layers:
                 layers.append([])
+                self.members.append([])
                 info.append([f'layer{len(layers)}', 0, 0])
             if stride > 1:
                 self.openings.append(f'layer{len(layers)}.0')
@@ -162,13 +157,15 @@ class MacroChain(Backbone):
             specs = [OpSpec(channels, planes, style, stride)]
             specs += [OpSpec(planes, planes, style)] * (depth - 1)
             stage: Any = chain(name, specs)
-            stage.with_cp = with_cp
+            stage.with_cp = self.with_cp
             layers[-1].append(stage)
+            self.members[-1].append(name)
             channels, total = planes, total * stride
             info[-1][1:] = [channels, total]
             self.searched[name] = (channels, total)
         if last_channels is not None:
             layers[-1].append(style.conv(channels, last_channels, 1))
+            self.members[-1].append(None)
             info[-1][1] = last_channels
         for (name, *_), members in zip(info, layers, strict=True):
             self.add_module(name, nn.ModuleList(members))
@@ -185,18 +182,16 @@ class MacroChain(Backbone):
         names = self.stage_names[: len(self.computed)]
         return [name for name in self.openings if name.split('.')[0] in names]
 
-    def maps(self, x: Tensor, mix: dict[str, Any] | None = None) -> tuple[Tensor, ...]:
-        """Map images ``(N, in_channels, H, W)`` to the maps of ``out_indices``.
-
-        ``mix``: what a super-net passes to its searched stages, by their name.
-        """
+    def maps(self, x: Tensor, mix: CellMix | None = None) -> tuple[Tensor, ...]:
+        """Map images to maps; the cells are the searched stages (see :class:`Backbone`)."""
         x = self.stem(x)
         outputs = {}
         for s, layer in enumerate(self.computed):
-            for member in layer:  # type: ignore[attr-defined]
-                given = () if mix is None or not hasattr(member, 'cell') else (mix[member.cell],)
-                # a stage sees to its blocks itself; left is the last convolution
-                again = self.with_cp and not hasattr(member, 'nodes')
+            members: Any = zip(layer, self.members[s], strict=True)  # type: ignore[call-overload]
+            for member, cell in members:
+                given = () if mix is None or cell is None else (mix[cell],)
+                # a searched stage recomputes its own blocks; left is the last convolution
+                again = self.with_cp and cell is None
                 x = run_block(member, member, x, *given, with_cp=again)
             if s in self.out_indices:
                 outputs[s] = x

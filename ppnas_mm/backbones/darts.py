@@ -19,7 +19,7 @@ from ..layers.memory_layout import cat_channels
 from ..layers.ops import PRE_ACTIVATION, ConvStyle, FactorizedReduce, OpSpec, build_op
 from ..layers.recompute import run_block
 from ..utils.registries import MODELS
-from .base import Backbone
+from .base import Backbone, CellMix
 
 DAGFactory = Callable[[str, OpSpec], nn.Module]
 """Builds the inner graph from the name of the cell and the spec of its operations.
@@ -167,6 +167,12 @@ def default_reductions(num_cells: int, variant: str = 'cifar') -> tuple[int, int
     return num_cells // 3, 2 * num_cells // 3
 
 
+def without_affine(style: ConvStyle) -> ConvStyle:
+    """Return the style of what is not searched: its norms have affine parameters."""
+    norm = {k: v for k, v in style.norm_cfg.items() if k != 'affine'}
+    return replace(style, norm_cfg=norm)
+
+
 class MacroDARTS(Backbone):
     """The macro network around the inner graphs: derived networks and super-nets.
 
@@ -186,10 +192,8 @@ class MacroDARTS(Backbone):
         auxiliary: Whether training also returns, first, the output of the last reduction cell, as
             an auxiliary classifier needs it.
         in_channels: Channels of the images.
-        conv_cfg, norm_cfg, act_cfg: As in ``mmcv.cnn.ConvModule``; ``affine=False`` of the norms
-            does not apply to the stem.
-        with_cp: Whether to use activation checkpointing for each cell.
-        out_indices, frozen_stages, norm_eval, init_cfg: See :class:`Backbone`.
+        out_indices, **kwargs: See :class:`Backbone`; ``affine=False`` of the norms does not apply
+            to the stem.
 
     Raises:
         ValueError: If ``variant`` or ``reductions`` is not possible.
@@ -207,14 +211,8 @@ class MacroDARTS(Backbone):
         pool_norm: bool = False,
         auxiliary: bool = False,
         in_channels: int = 3,
-        conv_cfg: dict | None = None,
-        norm_cfg: dict | None = None,
-        act_cfg: dict | None = None,
-        with_cp: bool = False,
         out_indices: Sequence[int] | None = None,
-        frozen_stages: int = -1,
-        norm_eval: bool = False,
-        init_cfg: dict | list[dict] | None = None,
+        **kwargs: Any,
     ) -> None:
         cuts = tuple(default_reductions(num_cells, variant) if reductions is None else reductions)
         if variant not in VARIANTS:
@@ -223,11 +221,8 @@ class MacroDARTS(Backbone):
             raise ValueError(f'reductions={cuts}: expected rising indices of 1..{num_cells - 1}')
         stages = len(cuts) + (2 if variant == 'imagenet' else 1)
         chosen = range(stages) if out_indices is None else out_indices
-        super().__init__(chosen, frozen_stages, norm_eval, init_cfg)
-        norm = dict(norm_cfg or dict(type='BN'))
-        style = ConvStyle(conv_cfg, norm, act_cfg or dict(type='ReLU'))
-        norm = {k: v for k, v in norm.items() if k != 'affine'}
-        stem = ConvStyle(conv_cfg, norm, style.act_cfg)
+        super().__init__(chosen, **kwargs)
+        style, stem = self.style, without_affine(self.style)
         self.auxiliary = auxiliary
         width = (stem_multiplier if variant == 'cifar' else 1) * init_channels
         stride, inputs, blocks = self._add_stem(variant, in_channels, width, stem)
@@ -241,7 +236,7 @@ class MacroDARTS(Backbone):
                 channels, stride = 2 * channels, 2 * stride
             kind = 'reduction' if reduces else 'normal'
             spec = OpSpec(channels, channels, style, 1 + reduces, pool_norm=pool_norm)
-            cell = CellBlock(inputs, halved, dag(kind, spec), channels, style, with_cp)
+            cell = CellBlock(inputs, halved, dag(kind, spec), channels, style, self.with_cp)
             cell.kind = kind
             blocks[-1].append(cell)
             inputs, halved = (inputs[1], nodes[kind] * channels), reduces
@@ -298,11 +293,8 @@ class MacroDARTS(Backbone):
         cells = [(n, m) for n, m in self.named_modules() if _is_reduction(m)]
         return [name for name, cell in cells if cell not in idle]
 
-    def maps(self, x: Tensor, mix: dict[str, Any] | None = None) -> tuple[Tensor, ...]:
-        """Map images ``(N, in_channels, H, W)`` to the maps of ``out_indices``.
-
-        ``mix``: what a super-net passes to the inner graphs, by the name of the cell.
-        """
+    def maps(self, x: Tensor, mix: CellMix | None = None) -> tuple[Tensor, ...]:
+        """Map images to maps; the cells: ``normal``, ``reduction`` (see :class:`Backbone`)."""
         with_extra = self.auxiliary and self.training
         before = x = self.stem(x)
         outputs, extra = {}, None

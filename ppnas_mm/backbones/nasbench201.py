@@ -15,8 +15,8 @@ from ..genotype import Genotype, GenotypeError
 from ..layers.ops import PRE_ACTIVATION, ConvStyle, OpSpec
 from ..layers.recompute import run_block
 from ..utils.registries import MODELS
-from .base import Backbone
-from .darts import CellDAG, DAGFactory
+from .base import Backbone, CellMix
+from .darts import CellDAG, DAGFactory, without_affine
 
 STAGES = 3
 
@@ -71,10 +71,8 @@ class MacroNB201(Backbone):
         last_act: Whether norm and activation follow the last cell (NAS-Bench-201: yes; the CDARTS
             authors' search: no).
         in_channels: Channels of the images.
-        conv_cfg, norm_cfg, act_cfg: As in ``mmcv.cnn.ConvModule``; ``affine=False`` of the norms
-            applies to the cells only.
-        with_cp: Whether to use activation checkpointing for each cell.
-        out_indices, frozen_stages, norm_eval, init_cfg: See :class:`Backbone`.
+        out_indices, **kwargs: See :class:`Backbone`; ``affine=False`` of the norms applies to the
+            cells only.
 
     Raises:
         ValueError: If a stage would have no cell.
@@ -87,22 +85,13 @@ class MacroNB201(Backbone):
         init_channels: int = 16,
         last_act: bool = True,
         in_channels: int = 3,
-        conv_cfg: dict | None = None,
-        norm_cfg: dict | None = None,
-        act_cfg: dict | None = None,
-        with_cp: bool = False,
         out_indices: Sequence[int] = (0, 1, 2),
-        frozen_stages: int = -1,
-        norm_eval: bool = False,
-        init_cfg: dict | list[dict] | None = None,
+        **kwargs: Any,
     ) -> None:
         if cells_per_stage < 1:
             raise ValueError(f'cells_per_stage={cells_per_stage}: expected 1 or more')
-        super().__init__(out_indices, frozen_stages, norm_eval, init_cfg)
-        self.with_cp = with_cp
-        norm = dict(norm_cfg or dict(type='BN'))
-        style = ConvStyle(conv_cfg, norm, act_cfg or dict(type='ReLU'))
-        fixed = ConvStyle(conv_cfg, {k: v for k, v in norm.items() if k != 'affine'}, style.act_cfg)
+        super().__init__(out_indices, **kwargs)
+        style, fixed = self.style, without_affine(self.style)
         widths = [init_channels * 2**s for s in range(STAGES)]
         self.stem = nn.Sequential(fixed.conv(in_channels, widths[0], 3, act=False))
         names = [f'layer{s + 1}' for s in range(STAGES)]
@@ -115,11 +104,8 @@ class MacroNB201(Backbone):
             self.add_module(name, nn.ModuleList(blocks))
         self.set_stages(names, widths, [2**s for s in range(STAGES)])
 
-    def maps(self, x: Tensor, mix: dict[str, Any] | None = None) -> tuple[Tensor, ...]:
-        """Map images ``(N, in_channels, H, W)`` to the maps of ``out_indices``.
-
-        ``mix``: what a super-net passes to the inner graphs, by the name of the cell.
-        """
+    def maps(self, x: Tensor, mix: CellMix | None = None) -> tuple[Tensor, ...]:
+        """Map images to maps; the cells are ``cell``, the only one (see :class:`Backbone`)."""
         x = self.stem(x)
         outputs = {}
         for s, stage in enumerate(self.computed):

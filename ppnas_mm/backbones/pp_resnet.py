@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmcv.cnn import build_activation_layer
 from mmcv.cnn.bricks import DropPath
@@ -20,7 +20,7 @@ from ..layers.deploy import input_conv
 from ..layers.ops import ConvStyle
 from ..layers.recompute import run_block
 from ..utils.registries import MODELS
-from .base import Backbone
+from .base import Backbone, CellMix
 from .pp_conv import PPConv, Res2Conv, SplitConv, SumPPConv
 
 EXPANSION = 4
@@ -181,18 +181,16 @@ class MacroResNet(Backbone):
             (PP-NAS, Res2Net) or, too, what ``conv2`` builds (ResNet, ResNeXt).
         base_width: Channels of a group at 64 base channels; ``None``: no split, width = channels.
         stem: ``'imagenet'`` (stride 4) or ``'cifar'`` (stride 1).
+        in_channels, stem_channels, base_channels: Channels of image, stem and first stage (before
+            the expansion by 4).
         strides, dilations: One for each stage.
         multi_grid: Factors that multiply the dilations of the last stage, one for each block.
             (mmseg's argument of this name has absolute dilations.)
         contract_dilation: Whether the first block of a dilated stage keeps the dilation of the
             stage before (the authors' way; mmseg's name).
-        in_channels, stem_channels, base_channels: Channels of image, stem and first stage (before
-            the expansion by 4).
-        conv_cfg, norm_cfg, act_cfg: As in ``mmcv.cnn.ConvModule``.
-        with_cp: Whether to use activation checkpointing.
         zero_init_residual: Whether the last norm of each block starts at 0.
         drop_path_rate: Stochastic depth of the last block; it grows linearly to there.
-        out_indices, frozen_stages, norm_eval, init_cfg: See :class:`Backbone`.
+        out_indices, **kwargs: See :class:`Backbone`.
     """
 
     def __init__(
@@ -210,26 +208,19 @@ class MacroResNet(Backbone):
         dilations: Sequence[int] = (1, 1, 1, 1),
         multi_grid: Sequence[int] | None = None,
         contract_dilation: bool = True,
-        out_indices: Sequence[int] = (0, 1, 2, 3),
-        frozen_stages: int = -1,
-        norm_eval: bool = False,
-        with_cp: bool = False,
-        conv_cfg: dict | None = None,
-        norm_cfg: dict | None = None,
-        act_cfg: dict | None = None,
         zero_init_residual: bool = False,
         drop_path_rate: float = 0.0,
-        init_cfg: dict | list[dict] | None = None,
+        out_indices: Sequence[int] = (0, 1, 2, 3),
+        **kwargs: Any,
     ) -> None:
-        super().__init__(out_indices, frozen_stages, norm_eval, init_cfg)
+        super().__init__(out_indices, **kwargs)
         _check_stages(depths, strides, dilations, multi_grid)
         if stem not in STEMS:
             raise ValueError(f'stem={stem!r}: expected one of {list(STEMS)}')
         if base_width is not None and base_channels * base_width < 64:
             raise ValueError(f'base_channels={base_channels}, base_width={base_width}: no channels')
         self.zero_init_residual = zero_init_residual
-        style = ConvStyle(conv_cfg, norm_cfg or dict(type='BN'), act_cfg or dict(type='ReLU'))
-        self.stem = STEMS[stem](in_channels, stem_channels, style)
+        self.stem = STEMS[stem](in_channels, stem_channels, self.style)
         drops = iter(drop_path_rate * i / max(1, sum(depths) - 1) for i in range(sum(depths)))
         channels, total_stride = stem_channels, 4 if stem == 'imagenet' else 1
         all_rates = _block_dilations(depths, dilations, multi_grid, contract_dilation)
@@ -237,20 +228,24 @@ class MacroResNet(Backbone):
         for s, (stride, rates) in enumerate(zip(strides, all_rates, strict=True)):
             planes = base_channels * 2**s
             width = planes if base_width is None else planes * base_width // 64 * groups
-            blocks = []
-            for b, rate in enumerate(rates):
-                step = stride if b == 0 else 1
+            blocks = nn.ModuleList()
+            for rate in rates:
+                step = 1 if blocks else stride
                 start = step != 1 or channels != planes * EXPANSION
-                if start and split_start:
-                    middle: nn.Module = SplitConv(width, groups, rate, style)
-                else:
-                    middle = conv2(s, width, rate, style)
+                split = start and split_start
+                middle = (
+                    SplitConv(width, groups, rate, self.style)
+                    if split
+                    else conv2(s, width, rate, self.style)
+                )
                 shape = (channels, planes * EXPANSION)
                 blocks.append(
-                    Bottleneck(shape, width, middle, step, start, style, next(drops), with_cp)
+                    Bottleneck(
+                        shape, width, middle, step, start, self.style, next(drops), self.with_cp
+                    )
                 )
                 channels = planes * EXPANSION
-            self.add_module(f'layer{s + 1}', nn.ModuleList(blocks))
+            self.add_module(f'layer{s + 1}', blocks)
             total_stride *= stride
             info.append((f'layer{s + 1}', channels, total_stride))
         self.set_stages(*zip(*info, strict=True))
@@ -262,15 +257,12 @@ class MacroResNet(Backbone):
                 if isinstance(module, Bottleneck):
                     constant_init(module.conv3.norm, 0)
 
-    def maps(self, x: Tensor, mix: Sequence[Any] | None = None) -> tuple[Tensor, ...]:
-        """Map images ``(N, in_channels, H, W)`` to the maps of ``out_indices``.
-
-        ``mix``: what a super-net passes to the searchable blocks, one entry for each stage.
-        """
+    def maps(self, x: Tensor, mix: CellMix | None = None) -> tuple[Tensor, ...]:
+        """Map images to maps; the cells are ``stage1``, ``stage2``, ... (see :class:`Backbone`)."""
         x = self.stem(x)
         outputs = {}
         for s, stage in enumerate(self.computed):
-            extra = () if mix is None else (mix[s],)
+            extra = () if mix is None else (mix[f'stage{s + 1}'],)
             for block in stage:  # type: ignore[attr-defined]
                 x = block(x, *extra)
             if s in self.out_indices:
@@ -309,38 +301,50 @@ BASELINE_BLOCKS: Mapping[str, dict[str, Any]] = {
 """The paper's baselines: ResNet, ResNeXt (4c x 24w) and Res2Net (26w x 4s)."""
 
 
-def _blocks(
-    block: str, arch: Any, published: str, stages: int
-) -> tuple[dict[str, Any], Genotype | None]:
-    if block == 'ppconv':
-        genotype = Genotype.load(published if arch is None else arch)
-        return _ppconv_blocks(genotype, stages), genotype
-    if block not in BASELINE_BLOCKS:
-        raise ValueError(f"block={block!r}: expected 'ppconv' or one of {list(BASELINE_BLOCKS)}")
-    if arch is not None:
-        raise ValueError(f'block={block!r} has no architecture to choose: set arch=None')
-    return BASELINE_BLOCKS[block], None
-
-
-def imagenet_macro(depth: int) -> dict[str, Any]:
-    """Arguments of :class:`MacroResNet` for ImageNet: four stages, vd stem."""
+def _imagenet_depths(depth: int) -> tuple[int, ...]:
     if depth not in DEPTHS:
         raise ValueError(f'depth={depth}: expected one of {list(DEPTHS)}')
-    return dict(depths=DEPTHS[depth], stem='imagenet')
+    return DEPTHS[depth]
 
 
-def cifar_macro(depth: int) -> dict[str, Any]:
-    """Arguments of :class:`MacroResNet` for CIFAR: three stages of (depth - 2) / 9 blocks."""
+def _cifar_depths(depth: int) -> tuple[int, ...]:
     if depth < 11 or (depth - 2) % 9:
         raise ValueError(f'depth={depth}: expected 9n + 2, such as 11, 20, 29 or 110')
-    return dict(
-        depths=((depth - 2) // 9,) * 3,
-        stem='cifar',
-        strides=(1, 2, 2),
-        dilations=(1, 1, 1),
-        out_indices=(0, 1, 2),
-        zero_init_residual=True,
-    )
+    return ((depth - 2) // 9,) * 3
+
+
+class Preset(NamedTuple):
+    """A family of networks: how the depth is split, the default architecture, the settings."""
+
+    depths: Callable[[int], tuple[int, ...]]
+    arch: str
+    settings: dict[str, Any]
+
+
+PRESETS = {
+    'imagenet': Preset(_imagenet_depths, 'pp_resnet_imagenet', dict(stem='imagenet')),
+    'cifar': Preset(
+        _cifar_depths,
+        'pp_resnet_cifar10',
+        dict(
+            stem='cifar',
+            strides=(1, 2, 2),
+            dilations=(1, 1, 1),
+            out_indices=(0, 1, 2),
+            zero_init_residual=True,
+        ),
+    ),
+}
+"""``imagenet``: four stages, vd stem; ``cifar``: three stages of (depth - 2) / 9 blocks."""
+
+
+def macro_settings(preset: str, depth: int) -> dict[str, Any]:
+    """Return the arguments of :class:`MacroResNet` of a preset.
+
+    Raises:
+        ValueError: If the preset has no such depth.
+    """
+    return dict(PRESETS[preset].settings, depths=PRESETS[preset].depths(depth))
 
 
 @MODELS.register_module()
@@ -351,41 +355,44 @@ class PPResNet(MacroResNet):
         depth: 50, 101 or 152.
         arch: A published name, a path of a genotype, or a dict; ``None`` is 'pp_resnet_imagenet'.
         block: ``'ppconv'``, or a baseline, which has no ``arch``: ``'resnet'`` (ResNet-vd),
-            ``'resnext'``, ``'res2net'``.
+            ``'resnext'`` (4c x 24w), ``'res2net'``.
         **kwargs: See :class:`MacroResNet`.
 
     Raises:
         GenotypeError: If the architecture is not valid or does not fit the network.
+        ValueError: If the depth or the block is not one of these.
     """
+
+    preset = 'imagenet'
 
     def __init__(
         self, depth: int = 50, arch: Any = None, block: str = 'ppconv', **kwargs: Any
     ) -> None:
-        macro = imagenet_macro(depth)
-        blocks, genotype = _blocks(block, arch, 'pp_resnet_imagenet', len(macro['depths']))
+        macro, genotype = macro_settings(self.preset, depth), None
+        if block == 'ppconv':
+            genotype = Genotype.load(PRESETS[self.preset].arch if arch is None else arch)
+            blocks = _ppconv_blocks(genotype, len(macro['depths']))
+        elif block not in BASELINE_BLOCKS:
+            known = ['ppconv', *BASELINE_BLOCKS]
+            raise ValueError(f'block={block!r}: expected one of {known}')
+        elif arch is not None:
+            raise ValueError(f'block={block!r} has no architecture to choose: set arch=None')
+        else:
+            blocks = BASELINE_BLOCKS[block]
         super().__init__(**{**macro, **blocks, **kwargs})
         self.genotype = genotype
 
 
 @MODELS.register_module()
-class PPResNetCIFAR(MacroResNet):
-    """PP-ResNet for small images: three stages, ``depth`` = 9n + 2 (paper: 110).
+class PPResNetCIFAR(PPResNet):
+    """PP-ResNet for small images: three stages.
 
     Args:
-        depth: 9n + 2, with n blocks in each stage.
-        arch: A published name, a path of a genotype, or a dict; ``None`` is 'pp_resnet_cifar10'.
-        block: ``'ppconv'``, or a baseline, which has no ``arch``: ``'resnet'``, ``'resnext'``
-            (4c x 24w), ``'res2net'``.
-        **kwargs: See :class:`MacroResNet`.
-
-    Raises:
-        GenotypeError: If the architecture is not valid or does not fit the network.
+        depth: 9n + 2, with n blocks in each stage (paper: 110).
+        **kwargs: See :class:`PPResNet`; ``arch=None`` is 'pp_resnet_cifar10'.
     """
 
-    def __init__(
-        self, depth: int = 110, arch: Any = None, block: str = 'ppconv', **kwargs: Any
-    ) -> None:
-        macro = cifar_macro(depth)
-        blocks, genotype = _blocks(block, arch, 'pp_resnet_cifar10', len(macro['depths']))
-        super().__init__(**{**macro, **blocks, **kwargs})
-        self.genotype = genotype
+    preset = 'cifar'
+
+    def __init__(self, depth: int = 110, **kwargs: Any) -> None:
+        super().__init__(depth, **kwargs)

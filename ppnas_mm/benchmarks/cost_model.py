@@ -186,8 +186,8 @@ class Probe:
         data = self.algorithm.data_preprocessor(self.batch, False)
         found = []
         for _ in range(self.draws):
-            self.algorithm.super_net.mixture = Fixed(self.algorithm.training_paths()[0])
-            with Traffic() as traffic, count_flops() as flops, torch.no_grad():
+            drawn = self.algorithm.super_net.using(Fixed(self.algorithm.training_paths()[0]))
+            with drawn, Traffic() as traffic, count_flops() as flops, torch.no_grad():
                 self.algorithm.task_loss(data)
             total = flops.get_total_flops()
             found.append(Counts(total, traffic.moved, traffic.operations, 0, 0))

@@ -16,7 +16,7 @@ from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..spaces.mixed import Mixed
-from ..spaces.mixture import Choice, Fixed, Path
+from ..spaces.mixture import ArchPath, Choice, Fixed
 from ..spaces.super_net import SuperNet
 from .table import CostTable, describe, super_net_of
 
@@ -70,23 +70,20 @@ def sums(net: SuperNet, costs: Mapping[Candidate, float]) -> dict[str, list[floa
     return entries
 
 
-def some_path(net: SuperNet) -> Path:
+def some_path(net: SuperNet) -> ArchPath:
     """Return a valid path, always the same one."""
     return net.random_path(np.random.default_rng(0))
 
 
 @contextmanager
-def running(model: nn.Module, path: Path) -> Iterator[None]:
+def running(model: nn.Module, path: ArchPath) -> Iterator[None]:
     """Let a model run one architecture of its super-net, in evaluation mode, without gradients."""
-    net = super_net_of(model)
-    mixture, modes = net.mixture, {m: m.training for m in model.modules()}
-    net.mixture = Fixed(path)
+    modes = {m: m.training for m in model.modules()}
     model.eval()
     try:
-        with torch.no_grad():
+        with super_net_of(model).using(Fixed(path)), torch.no_grad():
             yield
     finally:
-        net.mixture = mixture
         for module, mode in modes.items():
             module.training = mode
 

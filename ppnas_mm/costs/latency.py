@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..spaces.mixture import Path
+from ..spaces.mixture import ArchPath
 from ..utils.registries import MODELS
 from ..utils.tables import table as text_table
 from ..utils.timing import device_name, timings
@@ -39,7 +39,7 @@ class Check(NamedTuple):
 
 
 @contextmanager
-def _networks(model: nn.Module, paths: Sequence[Path], x: Tensor) -> Iterator[list[Callable]]:
+def _networks(model: nn.Module, paths: Sequence[ArchPath], x: Tensor) -> Iterator[list[Callable]]:
     """Give a call for each path: the model with the derived network as its backbone."""
     net: Any = super_net_of(model)
 
@@ -58,7 +58,7 @@ def _networks(model: nn.Module, paths: Sequence[Path], x: Tensor) -> Iterator[li
             model.backbone = net
 
 
-def _paths(net: Any, number: int, seed: int) -> list[Path]:
+def _paths(net: Any, number: int, seed: int) -> list[ArchPath]:
     rng = np.random.default_rng(seed)
     return [net.random_path(rng) for _ in range(number)]
 

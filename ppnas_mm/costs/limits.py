@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from ..spaces.mixture import Path
+from ..spaces.mixture import ArchPath
 from .counting import flops_table, params_table
 from .table import UNITS, CostTable, super_net_of
 
@@ -57,7 +57,7 @@ class Limits:
             Limit(unit, low, high, self.tables[unit]) for unit, (low, high) in self.bounds.items()
         ]
 
-    def ok(self, path: Path) -> bool:
+    def ok(self, path: ArchPath) -> bool:
         """Return whether an architecture keeps all limits."""
         return all(limit.ok(path) for limit in self.limits)
 
@@ -73,12 +73,12 @@ class Limits:
             if high is not None
         ]
 
-    def below(self, path: Path) -> bool:
+    def below(self, path: ArchPath) -> bool:
         """Return whether an architecture keeps the upper limits."""
         highs = [limit.range[1] for limit in self.limits]
         return all(limit.cost(path) <= high for limit, high in zip(self.limits, highs, strict=True))
 
-    def costs(self, path: Path) -> dict[str, float]:
+    def costs(self, path: ArchPath) -> dict[str, float]:
         """Return what an architecture costs, in each unit that there is a table of."""
         return {unit: round(table(path), 6) for unit, table in sorted(self.tables.items())}
 
@@ -142,7 +142,7 @@ class Limit:
     name: str
     low: float | None
     high: float | None
-    cost: Callable[[Path], float]
+    cost: Callable[[ArchPath], float]
 
     def __post_init__(self) -> None:
         if self.name not in LIMITS:
@@ -165,7 +165,7 @@ class Limit:
         low, high = self.range
         return low <= cost <= high
 
-    def ok(self, path: Path) -> bool:
+    def ok(self, path: ArchPath) -> bool:
         """Return whether the path's cost is in the range."""
         return self.allows(self.cost(path))
 

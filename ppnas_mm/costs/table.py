@@ -13,12 +13,12 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path as File
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from ..spaces.mixture import Path
+from ..spaces.mixture import ArchPath
 from ..spaces.super_net import SuperNet
 from ..utils.files import write_atomic
 
@@ -59,7 +59,7 @@ class CostTable:
     super_net: dict[str, Any]
     measured: dict[str, Any] = field(default_factory=dict)
 
-    def __call__(self, path: Path) -> float:
+    def __call__(self, path: ArchPath) -> float:
         """Return the cost of a path, in :attr:`unit`; connections cost nothing.
 
         Raises:
@@ -142,7 +142,7 @@ class CostTable:
             CostError: If the file is missing, damaged or of another super-net.
         """
         try:
-            table = cls.from_dict(json.loads(File(path).read_bytes()))
+            table = cls.from_dict(json.loads(Path(path).read_bytes()))
             if net is not None:
                 table.check(net)
         except CostError as error:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -154,6 +155,37 @@ def _parameters(wrapper: OptimWrapper) -> list[nn.Parameter]:
     return [p for group in wrapper.optimizer.param_groups for p in group['params']]
 
 
+class _PartConstructor(DefaultOptimWrapperConstructor):
+    """mmengine's constructor, over a part of a model's parameters.
+
+    Args:
+        config: The part's config.
+        paramwise: Its ``paramwise_cfg``.
+        owned: The part's parameters.
+    """
+
+    def __init__(self, config: dict, paramwise: dict | None, owned: Iterable[nn.Parameter]) -> None:
+        super().__init__(config, paramwise)
+        self.owned = {id(p) for p in owned}
+
+    def __call__(self, model: Any) -> OptimWrapper:
+        """Build the optimizer and its wrapper."""
+        if not self.paramwise_cfg:  # one group: all that mmengine asks of the model then
+            mine = [p for p in model.parameters() if id(p) in self.owned]
+            model = SimpleNamespace(parameters=lambda: mine)
+        return super().__call__(model)
+
+    def add_params(
+        self, params: list[dict], module: nn.Module, prefix: str = '', *args: Any, **kwargs: Any
+    ) -> None:
+        """Add the groups of the part's parameters."""
+        super().add_params(params, module, prefix, *args, **kwargs)
+        if not prefix:  # after all of the model
+            for group in params:
+                group['params'] = [p for p in group['params'] if id(p) in self.owned]
+            params[:] = [group for group in params if group['params']]
+
+
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class SearchOptimConstructor:
     """Splits a search algorithm's parameters into ``weights``, ``arch`` and what else it names.
@@ -190,11 +222,5 @@ class SearchOptimConstructor:
             paramwise = config.pop('paramwise_cfg', None)
             if paramwise:  # two networks of one search may share parameters
                 paramwise = {'bypass_duplicate': True, **paramwise}
-            wrapper = DefaultOptimWrapperConstructor(config, paramwise)(algorithm)
-            mine = {id(p) for p in owned}
-            groups = wrapper.optimizer.param_groups
-            for group in groups:
-                group['params'] = [p for p in group['params'] if id(p) in mine]
-            groups[:] = [group for group in groups if group['params']]
-            wrappers[name] = wrapper
+            wrappers[name] = _PartConstructor(config, paramwise, owned)(algorithm)
         return SearchOptimWrapper(algorithm, **wrappers)

@@ -1,41 +1,27 @@
-"""What a search leaves in its work dir, epoch by epoch and at the end."""
+"""A search, epoch by epoch: the algorithm acts, and what it came to is written."""
 
 from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 from typing import Any
 
-import mmengine
 import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import EMAHook, Hook
 from mmengine.model import is_model_wrapper
-from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ..algorithms.base import SearchAlgorithm
 from ..config.keys import ConfigError
-from ..genotype import DegenerateArchitectureError, Genotype
 from ..layers.custom_conv import to_channels_last
-from ..utils.batch_norm import recalibrate
 from ..utils.distributed import average_buffers
-from ..utils.files import DamagedFileError, read_json, write_json
 from ..utils.registries import HOOKS
-from ..version import __version__
-from ..visualize.genotype import draw_genotype, draw_search
-from ..visualize.importance import draw_importance, draw_importance_table
-from ..visualize.stages import draw_growth, draw_stages
-from ..visualize.titles import found_title, stage_notes
-from ..weights.checkpoint import save_derived
 from .agreement import require_one_architecture
 from .checkpoint import load_as_saved
-from .derive import derive_model
-from .evaluate import evaluate
+from .conclude import conclude, genotype_now
 from .optim import SearchOptimWrapper
-from .seed import mix_seed, seed_everything, set_epoch
-from .settings import settings_of
+from .search_record import SearchRecord
 
 
 class NonFiniteLossError(FloatingPointError):
@@ -110,44 +96,11 @@ class SearchHook(Hook):
         if self.channels_last:
             to_channels_last(runner.model)
         if runner.epoch:
-            self._continue_record(runner)
-
-    def _continue_record(self, runner: Any) -> None:
-        """Take the epochs before from the checkpoint; from ``search.json`` if it is an older one.
-
-        What is damaged or missing is logged, and what cannot be had stands in the record.
-        """
-        found, text = [], runner.message_hub.get_info('search_epochs', '')
-        try:
-            found = read_json(self.folder / 'search.json').get('epochs', [])[: runner.epoch]
-        except DamagedFileError as error:
-            source = 'its epochs are taken from the checkpoint' if text else 'its epochs are lost'
-            runner.logger.warning(f'{error}; the record goes on: {source}')
-        self.record['epochs'] = json.loads(text) if text else found
-        there = {entry['epoch'] for entry in self.record['epochs']}
-        lost = [epoch for epoch in range(1, runner.epoch + 1) if epoch not in there]
-        if lost:
-            runner.logger.warning(f'the record lacks epochs {lost}')
-            self.record['lost_epochs'] = lost
+            self.record.resume(runner)
 
     def _start(self, runner: Any) -> None:
-        self.folder = Path(runner.work_dir)
         self.algorithm = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        choices = self.algorithm.super_net.choices
-        self.record: dict[str, Any] = dict(
-            config=Path(runner.cfg.filename or '').name,
-            algorithm=type(self.algorithm).__name__,
-            space=self.algorithm.super_net.space,
-            seed=runner.seed,
-            versions=dict(
-                ppnas_mm=__version__, torch=torch.__version__, mmengine=mmengine.__version__
-            ),
-            choices={
-                n: dict(candidates=list(c.candidates), gates=c.gates) for n, c in choices.items()
-            },
-            settings=settings_of(runner.cfg),
-            epochs=[],
-        )
+        self.record = SearchRecord(runner)
 
     def before_train_epoch(self, runner: Any) -> None:
         """Forget the losses of the epoch before; let the algorithm prepare."""
@@ -173,7 +126,7 @@ class SearchHook(Hook):
             if not math.isfinite(number):
                 raise NonFiniteLossError(
                     f'{name} is {number} at epoch {runner.epoch + 1}, iteration {batch_idx + 1}; '
-                    f'what epoch {runner.epoch} left in {self.folder} is intact; '
+                    f'what epoch {runner.epoch} left in {self.record.folder} is intact; '
                     'lower the learning rate or clip gradients'
                 )
             self.values.setdefault(name, []).append(number)
@@ -193,28 +146,17 @@ class SearchHook(Hook):
         runner.logger.info(f'Architecture after epoch {epoch}: {words}')
         runner.visualizer.add_scalars({'arch/decided': share}, step=epoch)
         means = {name: sum(values) / len(values) for name, values in self.values.items()}
-        entry = dict(
-            epoch=epoch,
-            losses={name: value for name, value in means.items() if 'loss' in name},
-            architecture={
-                name: [round(v, 6) for v in values]
-                for name, values in self.algorithm.distribution().items()
-            },
-            **self.algorithm.details(),
-        )
-        metrics = {name: value for name, value in means.items() if 'accuracy' in name}
-        if metrics:
-            entry['metrics'] = metrics
-        self.record['epochs'].append(entry)
+        self.record.add_epoch(epoch, self.algorithm, means)
         # goes into the checkpoint of this epoch
-        runner.message_hub.update_info('search_epochs', json.dumps(self.record['epochs']))
-        self._write_record()
-        self._genotype(runner, epoch, strict=False).save(self.folder / 'genotype.json')
+        runner.message_hub.update_info('search_epochs', json.dumps(self.record.data['epochs']))
+        self.record.write()
+        genotype = genotype_now(self.algorithm, self.record, epoch, runner.max_epochs, strict=False)
+        genotype.save(self.record.folder / 'genotype.json')
 
     def after_train(self, runner: Any) -> None:
         """Derive the network and write everything."""
         load_as_saved(runner)
-        self._finish(runner)
+        conclude(runner, self.algorithm, self.record, self.recalibrate_batches)
 
     def finish(self, runner: Any, epochs: list[dict[str, Any]]) -> None:
         """Do what ends a search for a model that was loaded from its checkpoint.
@@ -224,82 +166,5 @@ class SearchHook(Hook):
             epochs: The entries of the search's record.
         """
         self._start(runner)
-        self.record['epochs'] = epochs
-        self._finish(runner)
-
-    def _finish(self, runner: Any) -> None:
-        epoch = runner.epoch or len(self.record['epochs'])
-        if is_main_process():
-            draw_search(self.record, self.folder / 'search.svg')
-            if any('importance' in entry for entry in self.record['epochs']):
-                draw_importance(self.record, self.folder / 'importance.svg')
-                draw_importance_table(self.record, self.folder / 'importance_table.svg')
-            if any('super_net' in entry for entry in self.record['epochs']):
-                draw_stages(self.record, self.folder / 'stages.svg')
-                draw_growth(self.record, self.folder / 'growth.svg')
-        genotype = self._found(runner, epoch)
-        net = self.algorithm.super_net
-        remarks = [*self.algorithm.remarks(), *net.remarks(net.to_path(genotype))]
-        for remark in remarks:
-            runner.logger.warning(remark)
-        model = derive_model(self.algorithm, genotype)
-        as_inherited = {}
-        if self.recalibrate_batches and runner.val_loop is not None:
-            as_inherited = self._result(runner, model)
-        loader = runner.train_dataloader
-        set_epoch(loader, runner.seed, epoch, runner.rank)
-        seed_everything(mix_seed(runner.seed, epoch, runner.rank))
-        recalibrate(model, loader, self.recalibrate_batches)
-        if self.algorithm.shared_statistics:
-            recalibrate(self.algorithm, loader, self.recalibrate_batches)
-        result: dict[str, Any] = dict(
-            genotype=genotype.hash,
-            bn_recalibrated_on_batches=self.recalibrate_batches,
-            **(dict(remarks=remarks) if remarks else {}),
-        )
-        if runner.val_loop is not None:
-            result['super_net'] = self._result(runner, self.algorithm)
-            if as_inherited:
-                result['as_inherited'] = as_inherited
-            result['derived'] = self._result(runner, model)
-        self.record['result'] = result
-        if not is_main_process():
-            return
-        save_derived(model, genotype, self.folder / 'derived.safetensors')
-        title, notes = found_title(genotype, self.record), stage_notes(model.backbone)
-        draw_genotype(genotype, self.folder / 'genotype.svg', title, notes)
-        genotype.save(self.folder / 'genotype.json')
-        self._write_record()
-
-    def _found(self, runner: Any, epoch: int) -> Genotype:
-        """Return what was found; a search that found nothing whole says so in its record."""
-        try:
-            return self._genotype(runner, epoch, strict=True)
-        except DegenerateArchitectureError as error:
-            text = f'{error}. What may help: {self.algorithm.advice}'
-            if is_main_process():
-                self.record['result'] = {'failed': text}
-                self._write_record()
-            raise DegenerateArchitectureError(text) from None
-
-    def _result(self, runner: Any, network: nn.Module) -> dict[str, Any]:
-        """Return metrics on the validation data, and the number of parameters."""
-        loop = runner.val_loop
-        return dict(
-            metrics=evaluate(network, loop.dataloader, loop.evaluator),
-            parameters=sum(p.numel() for p in network.parameters()),
-        )
-
-    def _genotype(self, runner: Any, epoch: int, strict: bool) -> Genotype:
-        about = {key: self.record[key] for key in ('algorithm', 'config', 'seed')}
-        about.update(epoch=epoch, epochs=runner.max_epochs)
-        try:
-            return self.algorithm.derive(True, dict(search=about, status='derived'))
-        except DegenerateArchitectureError as error:
-            if strict:
-                raise
-            status = f'provisional, repaired to be whole: {error}'
-            return self.algorithm.derive(False, dict(search=about, status=status))
-
-    def _write_record(self) -> None:
-        write_json(self.folder / 'search.json', self.record)
+        self.record.data['epochs'] = epochs
+        conclude(runner, self.algorithm, self.record, self.recalibrate_batches)

@@ -3,13 +3,14 @@
 from .chain import ChainSuperNet
 from .darts import DARTSSuperNet
 from .mixed import Mixed
-from .mixture import Choice, Fixed, Mixture, Path, Relaxed, Weights, mixed_sum
+from .mixture import ArchPath, Choice, Fixed, Mixture, Relaxed, Weights, mixed_sum
 from .mobile import MobileSuperNet
 from .nasbench201 import NASBench201SuperNet
 from .ppconv import PPConvSuperNet
 from .super_net import SuperNet
 
 __all__ = [
+    'ArchPath',
     'ChainSuperNet',
     'Choice',
     'DARTSSuperNet',
@@ -19,7 +20,6 @@ __all__ = [
     'MobileSuperNet',
     'NASBench201SuperNet',
     'PPConvSuperNet',
-    'Path',
     'Relaxed',
     'SuperNet',
     'Weights',

@@ -20,8 +20,8 @@ from ..layers.ops import OpSpec, build_op
 from ..layers.recompute import run_block
 from ..utils.registries import MODELS
 from .mixed import Mixed
-from .mixture import Choice, Path, Relaxed, Weights, mixed_sum
-from .super_net import SuperNet
+from .mixture import ArchPath, Choice, Relaxed, Weights, mixed_sum
+from .super_net import NodeMix, SuperNet
 
 CHAIN_OPS = (*(f'mbconv_{k}x{k}_e{e}_se' for k in (3, 5, 7) for e in (4, 6)), 'identity')
 """The reference's order of the blocks; the identity is no block."""
@@ -53,13 +53,14 @@ class MixedChain(Mixed):
         node = int(key.split('.')[1])
         return super().derived_keys(key, cell) if node < len(cell.nodes) else []
 
-    def forward(self, x: Tensor, weights: Sequence[Weights]) -> Tensor:
+    def forward(self, x: Tensor, mix: Sequence[NodeMix]) -> Tensor:
         """Map ``(N, C_in, H, W)`` to ``(N, C, H / stride, W / stride)``.
 
-        ``weights`` holds those of each block's candidates; only candidates kept are computed.
+        ``mix`` holds the weights of each block's candidates; only those kept are computed.
         """
-        for node, ops, given in zip(self.nodes, self.candidates, weights, strict=True):
-            x = run_block(node, _run_candidates, node, ops, x, given, with_cp=self.with_cp)
+        for node, ops, given in zip(self.nodes, self.candidates, mix, strict=True):
+            weights = given.ops[None]
+            x = run_block(node, _run_candidates, node, ops, x, weights, with_cp=self.with_cp)
         return x
 
 
@@ -110,13 +111,6 @@ class SearchedChain(SuperNet, MacroChain):
         self.derived_config = dict(type=f'ppnas_mm.{self.derived}', **kwargs)
         self.set_choices([choice for cell in choices.values() for choice in cell], Relaxed())
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Map images to the maps of ``out_indices``, mixed as :attr:`mixture` says."""
-        stages: dict[str, list[Weights]] = {}
-        for name, weights in self.mix().items():
-            stages.setdefault(self.choices[name].cell, []).append(weights)
-        return self.maps(x, stages)
-
 
 @MODELS.register_module()
 class ChainSuperNet(SearchedChain):
@@ -146,7 +140,7 @@ class ChainSuperNet(SearchedChain):
     ) -> None:
         super().__init__(ops, depths, **kwargs)
 
-    def to_genotype(self, path: Path, provenance: Mapping[str, Any] | None = None) -> Genotype:
+    def to_genotype(self, path: ArchPath, provenance: Mapping[str, Any] | None = None) -> Genotype:
         """Translate a path to a genotype, without identities at the end of a stage."""
         genotype = super().to_genotype(path, provenance)
         cells = []
@@ -155,7 +149,7 @@ class ChainSuperNet(SearchedChain):
             cells.append(replace(cell, nodes=cell.nodes[: blocks[-1]]))
         return replace(genotype, cells=tuple(cells))
 
-    def to_path(self, genotype: Genotype) -> Path:
+    def to_path(self, genotype: Genotype) -> ArchPath:
         """Translate a genotype to a path, with identities behind the last block of a stage.
 
         Raises:

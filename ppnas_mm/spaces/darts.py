@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from ..backbones.darts import MacroDARTS
 from ..genotype import SPACE_RULES
@@ -78,6 +78,6 @@ class DARTSSuperNet(SuperNet, MacroDARTS):
                 choices += [Choice(cell, node, tuple(ops), source=i) for i in range(node)]
         self.set_choices(choices, Relaxed(combine))
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Map images to the maps of ``out_indices``, mixed as :attr:`mixture` says."""
-        return self.maps(x, edge_weights(self))
+    def cell_weights(self) -> dict[str, Any]:
+        """Return the weights of every edge, by cell."""
+        return edge_weights(self)

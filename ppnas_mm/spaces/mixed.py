@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from torch import nn
@@ -37,12 +36,12 @@ class Mixed(nn.Module):
 
     def derived_keys(self, key: str, cell: Cell) -> list[str]:
         """Return what a key of this block is called in the derived network; ``[]``: dropped."""
-        match = re.match(r'nodes\.(\d+)\.(?:(\d+)\.)?(\w+)\.(.*)', key)
-        if match is None:
+        first, *parts = key.split('.')
+        if first != 'nodes':
             return [key]
-        node, source, op, rest = match.groups()
-        edges = cell.nodes[int(node)]
-        if source is None:
+        node, edges = parts[0], cell.nodes[int(parts[0])]
+        if not parts[1].isdigit():
+            op, rest = parts[1], '.'.join(parts[2:])
             return [f'nodes.{node}.{rest}'] if edges[0].op == op else []
-        wanted = Edge(op, (int(source),))
+        wanted, rest = Edge(parts[2], (int(parts[1]),)), '.'.join(parts[3:])
         return [f'nodes.{node}.{k}.{rest}' for k, edge in enumerate(edges) if edge == wanted]

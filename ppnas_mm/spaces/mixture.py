@@ -13,7 +13,9 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-Path = Mapping[str, tuple[int, ...]]
+from ..utils.choice_key import ChoiceKey
+
+ArchPath = Mapping[str, tuple[int, ...]]
 """The candidates kept, by the choice's name; choices that decide about nothing are left out."""
 
 
@@ -21,9 +23,7 @@ Path = Mapping[str, tuple[int, ...]]
 class Choice:
     """One decision of the search: which nodes a node reads, or which operation is applied.
 
-    Its name follows a rule, from which paths and genotypes are translated: ``CELL/nodeN/inputs``
-    for gates, ``CELL/nodeN/op`` for the one operation of a node, ``CELL/nodeN/opI`` for the
-    operation on the edge from node I.
+    Paths and genotypes are translated by its key (:class:`ChoiceKey`); its name is the key as text.
 
     Args:
         cell: Cell it belongs to.
@@ -44,10 +44,14 @@ class Choice:
     learned: bool = True
 
     @property
+    def key(self) -> ChoiceKey:
+        """Which decision it is."""
+        return ChoiceKey(self.cell, self.node, self.gates, self.source)
+
+    @property
     def name(self) -> str:
         """Name of the choice and of its architecture parameter."""
-        kind = 'inputs' if self.gates else 'op' if self.source is None else f'op{self.source}'
-        return f'{self.cell}/node{self.node}/{kind}'
+        return str(self.key)
 
 
 class Weights(NamedTuple):
@@ -98,7 +102,7 @@ class Relaxed:
 class Fixed:
     """One architecture: the candidates that its path names, unscaled."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: ArchPath) -> None:
         self.path: Mapping[str, tuple[int, ...]] = dict(path)
 
     def __call__(self, choice: Choice, parameter: Tensor | None, alive: tuple[int, ...]) -> Weights:

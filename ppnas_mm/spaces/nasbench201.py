@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from ..backbones.nasbench201 import MacroNB201
 from ..layers.ops import OpSpec
 from ..utils.registries import MODELS
 from .mixed_dag import MixedDAG, edge_weights
-from .mixture import Choice, Path, Relaxed
+from .mixture import ArchPath, Choice, Relaxed
 from .super_net import SuperNet
 
 NB201_OPS = ('none', 'skip_connect', 'nor_conv_1x1', 'nor_conv_3x3', 'avg_pool_3x3')
@@ -55,11 +55,11 @@ class NASBench201SuperNet(SuperNet, MacroNB201):
         choices = [Choice('cell', n, tuple(ops), source=i) for n in nodes for i in range(n)]
         self.set_choices(choices, Relaxed())
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Map images to the maps of ``out_indices``, mixed as :attr:`mixture` says."""
-        return self.maps(x, edge_weights(self))
+    def cell_weights(self) -> dict[str, Any]:
+        """Return the weights of every edge, by cell."""
+        return edge_weights(self)
 
-    def remarks(self, path: Path) -> list[str]:
+    def remarks(self, path: ArchPath) -> list[str]:
         """Say so where ``none`` cuts every way from the cell's input to its output.
 
         The benchmark has such cells, so they are results like any other.

@@ -7,25 +7,21 @@ has 4 + 5 + 6 + 7 = 22 connections and 4 operations, shared by all its blocks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..backbones.pp_resnet import MacroResNet, cifar_macro, imagenet_macro
+from ..backbones.pp_resnet import PRESETS, MacroResNet, macro_settings
 from ..layers.ops import ConvStyle, OpSpec, build_op
 from ..utils.registries import MODELS
 from .mixed import Mixed
-from .mixture import Choice, Path, Relaxed, Weights, mixed_sum
-from .super_net import SuperNet
+from .mixture import ArchPath, Choice, Relaxed, Weights, mixed_sum
+from .super_net import NodeMix, SuperNet
 
-MACROS: dict[str, tuple[Callable[[int], dict[str, Any]], str]] = {
-    'imagenet': (imagenet_macro, 'ppnas_mm.PPResNet'),
-    'cifar': (cifar_macro, 'ppnas_mm.PPResNetCIFAR'),
-}
-StageWeights = Sequence[tuple[Weights, Weights]]
+DERIVED = {'imagenet': 'ppnas_mm.PPResNet', 'cifar': 'ppnas_mm.PPResNetCIFAR'}
 
 
 class MixedPPConv(Mixed):
@@ -57,11 +53,12 @@ class MixedPPConv(Mixed):
             nn.ModuleDict({op: build_op(op, spec) for op in ops}) for _ in range(groups)
         )
 
-    def forward(self, x: Tensor, weights: StageWeights) -> Tensor:
+    def forward(self, x: Tensor, mix: Sequence[NodeMix]) -> Tensor:
         """Map ``(N, width, H, W)`` to the same shape.
 
-        ``weights`` holds, for each output node, those of its inputs (eq. 1) and of its ops (eq. 2).
+        ``mix`` holds, for each output node, the weights of its inputs (eq. 1) and ops (eq. 2).
         """
+        weights = [(node.gates, node.ops[None]) for node in mix]
         every = all(inputs.value is not None for inputs, _ in weights)
         mixed = mix_groups(x, [inputs for inputs, _ in weights], self.groups) if every else None
         states = list(x.chunk(self.groups, dim=1))
@@ -143,23 +140,23 @@ class PPConvSuperNet(SuperNet, MacroResNet):
         groups: int = 4,
         **kwargs: Any,
     ) -> None:
-        if macro not in MACROS:
-            raise ValueError(f'macro={macro!r}: expected one of {list(MACROS)}')
+        if macro not in PRESETS:
+            raise ValueError(f'macro={macro!r}: expected one of {list(PRESETS)}')
         self.check_ops(ops)
         if groups < 1:
             raise ValueError(f'groups={groups}: expected 1 or more')
-        settings, derived = MACROS[macro]
 
         def build(stage: int, width: int, dilation: int, style: ConvStyle) -> nn.Module:
             return MixedPPConv(f'stage{stage + 1}', groups, ops, width, dilation, style)
 
-        super().__init__(**{**settings(depth), **kwargs}, conv2=build, groups=groups)
+        settings = macro_settings(macro, depth)
+        super().__init__(**{**settings, **kwargs}, conv2=build, groups=groups)
         for name in self.stage_names:
             if not any(isinstance(m, MixedPPConv) for m in getattr(self, name).modules()):
                 raise ValueError(
                     f'depth={depth}: {name} has no block to search; take a deeper network'
                 )
-        self.derived_config = dict(type=derived, depth=depth, **kwargs)
+        self.derived_config = dict(type=DERIVED[macro], depth=depth, **kwargs)
         self.cell_inputs = groups
         choices = []
         for s in range(len(self.stages)):
@@ -169,14 +166,7 @@ class PPConvSuperNet(SuperNet, MacroResNet):
                 choices.append(Choice(f'stage{s + 1}', node, tuple(ops)))
         self.set_choices(choices, Relaxed())
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Map images to the maps of ``out_indices``, mixed as :attr:`mixture` says."""
-        weights = iter(self.mix().values())
-        nodes = list(zip(weights, weights, strict=True))
-        stages = [nodes[s : s + self.cell_inputs] for s in range(0, len(nodes), self.cell_inputs)]
-        return self.maps(x, stages)
-
-    def random_path(self, rng: np.random.Generator) -> Path:
+    def random_path(self, rng: np.random.Generator) -> ArchPath:
         """Draw a path with one identity and 3x3 convolutions a stage, as the authors drew theirs.
 
         So all have one size.  What the candidates do not have is drawn among the others.

@@ -8,8 +8,8 @@ the names of the choices and of the modules, so a space adds no code of its own 
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ from ..genotype import SPACE_RULES, Cell, DegenerateArchitectureError, Edge, Gen
 from ..layers.ops import OPS
 from .expansion import Expandable
 from .mixed import Mixed
-from .mixture import Choice, Mixture, Path, Weights
+from .mixture import ArchPath, Choice, Mixture, Weights
 
 
 class Node(NamedTuple):
@@ -32,11 +32,18 @@ class Node(NamedTuple):
     ops: list[Choice]
 
 
+class NodeMix(NamedTuple):
+    """What a forward combines at one node: its connections (if any), the operations by source."""
+
+    gates: Weights
+    ops: dict[int | None, Weights]
+
+
 class SuperNet(Expandable):
     """Mixin of every search space; the other base class is the backbone it searches in.
 
-    A subclass sets ``derived_config``, calls :meth:`set_choices` at the end of ``__init__``, and
-    passes :meth:`mix` to its :class:`Mixed` blocks.
+    A subclass sets ``derived_config`` and calls :meth:`set_choices` at the end of ``__init__``;
+    its :class:`Mixed` blocks take what :meth:`cell_weights` says of their cell.
 
     Attributes:
         space: Name of the space, as in genotypes.
@@ -44,7 +51,8 @@ class SuperNet(Expandable):
         derived_config: Config of the derived backbone of the same size, without ``arch``.
         choices: The choices by name, in order.
         starts: Where the candidates of a choice start among all.
-        mixture: How the next forward combines candidates; algorithms set it.
+        mixture: How a forward combines candidates; :meth:`using` changes it for a while, and the
+            algorithm for good (``SearchAlgorithm.predict_as``).
     """
 
     space: str
@@ -136,6 +144,15 @@ class SuperNet(Expandable):
         choice, ops = self.choices[name], SPACE_RULES[self.space].ops
         return tuple(i for i in self._alive[name] if choice.gates or choice.candidates[i] in ops)
 
+    @contextmanager
+    def using(self, mixture: Mixture) -> Iterator[None]:
+        """Combine candidates by another mixture inside of a ``with`` block."""
+        before, self.mixture = self.mixture, mixture
+        try:
+            yield
+        finally:
+            self.mixture = before
+
     def mix(self) -> dict[str, Weights]:
         """Return this forward's weights of every choice; those of pruned edges are empty.
 
@@ -152,6 +169,24 @@ class SuperNet(Expandable):
         }
         self.activate(mix)
         return mix
+
+    def cell_weights(self) -> dict[str, Any]:
+        """Return what the blocks of each cell take in this forward: a :class:`NodeMix` a node."""
+        mix = self.mix()
+        return {
+            cell: [
+                NodeMix(
+                    mix[node.gates.name] if node.gates else Weights(()),
+                    {op.source: mix[op.name] for op in node.ops},
+                )
+                for node in nodes.values()
+            ]
+            for cell, nodes in self.layout.items()
+        }
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Map images to the maps of ``out_indices``, mixed as :attr:`mixture` says."""
+        return self.maps(x, self.cell_weights())  # type: ignore[operator]  # of the backbone
 
     def prune(self, name: str, candidate: int) -> None:
         """Remove a candidate for good: its modules, its weights, its place in the mixture.
@@ -218,7 +253,7 @@ class SuperNet(Expandable):
 
     # -- paths and genotypes -------------------------------------------------------------------
 
-    def to_genotype(self, path: Path, provenance: Mapping[str, Any] | None = None) -> Genotype:
+    def to_genotype(self, path: ArchPath, provenance: Mapping[str, Any] | None = None) -> Genotype:
         """Translate a path to a genotype."""
         cells = []
         for name, nodes in self.layout.items():
@@ -226,7 +261,7 @@ class SuperNet(Expandable):
             cells.append(Cell(name, self.cell_inputs, edges))
         return Genotype(self.space, tuple(cells), provenance or {})
 
-    def _edges(self, node: Node, path: Path) -> Iterator[Edge]:
+    def _edges(self, node: Node, path: ArchPath) -> Iterator[Edge]:
         for op in node.ops:
             if op.source is not None:
                 sources: tuple[int, ...] = (op.source,)
@@ -237,7 +272,7 @@ class SuperNet(Expandable):
             if op.name in path:
                 yield Edge(op.candidates[path[op.name][0]], sources)
 
-    def to_path(self, genotype: Genotype) -> Path:
+    def to_path(self, genotype: Genotype) -> ArchPath:
         """Translate a genotype to a path of this super-net.
 
         Raises:
@@ -271,7 +306,7 @@ class SuperNet(Expandable):
                 raise GenotypeError(f'{choice.name}: {edge.op!r} is not among {choice.candidates}')
             yield choice.name, (choice.candidates.index(edge.op),)
 
-    def random_path(self, rng: np.random.Generator) -> Path:
+    def random_path(self, rng: np.random.Generator) -> ArchPath:
         """Draw a path: operations uniformly, each connection with probability 1/2.
 
         Where a node keeps a given number of connections, they are drawn uniformly.
@@ -314,7 +349,7 @@ class SuperNet(Expandable):
         self.check(path)
         return self.to_genotype(path)
 
-    def degeneracies(self, path: Path) -> list[str]:
+    def degeneracies(self, path: ArchPath) -> list[str]:
         """List, in words, nodes with too few inputs and input groups that nothing reads.
 
         Where a node keeps a given number of inputs, some input may well stay unread.
@@ -337,11 +372,11 @@ class SuperNet(Expandable):
             found += [f'{cell} input {i} is dropped' for i in unread]
         return found
 
-    def remarks(self, path: Path) -> list[str]:
+    def remarks(self, path: ArchPath) -> list[str]:
         """Say what is odd about an architecture that the space allows; random draws avoid it."""
         return []
 
-    def check(self, path: Path) -> None:
+    def check(self, path: ArchPath) -> None:
         """Raise ``DegenerateArchitectureError`` that lists what is empty or dropped."""
         found = self.degeneracies(path)
         if found:
@@ -366,7 +401,7 @@ class SuperNet(Expandable):
         prefixes = sorted(blocks, key=len, reverse=True)
         weights = {}
         for key, value in self._active_state().items():
-            if re.match(r'(arch\.|alive$|merged$)', key):
+            if key in ('alive', 'merged') or key.startswith('arch.'):
                 continue
             prefix = next((p for p in prefixes if key.startswith(f'{p}.')), None)
             names = [key]

@@ -6,7 +6,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path as File
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -21,7 +21,7 @@ def device_name(device: torch.device) -> str:
     """Return the name of the GPU or of the processor."""
     if device.type == 'cuda':
         return torch.cuda.get_device_name(device)
-    info = File('/proc/cpuinfo')
+    info = Path('/proc/cpuinfo')
     lines = info.read_text().splitlines() if info.is_file() else []
     names = [line.split(':', 1)[1].strip() for line in lines if line.startswith('model name')]
     return names[0] if names else platform.processor() or platform.machine()

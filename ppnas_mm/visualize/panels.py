@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..utils.choice_key import ChoiceKey
 from .picture import node_label, printable
 from .style import DARK, FAINT, LIGHT
 
@@ -34,14 +34,13 @@ def place(name: str) -> tuple[str, str, int, int]:
     Raises:
         ValueError: If it is not the name of a choice of an operation.
     """
-    match = re.fullmatch(r'(.+)/node(\d+)/op(\d*)', name, re.DOTALL)
-    if match is None:
+    key = ChoiceKey.parse(name)
+    if key.gates:
         raise ValueError(f'{name!r:.60} is not the choice of an operation')
-    node, source = int(match[2]), match[3]
-    label = node_label(node)
-    if not source:
-        return match[1], label, 0, node
-    return match[1], f'{node_label(int(source))} → {label}', node, int(source)
+    label = node_label(key.node)
+    if key.source is None:
+        return key.cell, label, 0, key.node
+    return key.cell, f'{node_label(key.source)} → {label}', key.node, key.source
 
 
 def spots(names: Iterable[str]) -> list[list[list[Spot]]]:

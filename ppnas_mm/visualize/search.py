@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..utils.choice_key import ChoiceKey
 from .panels import GAP, LABEL, LEFT, TICKS, add_panels, grid_height, grid_width, name_op, spots
 from .picture import picture, printable, search_title
 from .style import DARK, PALETTE, op_colour
@@ -80,7 +81,7 @@ def _read(record: Mapping[str, Any]) -> _Course:
                 candidates = choice['candidates']
             if candidates and choice['gates']:
                 lines = _gate_lines(name, candidates, rows)
-                gates.setdefault(name.rpartition('/node')[0], []).extend(lines)
+                gates.setdefault(ChoiceKey.parse(name).cell, []).extend(lines)
             elif candidates:
                 ops[name] = [
                     _Line(f'{name}[{i}]', op, op_colour(op), [row and row[i] for row in rows])

@@ -10,7 +10,8 @@ from tasks import classifier, search_optimizers, segmentor, segmentor_batch
 from torch import nn
 from zoo import images
 
-from ppnas_mm.algorithms.cdarts.distillation import DISTILLATIONS, EmbeddingHead, captured
+from ppnas_mm.algorithms.cdarts.distillation import DISTILLATIONS, EmbeddingHead
+from ppnas_mm.algorithms.cdarts.networks import captured
 from ppnas_mm.algorithms.discretise import strongest
 from ppnas_mm.engine.derive import derive_model
 from ppnas_mm.spaces import Fixed
@@ -129,8 +130,8 @@ def test_three_levels_meet_in_the_distillation(loss: str) -> None:
     x = images(6, 3, 16, 16)
     pairs = []
     for model, names in (
-        (algorithm.model, algorithm.search_names),
-        (algorithm.evaluation, algorithm.evaluation_names),
+        (algorithm.model, algorithm.networks.search_names),
+        (algorithm.evaluation, algorithm.networks.evaluation_names),
     ):
         with captured(model, names) as found, torch.no_grad():
             logits = model(x, mode='tensor')

@@ -9,7 +9,8 @@ from cdarts_nets import DARTS, DATA, NB201, build, moved, snapshot
 from tasks import classifier, search_optimizers, segmentor, segmentor_batch
 from zoo import images
 
-from ppnas_mm.algorithms.cdarts.distillation import IntrospectiveDistillation, captured
+from ppnas_mm.algorithms.cdarts.distillation import IntrospectiveDistillation
+from ppnas_mm.algorithms.cdarts.networks import captured
 
 
 def divergence(search: list[list[float]], evaluation: list[list[float]], t: float) -> float:
@@ -26,8 +27,8 @@ def levels_of(algorithm: Any, x: torch.Tensor) -> list[Any]:
     """Features and logits of both networks."""
     found = []
     for model, names in (
-        (algorithm.model, algorithm.search_names),
-        (algorithm.evaluation, algorithm.evaluation_names),
+        (algorithm.model, algorithm.networks.search_names),
+        (algorithm.evaluation, algorithm.networks.evaluation_names),
     ):
         with captured(model, names) as maps, torch.no_grad():
             logits = model(x, mode='tensor')

@@ -19,7 +19,7 @@ from tool import ROOT
 from torch import Tensor, nn
 from zoo import images
 
-from ppnas_mm.algorithms.cdarts.distillation import captured
+from ppnas_mm.algorithms.cdarts.networks import captured
 from ppnas_mm.backbones import DARTSNet
 from ppnas_mm.backbones.darts import CellBlock
 from ppnas_mm.spaces import DARTSSuperNet
@@ -187,8 +187,8 @@ def test_the_losses_of_cdarts_equation_8() -> None:
     found = algorithm.joint_losses(data)
     pairs = []
     for model, names in (
-        (algorithm.model, algorithm.search_names),
-        (algorithm.evaluation, algorithm.evaluation_names),
+        (algorithm.model, algorithm.networks.search_names),
+        (algorithm.evaluation, algorithm.networks.evaluation_names),
     ):
         with captured(model, names) as maps, torch.no_grad():
             model(data['inputs'], mode='tensor')

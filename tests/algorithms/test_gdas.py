@@ -7,7 +7,7 @@ from drawn import NET, build
 from tasks import classifier_batch, search_optimizers
 from zoo import count_multiplications, images
 
-from ppnas_mm.algorithms.cdarts.distillation import captured
+from ppnas_mm.algorithms.cdarts.networks import captured
 from ppnas_mm.algorithms.gdas import Temperature
 from ppnas_mm.benchmarks.plain import every_operation
 

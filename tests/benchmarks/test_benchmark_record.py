@@ -15,7 +15,7 @@ from tool import ROOT, call
 from ppnas_mm.benchmarks import page
 from ppnas_mm.benchmarks.record import Record, timed
 from ppnas_mm.config.keys import ConfigError
-from ppnas_mm.costs import latency
+from ppnas_mm.utils import timing
 
 RESULTS = [
     {'network': 'a', 'batch': 1, 'median': 12.34, 'least': 10.0, 'ratio': 1.0, 'memory': None},
@@ -44,7 +44,7 @@ def test_rounds_are_interleaved(monkeypatch: pytest.MonkeyPatch) -> None:
 
         return one
 
-    monkeypatch.setattr(latency, 'time', SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr(timing, 'time', SimpleNamespace(perf_counter=lambda: clock[0]))
     found = timed(('network',), {(n,): run(n) for n in 'abc'}, 'cpu', rounds=3, warmup=2)
     assert ''.join(calls) == 'aabbcc' + 3 * 'abc'
     assert found == [

@@ -14,12 +14,12 @@ from tool import DIGITS, call
 from torch import nn
 from zoo import SPACES, build_super_net, count_multiplications, images
 
-from ppnas_mm.costs import latency
 from ppnas_mm.costs.counting import flops_table, params_table, run_on_meta
 from ppnas_mm.costs.latency import Check, check_latency, latency_report, latency_table
 from ppnas_mm.costs.table import CostError, CostTable
 from ppnas_mm.registry import MODELS
 from ppnas_mm.spaces import SuperNet
+from ppnas_mm.utils import timing
 from ppnas_mm.utils.timing import timings
 
 SHAPE = (3, 18, 18)  # odd sides at the lower resolutions
@@ -229,8 +229,8 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The package's timer, with convolutions and linear layers that take a known time."""
     clock = Clock()
-    monkeypatch.setattr(latency, 'time', clock)
-    monkeypatch.setattr(latency, 'SHORTEST', 0)  # many calls take no time on this clock
+    monkeypatch.setattr(timing, 'time', clock)
+    monkeypatch.setattr(timing, 'SHORTEST', 0)  # many calls take no time on this clock
     conv = nn.functional.conv2d
 
     def slow(x: torch.Tensor, weight: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
@@ -275,7 +275,7 @@ def test_latency_of_a_model_on_top(clock: Clock, monkeypatch: pytest.MonkeyPatch
 
 def test_medians_of_interleaved_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, calls = Clock(), []
-    monkeypatch.setattr(latency, 'time', clock)
+    monkeypatch.setattr(timing, 'time', clock)
 
     def run(key: str, times: list[float]) -> Any:
         left = iter(times)
@@ -291,8 +291,8 @@ def test_medians_of_interleaved_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     assert calls == ['a', 'b', 'a', 'b', 'a', 'b', 'a', 'b']
     # short calls are repeated within a timing
     calls.clear()
-    fast = {'a': run('a', [latency.SHORTEST / 4] * 9)}
-    assert timings(fast, torch.device('cpu'), 2, 1) == {'a': pytest.approx(250 * latency.SHORTEST)}
+    fast = {'a': run('a', [timing.SHORTEST / 4] * 9)}
+    assert timings(fast, torch.device('cpu'), 2, 1) == {'a': pytest.approx(250 * timing.SHORTEST)}
     assert len(calls) == 9
     with pytest.raises(ValueError, match='repeats=0'):
         timings({}, torch.device('cpu'), 0, 1)

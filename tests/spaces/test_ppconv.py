@@ -110,11 +110,7 @@ def test_the_mixed_block_computes_equations_1_and_2(
     pruned = {groups: 0, groups + 1: groups} if groups > 1 else {}  # node: what it does not read
     for node, source in pruned.items():
         net.prune(f'stage2/node{node}/inputs', source)
-    weights = net.mix()
-    stage = [
-        (weights[f'stage2/node{j}/inputs'], weights[f'stage2/node{j}/op'])
-        for j in range(groups, 2 * groups)
-    ]
+    stage = net.cell_weights()['stage2']
     block = (
         scramble(MixedPPConv('stage2', groups, ops, 5 * groups, 2, ConvStyle()), seed)
         .double()

@@ -23,6 +23,7 @@ from ppnas_mm.weights import download, transfer_watch
 from ppnas_mm.weights.checkpoint import CheckpointError, load_checkpoint
 from ppnas_mm.weights.download import obtain
 from ppnas_mm.weights.index import ZooError
+from ppnas_mm.zoo import model
 
 CONTENT = bytes(range(256)) * 400
 SIZE, SHA256 = len(CONTENT), hashlib.sha256(CONTENT).hexdigest()
@@ -214,7 +215,7 @@ def test_a_file_altered_after_the_check(tmp_path: Path, monkeypatch: pytest.Monk
     path = tmp_path / 'w.safetensors'
     path.write_bytes(zoo.fetch(DIGITS).read_bytes())
     monkeypatch.setattr(weights, 'fetch', lambda name: path)
-    monkeypatch.setattr(zoo, 'fetch', lambda name, index=None: path)
+    monkeypatch.setattr(model, 'fetch', lambda name, index=None: path)
     assert load_checkpoint(f'ppnas://{DIGITS}')['state_dict']
     alter(path)
     for read in (load_checkpoint, zoo.load):

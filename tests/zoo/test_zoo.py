@@ -23,9 +23,11 @@ from ppnas_mm import zoo
 from ppnas_mm.datasets import Digits
 from ppnas_mm.genotype import published
 from ppnas_mm.registry import MODELS
+from ppnas_mm.weights import fetch
 from ppnas_mm.weights import index as zoo_index
 from ppnas_mm.weights.checkpoint import CheckpointError
 from ppnas_mm.weights.index import ZooError, file_hash
+from ppnas_mm.zoo import model
 
 
 class Bomb:
@@ -55,7 +57,8 @@ def server() -> Iterator[FlakyServer]:
 
 def use(monkeypatch: pytest.MonkeyPatch, index: Path) -> None:
     """Let ``ppnas://`` mean another index."""
-    monkeypatch.setattr(zoo, 'index_path', lambda: index)
+    monkeypatch.setattr(fetch, 'index_path', lambda: index)
+    monkeypatch.setattr(model, 'index_path', lambda: index)
     monkeypatch.setattr(zoo_index, 'index_path', lambda: index)
 
 

@@ -1,10 +1,8 @@
 # ADE20K (150 classes) in crops of 640; the shorter side is 320 to 960, the longer one at most 960.
 # Tests: the shorter side is 640, but the longer one at most 640, so it is the longer one that counts.
+_base_ = './masks.py'
 train_dataloader = dict(
     batch_size=4,
-    num_workers=4,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='ADE20KDataset',
         data_root='data/ade/ADEChallengeData2016',
@@ -21,24 +19,15 @@ train_dataloader = dict(
             dict(type='RandomFlip', prob=0.5),
             dict(type='PackSegInputs'),
         ]))
-val_dataloader = dict(
-    batch_size=1,
-    num_workers=2,
-    sampler=dict(type='DefaultSampler', shuffle=False),
+test_pipeline = [  # mmseg.apis read it, too
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(640, 640), keep_ratio=True),
+    dict(type='LoadAnnotations', reduce_zero_label=True),  # masks keep their size
+    dict(type='PackSegInputs'),
+]
+val_dataloader = test_dataloader = dict(
     dataset=dict(
         type='ADE20KDataset',
         data_root='data/ade/ADEChallengeData2016',
         data_prefix=dict(img_path='images/validation', seg_map_path='annotations/validation'),
-        test_mode=True,
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(type='Resize', scale=(640, 640), keep_ratio=True),
-            dict(type='LoadAnnotations', reduce_zero_label=True),  # masks keep their size
-            dict(type='PackSegInputs'),
-        ]))
-val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
-test_dataloader = val_dataloader
-test_pipeline = val_dataloader['dataset']['pipeline']  # of mmseg.apis
-test_evaluator = val_evaluator
-val_cfg = dict()
-test_cfg = dict()
+        pipeline=test_pipeline))

@@ -16,7 +16,7 @@ train_dataloader = dict(
             dict(type='RandomFlip', prob=0.5, direction='horizontal'),
             dict(type='PackInputs'),
         ]))
-val_dataloader = dict(
+val_dataloader = test_dataloader = dict(
     batch_size=256,
     num_workers=2,
     sampler=dict(type='DefaultSampler', shuffle=False),
@@ -30,8 +30,4 @@ val_dataloader = dict(
             dict(type='Resize', scale=32),
             dict(type='PackInputs'),
         ]))
-val_evaluator = dict(type='Accuracy', topk=(1, ))
-val_cfg = dict()
-test_dataloader = val_dataloader
-test_evaluator = val_evaluator
-test_cfg = dict()
+val_evaluator = test_evaluator = dict(type='Accuracy', topk=(1, ))

@@ -1,38 +1,11 @@
 # CIFAR-10, augmented as in DARTS and CDARTS: random crop, flip, Cutout 16 with the mean colour.
-data_preprocessor = dict(
-    mean=[125.307, 122.961, 113.8575], std=[62.985, 62.0925, 66.7050], to_rgb=False, num_classes=10)
+_base_ = './cifar10.py'
+data_preprocessor = dict(std=[62.985, 62.0925, 66.7050])
 train_dataloader = dict(
-    batch_size=128,
-    num_workers=2,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    collate_fn=dict(type='default_collate'),
-    drop_last=True,
     dataset=dict(
-        type='CIFAR10',
-        data_root='data/cifar10',
-        split='train',
         pipeline=[
             dict(type='RandomCrop', crop_size=32, padding=4),
             dict(type='RandomFlip', prob=0.5, direction='horizontal'),
             dict(type='Cutout', shape=16, pad_val=(125, 123, 114), prob=1.0),
             dict(type='PackInputs'),
         ]))
-val_dataloader = dict(
-    batch_size=256,
-    num_workers=2,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='default_collate'),
-    dataset=dict(
-        type='CIFAR10',
-        data_root='data/cifar10',
-        split='test',
-        pipeline=[
-            dict(type='ppnas_mm.RGBFromFile'),
-            dict(type='Resize', scale=32),
-            dict(type='PackInputs'),
-        ]))
-val_evaluator = dict(type='Accuracy', topk=(1, ))
-val_cfg = dict()
-test_dataloader = val_dataloader
-test_evaluator = val_evaluator
-test_cfg = dict()

@@ -22,7 +22,7 @@ train_dataloader = dict(
             dict(type='RandomFlip', prob=0.5),
             dict(type='PackDetInputs'),
         ]))
-val_dataloader = dict(
+val_dataloader = test_dataloader = dict(
     batch_size=1,
     num_workers=2,
     sampler=dict(type='DefaultSampler', shuffle=False),
@@ -40,9 +40,5 @@ val_dataloader = dict(
                 type='PackDetInputs',
                 meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
         ]))
-val_evaluator = dict(
+val_evaluator = test_evaluator = dict(
     type='CocoMetric', metric='bbox', ann_file='data/coco/annotations/instances_val2017.json')
-test_dataloader = val_dataloader
-test_evaluator = val_evaluator
-val_cfg = dict()
-test_cfg = dict()

@@ -17,7 +17,7 @@ train_dataloader = dict(
             dict(type='FilterAnnotations', min_gt_bbox_wh=(4, 4), keep_empty=False),
             dict(type='PackDetInputs'),
         ]))
-val_dataloader = dict(
+val_dataloader = test_dataloader = dict(
     batch_size=10,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
@@ -36,9 +36,5 @@ val_dataloader = dict(
                 type='PackDetInputs',
                 meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
         ]))
-val_evaluator = dict(
+val_evaluator = test_evaluator = dict(
     type='CocoMetric', metric='bbox', ann_file='data/digit_scenes/coco/annotations/instances_val.json')
-test_dataloader = val_dataloader
-test_evaluator = val_evaluator
-val_cfg = dict()
-test_cfg = dict()

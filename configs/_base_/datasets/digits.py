@@ -13,7 +13,7 @@ train_dataloader = dict(
             dict(type='RandomCrop', crop_size=16, padding=2),
             dict(type='PackInputs'),
         ]))
-val_dataloader = dict(
+val_dataloader = test_dataloader = dict(
     batch_size=180,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
@@ -22,8 +22,4 @@ val_dataloader = dict(
         type='ppnas_mm.Digits',
         split='test',
         pipeline=[dict(type='Resize', scale=16), dict(type='PackInputs')]))
-val_evaluator = dict(type='Accuracy', topk=(1, ))
-test_dataloader = val_dataloader
-test_evaluator = val_evaluator
-val_cfg = dict()
-test_cfg = dict()
+val_evaluator = test_evaluator = dict(type='Accuracy', topk=(1, ))

@@ -18,7 +18,7 @@ train_dataloader = dict(
             dict(type='RandomFlip', prob=0.5, direction='horizontal'),
             dict(type='PackInputs'),
         ]))
-val_dataloader = dict(
+val_dataloader = test_dataloader = dict(
     batch_size=128,
     num_workers=8,
     pin_memory=True,
@@ -34,8 +34,4 @@ val_dataloader = dict(
             dict(type='CenterCrop', crop_size=224),
             dict(type='PackInputs'),
         ]))
-val_evaluator = dict(type='Accuracy', topk=(1, 5))
-val_cfg = dict()
-test_dataloader = val_dataloader
-test_evaluator = val_evaluator
-test_cfg = dict()
+val_evaluator = test_evaluator = dict(type='Accuracy', topk=(1, 5))

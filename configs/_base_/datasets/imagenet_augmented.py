@@ -2,19 +2,9 @@
 # 160 x 160, test at 224 x 224 without fine-tuning. 8 GPUs x 128 images.
 # The ranges at magnitude 10 are those of the authors' library (EfficientNetV2's). mmpretrain's
 # policies='timm_increasing' is no substitute: its magnitude 10 posterizes to 0 bits, a black image.
-data_preprocessor = dict(
-    mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True, num_classes=1000)
+_base_ = './imagenet.py'
 train_dataloader = dict(
-    batch_size=128,
-    num_workers=8,
-    pin_memory=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    collate_fn=dict(type='default_collate'),
-    drop_last=True,
     dataset=dict(
-        type='ImageNet',
-        data_root='data/imagenet',
-        split='train',
         pipeline=[
             dict(type='LoadImageFromFile'),
             dict(type='RandomResizedCrop', scale=160),
@@ -45,24 +35,3 @@ train_dataloader = dict(
                 ]),
             dict(type='PackInputs'),
         ]))
-val_dataloader = dict(
-    batch_size=128,
-    num_workers=8,
-    pin_memory=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='default_collate'),
-    dataset=dict(
-        type='ImageNet',
-        data_root='data/imagenet',
-        split='val',
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(type='ResizeEdge', scale=256, edge='short'),
-            dict(type='CenterCrop', crop_size=224),
-            dict(type='PackInputs'),
-        ]))
-val_evaluator = dict(type='Accuracy', topk=(1, 5))
-val_cfg = dict()
-test_dataloader = val_dataloader
-test_evaluator = val_evaluator
-test_cfg = dict()

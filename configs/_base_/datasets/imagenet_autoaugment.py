@@ -1,17 +1,7 @@
 # ImageNet-1k with AutoAugment, 224 x 224. A batch of 1024 is 8 GPUs x 128 images.
-data_preprocessor = dict(
-    mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True, num_classes=1000)
+_base_ = './imagenet.py'
 train_dataloader = dict(
-    batch_size=128,
-    num_workers=8,
-    pin_memory=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    collate_fn=dict(type='default_collate'),
-    drop_last=True,
     dataset=dict(
-        type='ImageNet',
-        data_root='data/imagenet',
-        split='train',
         pipeline=[
             dict(type='LoadImageFromFile'),
             dict(type='RandomResizedCrop', scale=224, interpolation='bicubic'),
@@ -19,24 +9,11 @@ train_dataloader = dict(
             dict(type='AutoAugment', policies='imagenet', hparams=dict(pad_val=[104, 116, 124])),
             dict(type='PackInputs'),
         ]))
-val_dataloader = dict(
-    batch_size=128,
-    num_workers=8,
-    pin_memory=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='default_collate'),
+val_dataloader = test_dataloader = dict(
     dataset=dict(
-        type='ImageNet',
-        data_root='data/imagenet',
-        split='val',
         pipeline=[
             dict(type='LoadImageFromFile'),
             dict(type='ResizeEdge', scale=256, edge='short', interpolation='bicubic'),
             dict(type='CenterCrop', crop_size=224),
             dict(type='PackInputs'),
         ]))
-val_evaluator = dict(type='Accuracy', topk=(1, 5))
-val_cfg = dict()
-test_dataloader = val_dataloader
-test_evaluator = val_evaluator
-test_cfg = dict()

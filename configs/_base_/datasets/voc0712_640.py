@@ -1,4 +1,14 @@
 # VOC 2007 and 2012 trainval, once an epoch (mmdet's base repeats them three times), all boxes kept.
+__pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='RandomResize', scale=(640, 640), ratio_range=(0.5, 2.0), keep_ratio=True),
+    dict(
+        type='RandomCrop', crop_type='absolute', crop_size=(640, 640), allow_negative_crop=True),
+    dict(type='FilterAnnotations', min_gt_bbox_wh=(1, 1), keep_empty=False),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackDetInputs'),
+]
 train_dataloader = dict(
     batch_size=4,
     num_workers=4,
@@ -13,34 +23,16 @@ train_dataloader = dict(
                 ann_file='VOC2007/ImageSets/Main/trainval.txt',
                 data_prefix=dict(sub_data_root='VOC2007/'),
                 filter_cfg=dict(filter_empty_gt=False),
-                pipeline=[
-                    dict(type='LoadImageFromFile'),
-                    dict(type='LoadAnnotations', with_bbox=True),
-                    dict(type='RandomResize', scale=(640, 640), ratio_range=(0.5, 2.0), keep_ratio=True),
-                    dict(
-                        type='RandomCrop', crop_type='absolute', crop_size=(640, 640), allow_negative_crop=True),
-                    dict(type='FilterAnnotations', min_gt_bbox_wh=(1, 1), keep_empty=False),
-                    dict(type='RandomFlip', prob=0.5),
-                    dict(type='PackDetInputs'),
-                ]),
+                pipeline=__pipeline),
             dict(
                 type='VOCDataset',
                 data_root='data/VOCdevkit',
                 ann_file='VOC2012/ImageSets/Main/trainval.txt',
                 data_prefix=dict(sub_data_root='VOC2012/'),
                 filter_cfg=dict(filter_empty_gt=False),
-                pipeline=[
-                    dict(type='LoadImageFromFile'),
-                    dict(type='LoadAnnotations', with_bbox=True),
-                    dict(type='RandomResize', scale=(640, 640), ratio_range=(0.5, 2.0), keep_ratio=True),
-                    dict(
-                        type='RandomCrop', crop_type='absolute', crop_size=(640, 640), allow_negative_crop=True),
-                    dict(type='FilterAnnotations', min_gt_bbox_wh=(1, 1), keep_empty=False),
-                    dict(type='RandomFlip', prob=0.5),
-                    dict(type='PackDetInputs'),
-                ]),
+                pipeline=__pipeline),
         ]))
-val_dataloader = dict(
+val_dataloader = test_dataloader = dict(
     batch_size=1,
     num_workers=2,
     sampler=dict(type='DefaultSampler', shuffle=False),
@@ -59,8 +51,4 @@ val_dataloader = dict(
                 meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
         ]))
 # no class of the paper is above 90.9, the ceiling of the 11-point measure
-val_evaluator = dict(type='VOCMetric', metric='mAP', eval_mode='11points')
-test_dataloader = val_dataloader
-test_evaluator = val_evaluator
-val_cfg = dict()
-test_cfg = dict()
+val_evaluator = test_evaluator = dict(type='VOCMetric', metric='mAP', eval_mode='11points')

@@ -1,10 +1,8 @@
 # PASCAL VOC 2012 with the masks of SBD: 10,582 images (mmseg's tools/dataset_converters/voc_aug.py).
 # The image itself is scaled by 0.5 to 2 (mmseg's base would first bring its short side to 512).
+_base_ = './masks.py'
 train_dataloader = dict(
     batch_size=4,
-    num_workers=4,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='PascalVOCDataset',
         data_root='data/VOCdevkit/VOC2012',
@@ -21,24 +19,9 @@ train_dataloader = dict(
             dict(type='RandomFlip', prob=0.5),
             dict(type='PackSegInputs'),
         ]))
-val_dataloader = dict(
-    batch_size=1,
-    num_workers=2,
-    sampler=dict(type='DefaultSampler', shuffle=False),
+val_dataloader = test_dataloader = dict(
     dataset=dict(
         type='PascalVOCDataset',
         data_root='data/VOCdevkit/VOC2012',
         ann_file='ImageSets/Segmentation/val.txt',
-        data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClass'),
-        test_mode=True,
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(type='LoadAnnotations'),
-            dict(type='PackSegInputs'),
-        ]))
-val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
-test_dataloader = val_dataloader
-test_pipeline = val_dataloader['dataset']['pipeline']  # of mmseg.apis
-test_evaluator = val_evaluator
-val_cfg = dict()
-test_cfg = dict()
+        data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClass')))

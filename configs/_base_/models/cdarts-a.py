@@ -1,4 +1,5 @@
 # CDARTS-a with the classifier of its paper (Fig. 7): a layer of 1280 without a norm, dropout 0.2.
+_base_ = '../runtime.py'
 model = dict(
     type='ImageClassifier',
     backbone=dict(type='ppnas_mm.ChainNet', arch='cdarts_a'),

@@ -1,4 +1,5 @@
 # DARTSNet as CDARTS retrains it on CIFAR: 20 cells, 36 channels, auxiliary tower (Section 4.3).
+_base_ = '../runtime.py'
 model = dict(
     type='ImageClassifier',
     backbone=dict(
@@ -18,3 +19,4 @@ model = dict(
         aux_weight=0.4,
         topk=(1, ),
         loss=dict(type='CrossEntropyLoss')))
+default_hooks = dict(drop_path=dict(type='ppnas_mm.DropPathHook'))

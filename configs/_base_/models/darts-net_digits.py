@@ -1,4 +1,5 @@
 # DARTSNet for images of 16 x 16: few cells, no auxiliary tower (it needs 32 x 32), no drop path.
+_base_ = '../runtime.py'
 model = dict(
     type='ImageClassifier',
     backbone=dict(
@@ -14,3 +15,4 @@ model = dict(
         in_channels=128,
         topk=(1, ),
         loss=dict(type='CrossEntropyLoss')))
+default_hooks = dict(channels_last=dict(type='ppnas_mm.ChannelsLastHook'))

@@ -1,5 +1,6 @@
 # DARTSNet as CDARTS retrains it on ImageNet: 14 cells, 48 channels, auxiliary tower (Section 4.4).
 # Authors: norms synchronised over the GPUs, sync_bn='torch'
+_base_ = '../runtime.py'
 model = dict(
     type='ImageClassifier',
     backbone=dict(

@@ -1,4 +1,5 @@
 # PP-ResNet-110 (26w x 4s) of the paper, with the architecture found on CIFAR-10.
+_base_ = '../runtime.py'
 model = dict(
     type='ImageClassifier',
     backbone=dict(type='ppnas_mm.PPResNetCIFAR', depth=110, arch='pp_resnet_cifar10'),

@@ -1,4 +1,5 @@
 # PP-ResNet-20 at a quarter of the paper's width.
+_base_ = '../runtime.py'
 model = dict(
     type='ImageClassifier',
     backbone=dict(

@@ -1,9 +1,7 @@
 # PP-NAS, Section IV-E: batches of 8 (4 GPUs x 2). The paper says "90 epochs (around 45k
 # iterations)", but 90 epochs are 33k iterations and 120, as in the authors' code, are 44.5k.
 # The authors' code adds Nesterov; decay is on every parameter.
-optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=1e-4, nesterov=True))
+_base_ = './voc12aug_60e.py'
 param_scheduler = [
     dict(
         type='LinearLR', start_factor=1e-6, by_epoch=True, begin=0, end=5,
@@ -12,5 +10,5 @@ param_scheduler = [
         type='CosineAnnealingLR', T_max=115, eta_min=0, by_epoch=True, begin=5, end=120,
         convert_to_iter_based=True),
 ]
-train_cfg = dict(by_epoch=True, max_epochs=120, val_interval=10)
-auto_scale_lr = dict(enable=False, base_batch_size=8)
+train_cfg = dict(max_epochs=120, val_interval=10)
+auto_scale_lr = dict(base_batch_size=8)

@@ -3,7 +3,8 @@
 # the "stable weight decay" of arXiv 2011.11152.
 # Only in the authors' code: optim_wrapper.optimizer.nesterov=True, and a warm-up from 0.1
 # rather than from 0 (start_factor=0.25).
-optim_wrapper = dict(optimizer=dict(type='ppnas_mm.StableSGD', lr=0.4, momentum=0.9, weight_decay=4e-5))
+_base_ = './imagenet_120e.py'
+optim_wrapper = dict(optimizer=dict(type='ppnas_mm.StableSGD', weight_decay=4e-5))
 param_scheduler = [
     dict(
         type='LinearLR', start_factor=1e-6, begin=0, end=5, by_epoch=True,
@@ -12,6 +13,4 @@ param_scheduler = [
         type='CosineAnnealingLR', T_max=295, begin=5, end=300, by_epoch=True,
         convert_to_iter_based=True),
 ]
-train_cfg = dict(by_epoch=True, max_epochs=300, val_interval=5)
-# with another number of GPUs: auto_scale_lr.enable=True
-auto_scale_lr = dict(enable=False, base_batch_size=1024)
+train_cfg = dict(max_epochs=300)

@@ -1,8 +1,8 @@
 # CDARTS, Section 4.6: batch 1024, RMSProp (momentum 0.9, decay 0.9), 3 epochs of warm-up, cosine.
 # The paper does not say its epsilon: 1e-3, as is usual where RMSProp trains such networks.
+_base_ = './imagenet_120e.py'
 optim_wrapper = dict(
-    optimizer=dict(
-        type='RMSprop', lr=0.04, alpha=0.9, momentum=0.9, eps=1e-3, weight_decay=1e-5))
+    optimizer=dict(type='RMSprop', lr=0.04, alpha=0.9, eps=1e-3, weight_decay=1e-5))
 param_scheduler = [
     dict(
         type='LinearLR', start_factor=1e-6, begin=0, end=3, by_epoch=True,
@@ -11,6 +11,4 @@ param_scheduler = [
         type='CosineAnnealingLR', T_max=347, begin=3, end=350, by_epoch=True,
         convert_to_iter_based=True),
 ]
-train_cfg = dict(by_epoch=True, max_epochs=350, val_interval=5)
-# with another number of GPUs: auto_scale_lr.enable=True
-auto_scale_lr = dict(enable=False, base_batch_size=1024)
+train_cfg = dict(max_epochs=350)

@@ -2,12 +2,9 @@
 # a rate that falls linearly, iteration by iteration, to 0. The clip is AngleNAS' code, whose training
 # setting the paper follows; there norms and biases do not decay:
 # optim_wrapper.paramwise_cfg=dict(norm_decay_mult=0, bias_decay_mult=0)
-optim_wrapper = dict(
-    optimizer=dict(type='SGD', lr=0.5, momentum=0.9, weight_decay=4e-5),
-    clip_grad=dict(max_norm=5))
+_base_ = './imagenet_120e.py'
+optim_wrapper = dict(optimizer=dict(lr=0.5, weight_decay=4e-5), clip_grad=dict(max_norm=5))
 param_scheduler = dict(
-    type='LinearLR', start_factor=1.0, end_factor=0.0, end=240, by_epoch=True,
+    _delete_=True, type='LinearLR', start_factor=1.0, end_factor=0.0, end=240, by_epoch=True,
     convert_to_iter_based=True)
-train_cfg = dict(by_epoch=True, max_epochs=240, val_interval=5)
-# with another number of GPUs: auto_scale_lr.enable=True
-auto_scale_lr = dict(enable=False, base_batch_size=1024)
+train_cfg = dict(max_epochs=240)

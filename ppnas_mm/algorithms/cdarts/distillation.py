@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -37,41 +36,6 @@ class EmbeddingHead(nn.Sequential):
             nn.Flatten(),
             nn.Linear(768, classes),
         )
-
-
-@contextmanager
-def captured(model: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]]:
-    """Collect what submodules return in the forward passes of the enclosed block.
-
-    Args:
-        model: The whole model.
-        names: Names of its submodules.
-
-    Raises:
-        AttributeError: If the model has no such submodule.
-    """
-    found: dict[str, Tensor] = {}
-
-    def keep(name: str) -> Callable[..., None]:
-        return lambda module, inputs, output: found.__setitem__(name, output)
-
-    handles = [model.get_submodule(n).register_forward_hook(keep(n)) for n in names]
-    try:
-        yield found
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-@torch.no_grad()
-def channels_of(net: nn.Module, names: Sequence[str]) -> list[int]:
-    """Return the channels that submodules of a backbone put out, by a look at a small image."""
-    first = next(module for module in net.modules() if isinstance(module, nn.Conv2d))
-    training = net.training
-    with captured(net.eval(), names) as found:
-        net(first.weight.new_zeros(1, first.in_channels, 64, 64))
-    net.train(training)
-    return [found[name].shape[1] for name in names]
 
 
 def _rows(level: Tensor, like: Tensor) -> Tensor:

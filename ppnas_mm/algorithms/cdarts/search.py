@@ -15,11 +15,12 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ...costs.limits import Limits
-from ...spaces.mixture import Fixed, Path
+from ...spaces.mixture import ArchPath, Fixed
 from ...utils.registries import MODELS
 from ..bilevel import BilevelSearch, owned_by, without_gradient
 from ..limited import check_one_limit, strongest_within
-from .distillation import IntrospectiveDistillation, captured, channels_of
+from .distillation import IntrospectiveDistillation
+from .networks import NetworkPair
 
 JOINT = ('evaluation', 'joint', None)
 PHASES = {'warm-up': ('train',), 'separate': ('val',), 'joint': ('train', 'val')}
@@ -94,16 +95,10 @@ class CDARTS(BilevelSearch):
         self.evaluation_config = copy.deepcopy(self.model_config)
         self.evaluation_config['backbone'].update(evaluation)
         self.evaluation = MODELS.build(copy.deepcopy(self.evaluation_config))
-        self.share_stem = share_stem
-        self._share()
-        networks: list[Any] = [self.super_net, self.evaluation.backbone]
-        self.search_names, self.evaluation_names = (
-            [f'backbone.{name}' for name in net.reduction_blocks] + [logits] for net in networks
-        )
-        channels = _embedded_channels(networks[0], networks[1], evaluation)
-        _check_logits(self.model, logits, classes)
+        self.networks = NetworkPair(self.model, self.evaluation, logits, share_stem, evaluation)
+        self.networks.check_logits(logits, classes)
         self.distillation = IntrospectiveDistillation(
-            channels, classes, pools, **(distillation or {})
+            self.networks.channels, classes, pools, **(distillation or {})
         )
         self.distill_weight = distill_weight
         self.l1_weight, self.l1_epochs, self.l1_ops = l1_weight, l1_epochs, tuple(l1_ops)
@@ -112,26 +107,8 @@ class CDARTS(BilevelSearch):
         self.limits = Limits(self.evaluation, **limits) if limits else None
         if self.limits is not None:
             check_one_limit(self.super_net, self.limits)
-        self.before_epoch(1)
-
-    def _share(self) -> None:
-        """Give the evaluation network the search network's alpha, preprocessor and maybe stem."""
-        mine: Any = self.super_net
-        theirs: Any = self.evaluation.backbone
-        for name in mine.stem_blocks if self.share_stem else ():
-            parent, _, child = name.rpartition('.')
-            holder = theirs.get_submodule(parent)
-            shapes, own = (
-                [p.shape for p in net.get_submodule(name).parameters()] for net in (mine, theirs)
-            )
-            if shapes != own:
-                raise ValueError(
-                    f'evaluation: {name} has another width than in the search network, which '
-                    'shares it'
-                )
-            setattr(holder, child, mine.get_submodule(name))
-        theirs.arch = mine.arch
-        self.evaluation.data_preprocessor = self.model.data_preprocessor
+        self.epoch = 1
+        self._discretise()
 
     @property
     def inherited(self) -> tuple[BaseModel, dict[str, Any]]:
@@ -154,19 +131,39 @@ class CDARTS(BilevelSearch):
             'arch': arch,
         }
 
-    def before_epoch(self, epoch: int) -> None:
-        """Choose the phase of epoch ``epoch`` (from 1); discretise alpha for the evaluation."""
-        after = epoch - 1 - self.warmup_epochs
-        cycle, place = divmod(max(after, 0), self.separate_epochs + 1)
-        joint = place == self.separate_epochs
-        self.phase = 'warm-up' if after < 0 else 'joint' if joint else 'separate'
-        self.uses = PHASES[self.phase]
-        share = 1 - cycle / self.l1_epochs if self.l1_epochs else 0.0
-        self.l1_now = self.l1_weight * max(share, 0.0)
-        # alpha moves in joint epochs only, so a resumed cycle finds the same architecture
-        self.evaluation.backbone.mixture = Fixed(self.decide(strict=False))
+    @property
+    def phase(self) -> str:
+        """Phase of this epoch: ``'warm-up'``, ``'separate'`` or ``'joint'``."""
+        if self.epoch <= self.warmup_epochs:
+            return 'warm-up'
+        return 'joint' if self._cycle[1] == self.separate_epochs else 'separate'
 
-    def decide(self, strict: bool) -> Path:
+    @property
+    def uses(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Halves of the data that the phase needs."""
+        return PHASES[self.phase]
+
+    @property
+    def l1_now(self) -> float:
+        """Weight of the L1 norm in this cycle: it falls linearly to 0 (eq. 11)."""
+        share = 1 - self._cycle[0] / self.l1_epochs if self.l1_epochs else 0.0
+        return self.l1_weight * max(share, 0.0)
+
+    @property
+    def _cycle(self) -> tuple[int, int]:
+        """Number of this cycle and of the epoch in it, from 0."""
+        return divmod(max(self.epoch - 1 - self.warmup_epochs, 0), self.separate_epochs + 1)
+
+    def before_epoch(self, epoch: int) -> None:
+        """Take note of the epoch (from 1); discretise alpha for the evaluation network."""
+        self.epoch = epoch
+        self._discretise()
+
+    def _discretise(self) -> None:
+        # alpha moves in joint epochs only, so a resumed cycle finds the same architecture
+        self.predict_as(Fixed(self.decide(strict=False)), self.evaluation.backbone)
+
+    def decide(self, strict: bool) -> ArchPath:
         """Return the strongest operations and edges (top 2), within the limit where there is one.
 
         Raises:
@@ -223,28 +220,15 @@ class CDARTS(BilevelSearch):
 
     def joint_losses(self, batch: Any) -> dict[str, Tensor]:
         """Return the terms of eq. 8 and eq. 11 on a preprocessed batch of the half ``val``."""
-        with captured(self.model, self.search_names) as mine:
-            search = self.task_loss(batch)
-        with captured(self.evaluation, self.evaluation_names) as theirs:
-            evaluation = self.task_loss(batch, self.evaluation)
-        *features, logits = (mine[name] for name in self.search_names)
-        *teaching, taught = (theirs[name] for name in self.evaluation_names)
+        search, mine = self.networks.observe(self.model, lambda: self.task_loss(batch))
+        evaluation, theirs = self.networks.observe(
+            self.evaluation, lambda: self.task_loss(batch, self.evaluation)
+        )
         losses = {'loss_search': search, 'loss_evaluation': evaluation}
         if self.distill_weight:
-            distilled = self.distillation((features, logits), (teaching, taught))
+            distilled = self.distillation(mine, theirs)
             losses['loss_distillation'] = self.distill_weight * distilled
         return {**losses, **self.arch_losses()}
-
-
-def _embedded_channels(search: Any, evaluation: Any, given: dict) -> list[int]:
-    """Return the channels of the features to embed; both backbones must have the same."""
-    mine, theirs = (channels_of(net, net.reduction_blocks) for net in (search, evaluation))
-    if mine != theirs:
-        raise ValueError(
-            f'evaluation={given}: its reductions put out {theirs} channels, those of the '
-            f'search network {mine}; both networks share the embedding heads'
-        )
-    return mine
 
 
 def _check_options(
@@ -263,14 +247,3 @@ def _check_options(
         raise ValueError(f"l1_reduction={reduction!r}: expected 'sum' or 'mean'")
     if joint not in JOINT:
         raise ValueError(f'joint_optimizer={joint!r}: expected one of {JOINT}')
-
-
-def _check_logits(model: nn.Module, name: str, classes: int) -> None:
-    """Refuse a module that does not exist or puts out another number of classes."""
-    try:
-        module: Any = model.get_submodule(name)
-    except AttributeError:
-        raise ValueError(f'logits={name!r}: the model has no such module') from None
-    width = getattr(module, 'out_features', getattr(module, 'out_channels', classes))
-    if width != classes:
-        raise ValueError(f'classes={classes}: {name} puts out {width}')

@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...spaces.mixture import Path
+from ...spaces.mixture import ArchPath
 from ...utils.registries import MODELS
+from ...visualize.importance import draw_importance, draw_importance_table
 from ..discretise import strongest
 from ..gdas import GDAS, Temperature
 from .importance import OperationImportance
@@ -171,7 +172,7 @@ class EoiNAS(GDAS):
         return bool((self.table.alive().sum(1) == 1).all())
 
     @torch.no_grad()
-    def decide(self, strict: bool) -> Path:
+    def decide(self, strict: bool) -> ArchPath:
         """Keep on each edge its operation with the largest I, of each node its strongest edges.
 
         I is that before the last pruning once one operation an edge is left; ``none`` counts for
@@ -188,6 +189,12 @@ class EoiNAS(GDAS):
     def _by_name(self, table: Tensor) -> dict[str, list[float]]:
         names = [choice.name for choice in self.table.choices]
         return dict(zip(names, table.tolist(), strict=True))
+
+    def pictures(self) -> dict[str, Any]:
+        """Return the pictures of the importance, once there is any."""
+        if not bool(self.current.any()):
+            return {}
+        return {'importance.svg': draw_importance, 'importance_table.svg': draw_importance_table}
 
     def details(self) -> dict[str, Any]:
         """Return I, S and, with pruning, the probability of Live of every operation.

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...spaces.mixture import Path
+from ...spaces.mixture import ArchPath
 from ...spaces.super_net import SuperNet
 
 REDRAWS = 1000
@@ -47,7 +47,7 @@ class Paths:
         """Return the operations left of each choice of operations, those that may be kept."""
         return {choice.name: self.net.keepable(choice.name) for choice in self.ops}
 
-    def whole(self, ops: Mapping[str, int], rng: np.random.Generator) -> Path:
+    def whole(self, ops: Mapping[str, int], rng: np.random.Generator) -> ArchPath:
         """Return the architecture of given operations; connections are drawn uniformly.
 
         They are drawn again where an input would not be read; what operations cut stays cut.
@@ -72,7 +72,7 @@ class Paths:
             for name, choice in self.net.choices.items()
         }
 
-    def canonical(self, path: Path) -> Path:
+    def canonical(self, path: ArchPath) -> ArchPath:
         """Leave out the operations on connections that are not kept."""
         found = dict(path)
         for nodes in self.net.layout.values():
@@ -85,18 +85,18 @@ class Paths:
                         found.pop(op.name, None)
         return found
 
-    def architecture(self, path: Path) -> Path | None:
+    def architecture(self, path: ArchPath) -> ArchPath | None:
         """Return :meth:`canonical` of a path, or ``None`` if it is degenerate."""
         return None if self.net.degeneracies(path) else self.canonical(path)
 
-    def to_mask(self, path: Path) -> Tensor:
+    def to_mask(self, path: ArchPath) -> Tensor:
         """Return a path as a mask over all candidates, choice after choice."""
         mask = torch.zeros_like(self.net.alive)
         for name, kept in path.items():
             mask[[self.net.starts[name] + i for i in kept]] = True
         return mask
 
-    def from_mask(self, mask: Tensor) -> Path:
+    def from_mask(self, mask: Tensor) -> ArchPath:
         """Return the path of a mask."""
         return {name: kept for name, kept in self.split(mask.nonzero().flatten().tolist()) if kept}
 

@@ -21,9 +21,10 @@ from torch import Tensor, nn
 
 from ...costs.limits import Limits
 from ...genotype import DegenerateArchitectureError
-from ...spaces.mixture import Fixed, Path
+from ...spaces.mixture import ArchPath, Fixed
 from ...utils.batch_norm import batch_statistics, recalibrate
 from ...utils.registries import MODELS
+from ...visualize.stages import draw_growth, draw_stages
 from ..accuracy import BatchAccuracy
 from ..bilevel import BilevelSearch
 from ..discretise import strongest
@@ -116,7 +117,7 @@ class SPOS(BilevelSearch):
 
     # -- training ------------------------------------------------------------------------------
 
-    def training_paths(self) -> list[Path]:
+    def training_paths(self) -> list[ArchPath]:
         """Draw the paths of one step."""
         rng = np.random.default_rng(self.draws.next())
         alive = self.paths.alive()
@@ -135,8 +136,7 @@ class SPOS(BilevelSearch):
         paths = self.training_paths()
         values = []
         for left, path in zip(reversed(range(len(paths))), paths, strict=True):
-            self.super_net.mixture = Fixed(path)
-            with optim_wrapper.optim_context(self):
+            with self.super_net.using(Fixed(path)), optim_wrapper.optim_context(self):
                 loss, accuracy = self.measure(batch)
             values.append(torch.stack([loss.detach().float(), accuracy.float()]))
             if left:
@@ -181,22 +181,19 @@ class SPOS(BilevelSearch):
         batches = first_batches(self.loaders['val'], self.eval_batches)
         with self.snapshots.averaged():
             yield batches
-        self.super_net.mixture = Fixed(self.decide(strict=False))
 
-    def batch_accuracy(self, path: Path, batches: Sequence[Any]) -> float:
+    def batch_accuracy(self, path: ArchPath, batches: Sequence[Any]) -> float:
         """Return the accuracy in per cent of a path, each batch normalised by itself."""
-        self.super_net.mixture = Fixed(path)
-        with batch_statistics(self.model):
+        with self.super_net.using(Fixed(path)), batch_statistics(self.model):
             return self._mean_accuracy(batches)
 
     def recalibrated_accuracy(
-        self, path: Path, batches: Sequence[Any], training: Sequence[Any]
+        self, path: ArchPath, batches: Sequence[Any], training: Sequence[Any]
     ) -> float:
         """Return the accuracy of a path, with batch-norm statistics of its own."""
         if not training:
             return self.batch_accuracy(path, batches)
-        self.super_net.mixture = Fixed(path)
-        with torch.no_grad():
+        with self.super_net.using(Fixed(path)), torch.no_grad():
             recalibrate(self.model, training, len(training))
             return self._mean_accuracy(batches)
 
@@ -246,7 +243,6 @@ class SPOS(BilevelSearch):
                 buffer.copy_(buffers[name])
         self.result = found
         self.selected.copy_(self.paths.to_mask(found.path))
-        self.super_net.mixture = Fixed(found.path)
         print_log(
             f'Selected by {found.method} of {len(found.evaluated)} architectures: '
             f'{self.measure.words} {found.accuracy:.2f}, {self.limits.costs(found.path)}',
@@ -271,7 +267,7 @@ class SPOS(BilevelSearch):
         """Whether an architecture has been selected."""
         return bool(self.selected.any())
 
-    def decide(self, strict: bool) -> Path:
+    def decide(self, strict: bool) -> ArchPath:
         """Return the architecture selected; before, that of the most important operations.
 
         Raises:
@@ -282,11 +278,8 @@ class SPOS(BilevelSearch):
         if strict:
             raise DegenerateArchitectureError('the search has not selected an architecture yet')
         gates = {n: self.super_net.alive_candidates(n) for n in self.super_net.choices}
-        outside, self.super_net.mixture = self.super_net.mixture, Fixed(gates)
-        try:
+        with self.super_net.using(Fixed(gates)):
             return strongest(self.super_net, self._named(self.importance))
-        finally:
-            self.super_net.mixture = outside
 
     def _named(self, row: Tensor) -> dict[str, list[float]]:
         sizes = [len(choice.candidates) for choice in self.super_net.choices.values()]
@@ -295,18 +288,18 @@ class SPOS(BilevelSearch):
 
     def forward(self, inputs: Any, data_samples: Any = None, mode: str = 'tensor') -> Any:
         """Run the wrapped model as the architecture that the search stands for."""
-        self.super_net.mixture = Fixed(self.decide(strict=False))
-        return super().forward(inputs, data_samples, mode)
+        with self.super_net.using(Fixed(self.decide(strict=False))):
+            return super().forward(inputs, data_samples, mode)
 
     def val_step(self, data: Any) -> Any:
         """Predict as the architecture that the search stands for."""
-        self.super_net.mixture = Fixed(self.decide(strict=False))
-        return super().val_step(data)
+        with self.super_net.using(Fixed(self.decide(strict=False))):
+            return super().val_step(data)
 
     def test_step(self, data: Any) -> Any:
         """Predict as the architecture that the search stands for."""
-        self.super_net.mixture = Fixed(self.decide(strict=False))
-        return super().test_step(data)
+        with self.super_net.using(Fixed(self.decide(strict=False))):
+            return super().test_step(data)
 
     def distribution(self) -> dict[str, list[float]]:
         """Return the probability that a candidate is trained, or what has been selected."""
@@ -319,6 +312,10 @@ class SPOS(BilevelSearch):
                 share = sum(map(len, values)) / len(values) / len(kept)
                 row[[self.super_net.starts[name] + i for i in kept]] = share
         return self._named(row)
+
+    def pictures(self) -> dict[str, Any]:
+        """Return the pictures of the stages and of the super-net's size."""
+        return {'stages.svg': draw_stages, 'growth.svg': draw_growth}
 
     def details(self) -> dict[str, Any]:
         """Return the numbers of operations and weights, and what was selected."""

@@ -1,5 +1,8 @@
-# DeepLabv3+ as the authors of PP-NAS build it, at output stride 8: the blocks of the last stage
-# have dilations 2, 8, 16.
+# DeepLabv3+ as the authors of PP-NAS build it. The dilations of its decoder are for output stride
+# 32: half of those for 16. backbones/*-d8.py and *-d16.py have those for 8 and 16.
+_base_ = '../runtime.py'
+default_scope = 'mmseg'
+visualizer = dict(type='SegLocalVisualizer')
 model = dict(
     type='EncoderDecoder',
     data_preprocessor=dict(
@@ -11,26 +14,13 @@ model = dict(
         pad_val=0,
         seg_pad_val=255),
     pretrained=None,
-    backbone=dict(
-        type='ppnas_mm.PPResNet',
-        depth=50,
-        arch='pp_resnet_imagenet',
-        # from ImageNet weights of your own: init_cfg=dict(type='Pretrained', checkpoint=FILE)
-        out_indices=(0, 1, 2, 3),
-        strides=(1, 2, 1, 1),
-        dilations=(1, 1, 2, 4),
-        contract_dilation=True,
-        multi_grid=(1, 2, 4),
-        norm_eval=False,
-        norm_cfg=dict(type='SyncBN', requires_grad=True)),
+    backbone=dict(norm_cfg=dict(type='SyncBN', requires_grad=True)),
     decode_head=dict(
         type='ppnas_mm.DeepLabV3PlusHead',
         num_classes=21,
-        in_channels=2048,
         in_index=3,
         channels=256,
-        dilations=(1, 12, 24, 36),
-        c1_in_channels=256,
+        dilations=(1, 3, 6, 9),
         c1_channels=48,
         dropout_ratio=0,
         norm_cfg=dict(type='SyncBN', requires_grad=True),

@@ -1,4 +1,7 @@
 # GFLV2 as the authors of PP-NAS train it; the official one has GroupNorm, Scale and DFL weight 0.25.
+_base_ = '../runtime.py'
+default_scope = 'mmdet'
+visualizer = dict(type='DetLocalVisualizer')
 model = dict(
     type='GFL',
     data_preprocessor=dict(
@@ -8,17 +11,12 @@ model = dict(
         bgr_to_rgb=True,
         pad_size_divisor=896),  # pads to the square, after normalisation, also in tests
     backbone=dict(
-        type='ppnas_mm.PPResNet',
-        depth=50,
-        arch='pp_resnet_imagenet',
-        # from ImageNet weights of your own: init_cfg=dict(type='Pretrained', checkpoint=FILE)
         out_indices=(0, 1, 2, 3),
         frozen_stages=-1,
         norm_eval=False,
         norm_cfg=dict(type='SyncBN', requires_grad=True)),
     neck=dict(
         type='FPN',
-        in_channels=[256, 512, 1024, 2048],
         out_channels=256,
         start_level=1,
         add_extra_convs='on_output',

@@ -1,0 +1,13 @@
+# PP-ResNet-50 at output stride 8, as the authors of PP-NAS have it in segmentors: the blocks of the
+# last stage have dilations 2, 8, 16.
+_base_ = './pp-resnet50.py'
+network = dict(
+    segmentor=dict(
+        backbone=dict(
+            out_indices=(0, 1, 2, 3),
+            strides=(1, 2, 1, 1),
+            dilations=(1, 1, 2, 4),
+            contract_dilation=True,
+            multi_grid=(1, 2, 4),
+            norm_eval=False),
+        decode_head=dict(dilations=(1, 12, 24, 36))))

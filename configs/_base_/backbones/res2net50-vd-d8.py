@@ -1,0 +1,3 @@
+# Res2Net-50-vd at output stride 8: the blocks of the last stage have dilations 2, 8, 16.
+_base_ = './pp-resnet50-d8.py'
+network = dict(segmentor=dict(backbone=dict(block='res2net', arch=None)))

@@ -1,0 +1,130 @@
+"""The two networks of CDARTS: what they share, and the outputs that they are compared by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+
+class Outputs(NamedTuple):
+    """What a network puts out at its levels: features after each reduction, and the logits."""
+
+    features: list[Tensor]
+    logits: Tensor
+
+
+class NetworkPair:
+    """The search network and the evaluation network of a search.
+
+    They share alpha and the preprocessor, and the stem if asked to.
+
+    Args:
+        search: The wrapped model; its backbone is a super-net.
+        evaluation: The same model with another backbone of the same space.
+        logits: Name of the module that puts out the logits.
+        share_stem: Whether both have one stem.
+        told: What the config says of the evaluation network, for the messages.
+
+    Attributes:
+        channels: Channels of the features, the same in both.
+
+    Raises:
+        ValueError: If the networks do not fit each other, or there is no such module.
+    """
+
+    def __init__(
+        self, search: BaseModel, evaluation: BaseModel, logits: str, share_stem: bool, told: dict
+    ) -> None:
+        self.search, self.evaluation = search, evaluation
+        mine: Any = search.backbone
+        theirs: Any = evaluation.backbone
+        for name in mine.stem_blocks if share_stem else ():
+            _share_module(mine, theirs, name)
+        theirs.arch = mine.arch
+        evaluation.data_preprocessor = search.data_preprocessor
+        self.search_names, self.evaluation_names = (
+            [f'backbone.{name}' for name in net.reduction_blocks] + [logits]
+            for net in (mine, theirs)
+        )
+        self.channels, other = (channels_of(net, net.reduction_blocks) for net in (mine, theirs))
+        if self.channels != other:
+            raise ValueError(
+                f'evaluation={told}: its reductions put out {other} channels, those of the '
+                f'search network {self.channels}; both networks share the embedding heads'
+            )
+
+    def check_logits(self, name: str, classes: int) -> None:
+        """Refuse a module of logits that does not exist or has another number of classes."""
+        try:
+            module: Any = self.search.get_submodule(name)
+        except AttributeError:
+            raise ValueError(f'logits={name!r}: the model has no such module') from None
+        width = getattr(module, 'out_features', getattr(module, 'out_channels', classes))
+        if width != classes:
+            raise ValueError(f'classes={classes}: {name} puts out {width}')
+
+    def observe(self, model: BaseModel, run: Callable[[], Tensor]) -> tuple[Tensor, Outputs]:
+        """Run one of the networks; return the result and the outputs of its levels.
+
+        Args:
+            model: ``search`` or ``evaluation``.
+            run: Runs it once.
+        """
+        names = self.search_names if model is self.search else self.evaluation_names
+        with captured(model, names) as found:
+            result = run()
+        *features, logits = (found[name] for name in names)
+        return result, Outputs(features, logits)
+
+
+def _share_module(mine: nn.Module, theirs: nn.Module, name: str) -> None:
+    """Put a module of one backbone in its place in the other."""
+    parent, _, child = name.rpartition('.')
+    shapes, own = (
+        [p.shape for p in net.get_submodule(name).parameters()] for net in (mine, theirs)
+    )
+    if shapes != own:
+        raise ValueError(
+            f'evaluation: {name} has another width than in the search network, which shares it'
+        )
+    theirs.get_submodule(parent).register_module(child, mine.get_submodule(name))
+
+
+@contextmanager
+def captured(model: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+    """Collect what submodules return in the forward passes of the enclosed block.
+
+    Args:
+        model: The whole model.
+        names: Names of its submodules.
+
+    Raises:
+        AttributeError: If the model has no such submodule.
+    """
+    found: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Callable[..., None]:
+        return lambda module, inputs, output: found.__setitem__(name, output)
+
+    handles = [model.get_submodule(n).register_forward_hook(keep(n)) for n in names]
+    try:
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@torch.no_grad()
+def channels_of(net: nn.Module, names: Sequence[str]) -> list[int]:
+    """Return the channels that submodules of a backbone put out, by a look at a small image."""
+    first = next(module for module in net.modules() if isinstance(module, nn.Conv2d))
+    training = net.training
+    with captured(net.eval(), names) as found:
+        net(first.weight.new_zeros(1, first.in_channels, 64, 64))
+    net.train(training)
+    return [found[name].shape[1] for name in names]

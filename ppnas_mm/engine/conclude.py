@@ -1,0 +1,123 @@
+"""The end of a search: the genotype, the derived network with its scores, the pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.dist import is_main_process
+from torch import nn
+
+from ..algorithms.base import SearchAlgorithm
+from ..genotype import DegenerateArchitectureError, Genotype
+from ..utils.batch_norm import recalibrate
+from ..visualize.genotype import draw_genotype
+from ..visualize.search import draw_search
+from ..visualize.titles import found_title, stage_notes
+from ..weights.checkpoint import save_derived
+from .derive import derive_model
+from .evaluate import evaluate
+from .search_record import SearchRecord
+from .seed import mix_seed, seed_everything, set_epoch
+
+
+def genotype_now(
+    algorithm: SearchAlgorithm, record: SearchRecord, epoch: int, epochs: int, strict: bool
+) -> Genotype:
+    """Return the genotype that a search stands for after an epoch.
+
+    Without ``strict`` a degenerate one is repaired, and its provenance says so.
+
+    Raises:
+        DegenerateArchitectureError: With ``strict``, if nodes are empty or inputs dropped.
+    """
+    about = record.provenance(epoch, epochs)
+    try:
+        return algorithm.derive(True, dict(search=about, status='derived'))
+    except DegenerateArchitectureError as error:
+        if strict:
+            raise
+        status = f'provisional, repaired to be whole: {error}'
+        return algorithm.derive(False, dict(search=about, status=status))
+
+
+def conclude(
+    runner: Any, algorithm: SearchAlgorithm, record: SearchRecord, recalibrate_batches: int
+) -> None:
+    """Write the pictures, the genotype, the derived network's weights and the record.
+
+    Args:
+        runner: Has the data; its model has the weights of the search.
+        algorithm: The search.
+        record: Gets the result.
+        recalibrate_batches: See :class:`SearchHook`.
+
+    Raises:
+        DegenerateArchitectureError: If the search found no whole architecture; the record says so.
+    """
+    epoch = runner.epoch or len(record.data['epochs'])
+    if is_main_process():
+        draw_search(record.data, record.folder / 'search.svg')
+        for name, draw in algorithm.pictures().items():
+            draw(record.data, record.folder / name)
+    genotype = _found(runner, algorithm, record, epoch)
+    net = algorithm.super_net
+    remarks = [*algorithm.remarks(), *net.remarks(net.to_path(genotype))]
+    for remark in remarks:
+        runner.logger.warning(remark)
+    model = derive_model(algorithm, genotype)
+    result: dict[str, Any] = dict(
+        genotype=genotype.hash,
+        bn_recalibrated_on_batches=recalibrate_batches,
+        **(dict(remarks=remarks) if remarks else {}),
+        **_scores(runner, algorithm, model, epoch, recalibrate_batches),
+    )
+    record.data['result'] = result
+    if not is_main_process():
+        return
+    save_derived(model, genotype, record.folder / 'derived.safetensors')
+    title, notes = found_title(genotype, record.data), stage_notes(model.backbone)
+    draw_genotype(genotype, record.folder / 'genotype.svg', title, notes)
+    genotype.save(record.folder / 'genotype.json')
+    record.write()
+
+
+def _found(runner: Any, algorithm: SearchAlgorithm, record: SearchRecord, epoch: int) -> Genotype:
+    """Return what was found; a search that found nothing whole says so in its record."""
+    try:
+        return genotype_now(algorithm, record, epoch, runner.max_epochs, strict=True)
+    except DegenerateArchitectureError as error:
+        text = f'{error}. What may help: {algorithm.advice}'
+        if is_main_process():
+            record.data['result'] = {'failed': text}
+            record.write()
+        raise DegenerateArchitectureError(text) from None
+
+
+def _scores(
+    runner: Any, algorithm: SearchAlgorithm, model: nn.Module, epoch: int, batches: int
+) -> dict[str, Any]:
+    """Compute the batch-norm statistics anew; return the scores on the validation data, if any."""
+    validated = runner.val_loop is not None
+    inherited = _score(runner, model) if batches and validated else {}
+    loader = runner.train_dataloader
+    set_epoch(loader, runner.seed, epoch, runner.rank)
+    seed_everything(mix_seed(runner.seed, epoch, runner.rank))
+    recalibrate(model, loader, batches)
+    if algorithm.shared_statistics:
+        recalibrate(algorithm, loader, batches)
+    if not validated:
+        return {}
+    return dict(
+        super_net=_score(runner, algorithm),
+        **(dict(as_inherited=inherited) if inherited else {}),
+        derived=_score(runner, model),
+    )
+
+
+def _score(runner: Any, network: nn.Module) -> dict[str, Any]:
+    """Return metrics on the validation data, and the number of parameters."""
+    loop = runner.val_loop
+    return dict(
+        metrics=evaluate(network, loop.dataloader, loop.evaluator),
+        parameters=sum(p.numel() for p in network.parameters()),
+    )
