@@ -1,5 +1,6 @@
 # make search: set up, then search on handwritten digits, derive, retrain, print the table.
 # make test:   set up, then lint, type-check and test.
+# make docs:   build the documentation site into site/; a broken link or anchor is an error.
 # make ops:    compile mmcv's ops (15 to 20 minutes); detectors here do without, others may not.
 PYTHON ?= python3
 VENV ?= .venv
@@ -7,7 +8,7 @@ BIN := $(VENV)/bin
 REQUIREMENTS := requirements/runtime.txt setup.py pyproject.toml
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: search test lint compare slow ops clean
+.PHONY: search test lint compare slow docs ops clean
 
 search: $(VENV)/.search
 	$(BIN)/python tools/search.py configs/search/ppnas_digits.py \
@@ -26,6 +27,13 @@ lint: $(VENV)/.test
 
 slow: $(VENV)/.test
 	$(BIN)/python -m pytest tests/slow --override-ini addopts=
+
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+$(VENV)/.docs: $(BIN)/python requirements/docs.txt
+	$(BIN)/python -m pip install -r requirements/docs.txt
+	touch $@
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -55,4 +63,4 @@ ops: $(VENV)/.search
 	$(BIN)/python -c "import torch, mmcv._ext"
 
 clean:
-	rm -rf $(VENV) work_dirs
+	rm -rf $(VENV) work_dirs site

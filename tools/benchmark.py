@@ -11,7 +11,7 @@ from typing import Any
 
 from ppnas_mm import cli
 
-PAGE = Path(__file__).parents[1] / 'docs/results.md'
+ROOT = Path(__file__).parents[1]
 DTYPES = ('fp32', 'bf16', 'fp16')
 
 
@@ -78,7 +78,7 @@ def train_step(args: argparse.Namespace) -> Any:
 
 
 def search_step(args: argparse.Namespace) -> Any:
-    """Time steps of searches beside their plain formulations."""
+    """Time search steps and their plain formulations."""
     from ppnas_mm.benchmarks import search_step as measured
     from ppnas_mm.benchmarks.step import Setting
 
@@ -119,7 +119,9 @@ def latency_table(args: argparse.Namespace) -> None:
 
     config = load_config(args.config)
     if 'model' not in config.model:
-        raise ConfigError(f'config {args.config}: no model.model, so it is not that of a search')
+        raise ConfigError(
+            f'config {args.config}: no model.model: this is not the config of a search'
+        )
     model = build_model(config, config.model.model, args.device)
     shape, rounds = (args.channels, args.size[0], args.size[0]), args.rounds or 5
     table = latency_table(model, shape, args.batch_size, rounds)
@@ -160,12 +162,12 @@ def gradient_norms(args: argparse.Namespace) -> None:
 
 
 def results(args: argparse.Namespace) -> int:
-    """Write the page's blocks anew, or say which differ."""
+    """Rewrite the blocks of the results pages, or list those that differ."""
     from ppnas_mm.benchmarks import page
 
-    differ = page.render(args.page)[1] if args.check else page.update(args.page)
+    differ = page.render(args.pages)[1] if args.check else page.update(args.pages)
     for name in differ:
-        print(f'{args.page}: block {name!r} {"differs" if args.check else "written"}')
+        print(f'{args.pages}: block {name!r} {"differs" if args.check else "written"}')
     return int(args.check and bool(differ))
 
 
@@ -173,7 +175,7 @@ def new_parser() -> argparse.ArgumentParser:
     """Return the parser: a command for each benchmark."""
     parser = cli.new_parser(
         'Benchmarks. Each prints a table; --out STEM also writes STEM.json, .md and .svg. '
-        'Runs are interleaved, medians count.',
+        'Runs are interleaved; results are medians.',
         'python tools/benchmark.py latency --threads 2 --rounds 20 --out latency\n'
         '  python tools/benchmark.py train-step --threads 2 --networks ResNet-50-vd PP-ResNet-50\n'
         '  python tools/benchmark.py search-step --algorithm cdarts --batch-size 16\n'
@@ -186,19 +188,19 @@ def new_parser() -> argparse.ArgumentParser:
     _add_counts(commands)
     _add_timings(commands)
     _add_searches(commands)
-    one = _add(commands, 'results', results, 'write the blocks of docs/results.md anew')
-    one.add_argument('--check', action='store_true', help='only say which differ')
-    one.add_argument('--page', type=Path, default=PAGE)
+    one = _add(commands, 'results', results, 'rewrite the blocks of docs/results/*.md')
+    one.add_argument('--check', action='store_true', help='only list those that differ')
+    one.add_argument('--pages', type=Path, default=ROOT / 'docs/results', help='folder')
     return parser
 
 
 SHARED: dict[str, dict[str, Any]] = {
-    'rounds': dict(type=int, help='timed rounds, after warming up'),
+    'rounds': dict(type=int, help='timed rounds after the warm-up'),
     'device': dict(choices=['cpu', 'cuda'], default='cpu'),
-    'threads': dict(type=int, help='of the CPU; default: the environment'),
-    'networks': dict(nargs='+', help='names as in the table'),
+    'threads': dict(type=int, help='CPU threads; default: OMP_NUM_THREADS'),
+    'networks': dict(nargs='+', help='names as in the printed table'),
     'profile': dict(action='store_true', help="print torch's profile of a step instead"),
-    'no-memory': dict(action='store_true', help='no peak memory'),
+    'no-memory': dict(action='store_true', help='do not measure peak memory'),
     'out': dict(metavar='STEM', help='also write the result to files'),
 }
 TIMED = ('rounds', 'device', 'threads', 'out')
@@ -218,41 +220,47 @@ def _add(
 def _add_counts(commands: Any) -> None:
     """Add what counts."""
     _add(commands, 'params', params, 'parameters and multiply-adds of networks', 'networks', 'out')
-    text = 'the same of full-size detectors and segmentors'
+    text = 'parameters and multiply-adds of full-size detectors and segmentors'
     _add(commands, 'complexity', complexity, text, 'out')
-    text = "memory of a super-net's step beside that with with_cp"
+    text = "memory of a super-net's step, with and without activation checkpointing"
     options = ('networks', 'device', 'threads', 'out')
     one = _add(commands, 'activations', activations, text, *options)
     one.add_argument('--batch-size', type=int, default=4)
-    text = 'what the search CONFIG costs each process'
+    text = 'cost of the search CONFIG for each process'
     one = _add(commands, 'step-cost', step_cost, text, 'device', 'threads')
     one.add_argument('config', help='config of a search')
     one.add_argument('--processes', type=int, default=1)
-    one.add_argument('--images', type=int, help='training images of data of your own')
-    one.add_argument('--size', type=int, nargs=1, help='side of the images')
+    one.add_argument('--images', type=int, help='number of training images, for your own data')
+    one.add_argument('--size', type=int, nargs=1, help='image size in pixels')
     one.add_argument('--time', action='store_true', help='also time ten steps of each phase')
 
 
 def _add_timings(commands: Any) -> None:
     """Add what times networks."""
     options = (*TIMED, 'networks', 'no-memory')
-    text = 'forwards of backbones, in several forms'
+    text = 'forward passes of backbones in several forms'
     forwards = _add(commands, 'latency', latency, text, *options)
     forms = ['eager', 'fused', 'deployed', 'compiled']
-    forwards.add_argument('--forms', nargs='+', choices=forms, help='default: first three')
-    forwards.add_argument('--mean', action='store_true', help='mean of 5 runs, as in Table VII')
-    text = 'forward, backward and optimizer of networks'
+    forwards.add_argument('--forms', nargs='+', choices=forms, help='default: the first three')
+    forwards.add_argument(
+        '--mean', action='store_true', help='mean of 5 runs, as in Table VII of PP-NAS'
+    )
+    text = 'training steps of networks: forward, backward, optimizer'
     steps = _add(commands, 'train-step', train_step, text, *options, 'profile')
-    steps.add_argument('--contiguous', action='store_true', help='not channels-last')
+    steps.add_argument(
+        '--contiguous',
+        action='store_true',
+        help='contiguous memory layout instead of channels-last',
+    )
     for one, batches in ((forwards, [1, 8]), (steps, [8])):
         one.add_argument('--batches', type=int, nargs='+', default=batches)
-        one.add_argument('--size', type=int, nargs='+', help='sides of the images')
+        one.add_argument('--size', type=int, nargs='+', help='image sizes in pixels')
         one.add_argument('--dtype', nargs='+', choices=DTYPES, default=DTYPES[:1])
 
 
 def _add_searches(commands: Any) -> None:
     """Add what times searches."""
-    text = 'a step of a search beside the plain formulation'
+    text = 'search steps and their plain formulations'
     one = _add(commands, 'search-step', search_step, text, *TIMED, 'no-memory', 'profile')
     one.add_argument('--algorithm', nargs='+', default=['cdarts'])
     one.add_argument('--batch-size', type=int, default=16)
@@ -262,17 +270,17 @@ def _add_searches(commands: Any) -> None:
     one.add_argument('configs', nargs='+', metavar='CONFIG', help='configs of CDARTS searches')
     one.add_argument('--batch-size', type=int, default=8)
     one.add_argument('--seed', type=int, default=0)
-    text = 'where the time of an epoch of CONFIG goes'
+    text = 'time of the parts of an epoch of CONFIG'
     one = _add(commands, 'epoch', epoch, text, 'threads', 'out')
     cli.add_run_arguments(one)
-    one.add_argument('--epochs', type=int, default=1, help='timed epochs, after one to warm up')
-    text = 'every candidate of the super-net of CONFIG, a search'
+    one.add_argument('--epochs', type=int, default=1, help='timed epochs after one warm-up epoch')
+    text = 'latency of every candidate of the super-net of the search CONFIG'
     one = _add(commands, 'latency-table', latency_table, text, *TIMED)
     one.add_argument('config', help='config of a search')
-    one.add_argument('--size', type=int, nargs=1, required=True, help='side of the images')
+    one.add_argument('--size', type=int, nargs=1, required=True, help='image size in pixels')
     one.add_argument('--batch-size', type=int, default=16)
-    one.add_argument('--channels', type=int, default=3, help='of the images')
-    one.add_argument('--check', type=int, default=5, metavar='N', help='networks measured whole')
+    one.add_argument('--channels', type=int, default=3, help='channels of the images')
+    one.add_argument('--check', type=int, default=5, metavar='N', help='whole networks to compare')
 
 
 def main() -> int:

@@ -37,8 +37,8 @@ def parse() -> argparse.Namespace:
     from ppnas_mm.convert import FORMATS
 
     parser = cli.new_parser(
-        'Convert weights from and to other code bases. Every tensor is accounted for: fewer than '
-        'all is an error. Files are read as data, nothing in them is run.',
+        'Convert weights from and to other code bases. Every tensor must be matched. Files are '
+        'read as data; no code in them runs.',
         EXAMPLE,
     )
     own = ('safetensors', 'pth', 'state-dict')
@@ -46,19 +46,21 @@ def parse() -> argparse.Namespace:
     add('source', metavar='IN', help='.pth, .pt, .pth.tar, .safetensors or .npz')
     add('target', metavar='OUT', help='file to write')
     forms = ('auto', 'state-dict', *FORMATS)
-    add('--from', dest='form', choices=forms, default='auto', help='default: found out')
+    add(
+        '--from', dest='form', choices=forms, default='auto', help='format of IN; default: detected'
+    )
     add('--to', choices=(*own, *[f for f in FORMATS if f != 'ppnas']), help='default: by suffix')
     add('--config', help='config of the whole model')
     add('--backbone-only', action='store_true', help='convert the backbone of --config')
-    add('--arch', help='backbone by genotype, a name or file; default: that of IN, if it says')
+    add('--arch', help='genotype of the backbone, a name or file; default: the one stored in IN')
     settings = 'arguments of the backbone of --arch, or overrides of --config'
     add('--options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE', help=settings)
-    add('--entry', help='key of the checkpoint that holds the tensors; default: found out')
-    add('--prefix', help="what precedes the names, such as 'module.'; default: found out")
-    add('--edges', help="DARTS family: 'ascending', or the Genotype(...) of IN or OUT, or its file")
-    add('--allow-partial', action='store_true', help='accept missing and left over tensors')
+    add('--entry', help='key of the checkpoint that holds the tensors; default: detected')
+    add('--prefix', help="prefix of the names, such as 'module.'; default: detected")
+    add('--edges', help="order of DARTS edges: 'ascending', a Genotype(...) or its file")
+    add('--allow-partial', action='store_true', help='accept missing and unexpected tensors')
     add('--compare', action='store_true', help='read OUT back and compare the outputs')
-    add('--size', type=int, default=64, help='side of the image of --compare (default 64)')
+    add('--size', type=int, default=64, help='image size for --compare (default 64)')
     return parser.parse_args()
 
 
@@ -74,7 +76,7 @@ def build(args: argparse.Namespace, meta: dict[str, Any]) -> Any:
         return build_config(args)
     arch = args.arch or meta.get('genotype')
     if not arch:
-        raise ConfigError('which network? give --config CONFIG or --arch NAME_OR_FILE')
+        raise ConfigError('no network: give --config CONFIG or --arch NAME_OR_FILE')
     genotype = Genotype.load(args.arch) if args.arch else Genotype.from_json(arch)
     small = 'PPResNet' if len(genotype.cells) == 4 else 'PPResNetCIFAR'
     name = BACKBONES.get(genotype.space, small)
@@ -115,7 +117,7 @@ def outputs(model: Any, size: int) -> list[Any]:
 
 
 def compare(args: argparse.Namespace, model: Any, form: str, meta: dict[str, Any]) -> None:
-    """Read OUT back into a fresh network; raise if it computes something else."""
+    """Read OUT back into a fresh network; raise if its outputs differ."""
     from ppnas_mm.convert import FormatError, from_format, read_weights, written_edges
 
     again = build(args, meta)
@@ -147,7 +149,7 @@ def main() -> None:
     if target is None:
         raise ConfigError(f'--to: {args.target} has none of the suffixes {list(SUFFIXES)}')
     if Path(args.target).resolve() == Path(args.source).resolve():
-        raise ConfigError('OUT is IN: give another file')
+        raise ConfigError('OUT is the same file as IN: give another one')
     if args.edges and Path(args.edges).is_file():
         args.edges = Path(args.edges).read_text()
     weights = read_weights(args.source, args.entry)

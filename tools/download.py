@@ -14,7 +14,7 @@ def main() -> None:
     )
     parser.add_argument('name', nargs='*', help='names of weights')
     parser.add_argument('--all', action='store_true', help='everything in the zoo')
-    parser.add_argument('--list', action='store_true', help='show what there is')
+    parser.add_argument('--list', action='store_true', help='list all names')
     parser.add_argument('--out', help='folder; default: the cache, ~/.cache/ppnas_mm')
     args = parser.parse_args()
 
@@ -31,7 +31,7 @@ def main() -> None:
             )
         return
     if bool(args.name) == args.all:
-        parser.error('give names or --all; --list shows what there is')
+        parser.error('give names or --all; --list prints all names')
     for item in [zoo.entry(name) for name in names]:  # a wrong name fails before any transfer
         print(zoo.fetch(item.name, Path(args.out) if args.out else zoo.cache_folder()))
 

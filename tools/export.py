@@ -21,7 +21,9 @@ def main() -> None:
     size = 'height and width of the images, or one number for both (default 224)'
     parser.add_argument('--size', type=int, nargs='+', default=[224], help=size)
     parser.add_argument(
-        '--dynamic-size', action='store_true', help='any size of images; compared at three sizes'
+        '--dynamic-size',
+        action='store_true',
+        help='leave the image size free; compared at three sizes',
     )
     parser.add_argument('--backbone', action='store_true', help='feature maps instead of logits')
     parser.add_argument('--genotype', help='published name or JSON file for model.backbone.arch')

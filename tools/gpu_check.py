@@ -11,7 +11,7 @@ from pathlib import Path
 from ppnas_mm import cli
 
 ROOT = Path(__file__).parents[1]
-PAGE, RECORDS = ROOT / 'docs/gpu.md', ROOT / 'docs/gpu'
+PAGE, RECORDS = ROOT / 'docs/results/gpu.md', ROOT / 'docs/gpu'
 
 
 def run(args: argparse.Namespace) -> int:
@@ -73,17 +73,17 @@ def new_parser() -> argparse.ArgumentParser:
     """Return the parser."""
     parser = cli.new_parser(
         'Check what only a GPU can show. tools/gpu_check.sh sets up and calls this.',
-        'tools/gpu_check.sh --pack gpu_pack            # on a machine with a net\n'
+        'tools/gpu_check.sh --pack gpu_pack            # on a machine with internet access\n'
         '  tools/gpu_check.sh --from gpu_pack --out gpu  # on the machine with the GPU\n'
-        '  python tools/gpu_check.py page                # docs/gpu.md from docs/gpu/*.json',
+        '  python tools/gpu_check.py page  # docs/results/gpu.md from docs/gpu/*.json',
     )
     commands = parser.add_subparsers(dest='what', required=True, metavar='WHAT')
-    one = commands.add_parser('run', help='all parts')
+    one = commands.add_parser('run', help='run all parts')
     one.set_defaults(run=run)
-    one.add_argument('--minutes', type=float, default=12, help='of the whole run')
-    one.add_argument('--parts', nargs='+', metavar='NAME', help='only these')
+    one.add_argument('--minutes', type=float, default=12, help='time limit of the whole run')
+    one.add_argument('--parts', nargs='+', metavar='NAME', help='run only these parts')
     one.add_argument('--since', type=float, help=argparse.SUPPRESS)
-    single = commands.add_parser('part', help='one part, in this process')
+    single = commands.add_parser('part', help='run one part in this process')
     single.set_defaults(run=part)
     single.add_argument('name')
     single.add_argument('--rows', required=True, help='file of the results')
@@ -91,9 +91,11 @@ def new_parser() -> argparse.ArgumentParser:
     for each in (one, single):
         each.add_argument('--device', choices=['cpu', 'cuda'], default='cuda')
         each.add_argument('--out', required=True, help='folder of the results')
-        each.add_argument('--tiny', action='store_true', help='the smallest run of the same code')
+        each.add_argument(
+            '--tiny', action='store_true', help='smallest possible run of the same code'
+        )
         each.add_argument('--data', type=Path, help='folder with the packs of CIFAR-10')
-    pages = commands.add_parser('page', help='docs/gpu.md from docs/gpu/*.json')
+    pages = commands.add_parser('page', help='write docs/results/gpu.md from docs/gpu/*.json')
     pages.set_defaults(run=page)
     pages.add_argument('--check', action='store_true', help='only say whether it differs')
     return parser

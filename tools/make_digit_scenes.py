@@ -14,7 +14,7 @@ def main() -> None:
     parser.add_argument('--train', type=int, default=400, help='training scenes (default 400)')
     parser.add_argument('--test', type=int, default=100, help='test scenes (default 100)')
     parser.add_argument('--seed', type=int, default=0, help='seed (default 0)')
-    parser.add_argument('--size', type=int, default=160, help='side in pixels (default 160)')
+    parser.add_argument('--size', type=int, default=160, help='image size in pixels (default 160)')
     args = parser.parse_args()
 
     from ppnas_mm.datasets.digit_scenes import write_scenes

@@ -11,8 +11,8 @@ def new_parser() -> argparse.ArgumentParser:
     from mmengine.config import DictAction
 
     parser = cli.new_parser(
-        'Look a cell of NAS-Bench-201 up, or compare with the table how a super-net ranks cells, '
-        'or how a search ranked operations.',
+        'Look up a cell in NAS-Bench-201, or compare the table with how a super-net ranks cells or '
+        'how a search ranked operations.',
         'python tools/nasbench201.py work_dirs/nb201/genotype.json --table data/nasbench201\n'
         '  python tools/nasbench201.py --super-net configs/search/NAME.py '
         'work_dirs/NAME/epoch_50.pth --cells 100\n'
@@ -24,7 +24,10 @@ def new_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--dataset', help='e.g. cifar10, cifar100-val; default: all, or cifar10')
     parser.add_argument(
-        '--super-net', nargs=2, metavar=('CONFIG', 'CHECKPOINT'), help='a search and its weights'
+        '--super-net',
+        nargs=2,
+        metavar=('CONFIG', 'CHECKPOINT'),
+        help='config and weights of a search',
     )
     parser.add_argument('--record', metavar='FILE', help='search.json of a search')
     parser.add_argument(
@@ -32,13 +35,16 @@ def new_parser() -> argparse.ArgumentParser:
         nargs='+',
         choices=['search', 'inherited', 'alpha'],
         default=['search'],
-        help='what scores: a network of the search (inherited: for CDARTS the evaluation network), '
-        'or alpha; of several also their correlation',
+        help='how cells are scored: by a network of the search (inherited: for CDARTS the '
+        'evaluation network) or by alpha; with several, also their correlation',
     )
     parser.add_argument('--cells', type=int, default=100, help='number of random cells')
     parser.add_argument('--seed', type=int, default=0, help='random seed of cells and batches')
     parser.add_argument(
-        '--batches', type=int, default=20, help='training batches that batch norms see per cell'
+        '--batches',
+        type=int,
+        default=20,
+        help='training batches for the batch-norm statistics of each cell',
     )
     parser.add_argument('--work-dir', help='folder of the log; default work_dirs/<config name>')
     parser.add_argument(

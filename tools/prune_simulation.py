@@ -9,10 +9,10 @@ from ppnas_mm import cli
 def main() -> None:
     """Parse the arguments, simulate, print and write."""
     parser = cli.new_parser(
-        'Simulate the prunings of EoiNAS where the accuracy of every cell is known: on '
-        'NAS-Bench-201 (accuracies after 12 epochs drive, those after 200 score) and in made '
-        'worlds of 8 operations and 14 edges (0: the mean cell, 1: the best). Each reading of "as '
-        'the indicator increases" stands beside pruning without the chain.',
+        'Simulate the prunings of EoiNAS with known accuracies: on NAS-Bench-201 (accuracies after '
+        '12 epochs drive the search, those after 200 epochs score it) and on made-up tables of 8 '
+        'operations and 14 edges (0: the mean cell, 1: the best). Compares each reading of "as the '
+        'indicator increases" with pruning without the chain.',
         'python tools/prune_simulation.py --table data/nasbench201 --json prune.json',
     )
     parser.add_argument('--table', default='data/nasbench201', help='folder of both tables')
@@ -22,16 +22,18 @@ def main() -> None:
         nargs='+',
         type=float,
         default=[0.0, 0.003, 0.008],
-        help='how far a share moves an epoch; default: 0 0.003 0.008',
+        help='how far a share moves in an epoch; default: 0 0.003 0.008',
     )
     for name, default, text in (
-        ('seeds', 40, 'independent searches to take the mean over'),
+        ('seeds', 40, 'number of independent searches'),
         ('interval', 20, 'epochs between prunings'),
-        ('steps', 100, 'steps an epoch'),
-        ('batch', 64, 'images of a step'),
+        ('steps', 100, 'steps in an epoch'),
+        ('batch', 64, 'images in a step'),
     ):
-        parser.add_argument(f'--{name}', type=int, default=default, help=f'{text}; {default}')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the numbers')
+        parser.add_argument(
+            f'--{name}', type=int, default=default, help=f'{text}; default: {default}'
+        )
+    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the numbers to FILE')
     args = parser.parse_args()
     for name in ('seeds', 'interval', 'steps', 'batch'):
         if getattr(args, name) < (least := 2 if name == 'seeds' else 1):

@@ -16,14 +16,16 @@ def main() -> None:
     )
     parser.add_argument('checkpoint', help='weights that fit the model, tensor by tensor')
     parser.add_argument('--name', required=True, help='ARCH.TAG, as in ppnas://ARCH.TAG')
-    parser.add_argument('--out', required=True, metavar='FOLDER', help='a folder of the model zoo')
+    parser.add_argument('--out', required=True, metavar='FOLDER', help='folder in the model zoo')
     parser.add_argument(
         '--source',
         metavar='TEXT',
-        help='log or command that made the weights, for the index; needed without --no-test',
+        help='log or command that made the weights, for the index; required unless --no-test',
     )
-    parser.add_argument('--ema', action='store_true', help='the averages of EMAHook')
-    parser.add_argument('--no-test', action='store_true', help='write the file only, no entry')
+    parser.add_argument('--ema', action='store_true', help='publish the averages of EMAHook')
+    parser.add_argument(
+        '--no-test', action='store_true', help='write only the file, no entry in the index'
+    )
     parser.add_argument('--metric', help='score for the index, e.g. accuracy/top1')
     parser.add_argument('--licence', default='Apache-2.0', help='SPDX identifier of the weights')
     parser.add_argument('--replace', action='store_true', help='replace file and entry of NAME')
@@ -31,7 +33,7 @@ def main() -> None:
     cli.add_run_arguments(parser, option='--config')
     args = parser.parse_args()
     if not (args.source or args.no_test):
-        parser.error('--source is missing: the index says where weights come from')
+        parser.error('--source is missing: the index states where weights come from')
     if any(key.startswith('model') for key in args.cfg_options):
         parser.error('--cfg-options model...: put it into a config; the index names the config')
     config = load_run(args)

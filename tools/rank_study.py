@@ -20,24 +20,30 @@ def parser() -> ArgumentParser:
         '  python tools/rank_study.py models configs/search/senas_imagenet_*m.py',
     )
     commands = top.add_subparsers(dest='command', required=True)
-    cells = commands.add_parser('cells', help='train architectures from scratch: the truth')
+    cells = commands.add_parser('cells', help='train architectures from scratch, as the truth')
     cells.add_argument('config', help='config that trains one architecture')
     cells.add_argument('--search', required=True, help='config of the search with the super-net')
     space = cells.add_mutually_exclusive_group(required=True)
-    space.add_argument('--record', help='search.json whose shrunk space is drawn from')
+    space.add_argument('--record', help='search.json with the shrunk space to draw from')
     space.add_argument(
-        '--random-drops', type=int, nargs='+', metavar='N', help='drop so many at random a stage'
+        '--random-drops',
+        type=int,
+        nargs='+',
+        metavar='N',
+        help='drop this many operations at random in each stage',
     )
-    cells.add_argument('--seed', type=int, default=0, help='seed of the draw')
+    cells.add_argument('--seed', type=int, default=0, help='random seed')
     cells.add_argument('--out', required=True, help='table to write (JSON)')
     ranks = commands.add_parser('study', help='train super-nets and compare their rankings')
     ranks.add_argument('config', help='config of a SENAS search')
     source = ranks.add_mutually_exclusive_group(required=True)
-    source.add_argument('--truth', help='table of the command cells')
+    source.add_argument('--truth', help='table written by the command cells')
     source.add_argument('--table', help='NAS-Bench-201 table, or its folder')
     ranks.add_argument('--dataset', default='cifar10', help='data set of the NAS-Bench-201 table')
-    ranks.add_argument('--threshold', type=int, default=50, help='of the expansion')
-    drawn = commands.add_parser('models', help='what operations would be scored on')
+    ranks.add_argument('--threshold', type=int, default=50, help='threshold T of the expansion')
+    drawn = commands.add_parser(
+        'models', help='count the models that operations would be scored on'
+    )
     drawn.add_argument('configs', nargs='+', help='configs of SENAS searches')
     drawn.add_argument('--seed', type=int, default=0, help='seed of the draw')
     ranks.add_argument('--seed', type=int, default=0, help='seed of the draw of architectures')

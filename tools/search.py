@@ -17,7 +17,9 @@ def main() -> None:
     )
     cli.add_run_arguments(parser)
     cli.add_train_arguments(parser)
-    parser.add_argument('--retrain', metavar='CONFIG', help='then train the result from scratch')
+    parser.add_argument(
+        '--retrain', metavar='CONFIG', help='afterwards train the result from scratch with CONFIG'
+    )
     seeds.add_arguments(parser)
     args = parser.parse_args()
     seeds.check_arguments(parser, args)

@@ -10,9 +10,9 @@ from ppnas_mm import cli
 def main() -> None:
     """Parse the arguments, simulate, print and write."""
     parser = cli.new_parser(
-        'Simulate the shrinking of SE-NAS on the table of NAS-Bench-201: the accuracy by the '
-        'super-net is that of the table plus noise; the operations that each score keeps are '
-        'compared with those of the highest true score, the mean accuracy of all models with it.',
+        'Simulate the shrinking of SE-NAS on the table of NAS-Bench-201. The accuracy by the '
+        'super-net is that of the table plus noise. Compares the operations that each score keeps '
+        'with the best ones by the mean true accuracy of the models that contain them.',
         'python tools/shrink_simulation.py --table data/nasbench201 --json shrink.json',
     )
     parser.add_argument(
@@ -24,16 +24,18 @@ def main() -> None:
         nargs='+',
         type=float,
         default=[0.5, 1.5],
-        help="standard deviations of the noise in units of the table's; default: 0.5 1.5",
+        help="standard deviation of the noise, in units of the table's; default: 0.5 1.5",
     )
     for name, default, text in (
         ('samples', 200, 'models for each operation'),
-        ('stages', 2, 'times that operations are dropped'),
-        ('drops', 10, 'operations dropped a time'),
-        ('seeds', 20, 'random seeds, from 0, to take the mean over'),
+        ('stages', 2, 'number of shrinkings'),
+        ('drops', 10, 'operations dropped in each'),
+        ('seeds', 20, 'number of random seeds'),
     ):
-        parser.add_argument(f'--{name}', type=int, default=default, help=f'{text}; {default}')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the numbers')
+        parser.add_argument(
+            f'--{name}', type=int, default=default, help=f'{text}; default: {default}'
+        )
+    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the numbers to FILE')
     args = parser.parse_args()
     for name in ('samples', 'stages', 'drops', 'seeds'):
         if getattr(args, name) < 1:

@@ -17,7 +17,9 @@ def main() -> None:
     cli.add_run_arguments(parser)
     cli.add_train_arguments(parser)
     parser.add_argument('--genotype', help='published name or JSON file for model.backbone.arch')
-    parser.add_argument('--init-from', metavar='FILE', help='.safetensors or .pth to start from')
+    parser.add_argument(
+        '--init-from', metavar='FILE', help='weights to start from, .safetensors or .pth'
+    )
     args = parser.parse_args()
     config = load_run(args)
     if args.genotype:

@@ -59,13 +59,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         '  python tools/visualize.py search.json --picture importance --out importance.svg',
     )
     parser.add_argument('genotype', help='published name, genotype JSON file or search.json')
-    parser.add_argument('--out', required=True, help='picture to write: .svg or .png')
+    parser.add_argument('--out', required=True, help='image to write, .svg or .png')
     parser.add_argument(
         '--title',
         help='title of an architecture; default: its name, or config, seed and score of its search',
     )
     parser.add_argument(
-        '--picture', choices=PICTURES, default='course', help='of a search; default: its course'
+        '--picture',
+        choices=PICTURES,
+        default='course',
+        help='which picture of a search; default: course',
     )
     args = parser.parse_args(argv)
     record = search_record(args.genotype)

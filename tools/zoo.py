@@ -15,9 +15,13 @@ def main() -> int:
         '--configs also configs/*/README.md, from comments and metafiles.',
         'python tools/zoo.py --configs --check',
     )
-    parser.add_argument('--configs', action='store_true', help='also the tables of the configs')
-    parser.add_argument('--check', action='store_true', help='write nothing; exit 1 if any differs')
-    parser.add_argument('--root', type=Path, default=ROOT, help='checkout; default: this one')
+    parser.add_argument('--configs', action='store_true', help='also write configs/*/README.md')
+    parser.add_argument(
+        '--check', action='store_true', help='write nothing; exit 1 if a file differs'
+    )
+    parser.add_argument(
+        '--root', type=Path, default=ROOT, help='folder of the repository; default: this one'
+    )
     args = parser.parse_args()
 
     from ppnas_mm.utils.files import write_atomic

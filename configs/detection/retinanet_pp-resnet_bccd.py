@@ -1,5 +1,5 @@
 # RetinaNet on BCCD: 364 images of blood cells, boxes as in PASCAL VOC. For boxes of your own see
-# docs/own_detection_data.md. Data elsewhere: --cfg-options data_root=D
+# docs/tutorials/own_detection_data.md. Data elsewhere: --cfg-options data_root=D
 # Other classes: metainfo.classes of the three sets, and model.bbox_head.num_classes.
 _base_ = './retinanet_pp-resnet_digit-scenes.py'
 # red cells are 50 pixels wide at this size, platelets 20, white cells 100

@@ -1,6 +1,6 @@
 # SE-NAS on handwritten digits: a demonstration of a few minutes on two CPU cores, in the
 # MobileNet-like space with 11 of its 21 layers at a quarter of their width and 4 of its 7 operations:
-# with all of them the super-net hardly learns in so few steps (docs/results.md). The paper's stages
+# with all of them the super-net hardly learns in so few steps (docs/results/digits.md). The paper's stages
 # of 100 and 5 epochs are 40 and 6 here, its 1,000 models an operation 20.
 _base_ = ['../_base_/search/one_shot.py', '../_base_/datasets/digits.py']
 model = dict(

@@ -1,5 +1,5 @@
 # DeepLabv3+ on CamVid: street scenes, 11 classes, 11 = void. For masks of your own see
-# docs/own_segmentation_data.md. Data elsewhere: --cfg-options data_root=D
+# docs/tutorials/own_segmentation_data.md. Data elsewhere: --cfg-options data_root=D
 # The test set is the validation set.
 # Other classes: metainfo of the three sets, model.decode_head.num_classes, and the void label (11
 # here, 255 in most data): seg_pad_val, and ignore_index of the head and of both evaluators.

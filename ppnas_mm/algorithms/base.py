@@ -1,4 +1,4 @@
-"""The contract of a search algorithm: it wraps a whole mm-model whose backbone is a super-net."""
+"""The contract of a search algorithm, which wraps a model whose backbone is a super-net."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class SearchAlgorithm(BaseModel):
         init_cfg: mmengine initialisation of the whole.
 
     Attributes:
-        shared_statistics: Whether the running statistics are those of many architectures, so that
-            they must be computed anew before the super-net predicts as one.
+        shared_statistics: Whether running statistics belong to many architectures, so that they
+            must be recomputed before the super-net predicts as one of them.
         prunes: Whether the super-net loses or gains modules while it trains.
-        advice: What to do where a search found no whole architecture.
+        advice: What to do if a search found no complete architecture.
 
     Raises:
         TypeError: If the model's backbone is not a super-net.
@@ -115,7 +115,7 @@ class SearchAlgorithm(BaseModel):
         """Act after epoch ``epoch`` (from 1): prune, resample, change the mixture."""
 
     def decide(self, strict: bool) -> ArchPath:
-        """Return the path that the search stands for now.
+        """Return the path that the search would choose now.
 
         Args:
             strict: Raise ``DegenerateArchitectureError`` rather than repair what is missing.
@@ -143,16 +143,16 @@ class SearchAlgorithm(BaseModel):
         return found
 
     def remarks(self) -> list[str]:
-        """Return what a user should know of the result when the search ends."""
+        """Return remarks about the result for the user, when the search ends."""
         return []
 
     def details(self) -> dict[str, Any]:
-        """Return extra fields for this epoch's entry in the record of the search."""
+        """Return extra fields for this epoch's record."""
         return {}
 
     def pictures(self) -> dict[str, Callable[[Mapping[str, Any], Path], None]]:
-        """Return the pictures of the algorithm's own, drawn from the record when a search ends.
+        """Return the algorithm's own pictures, drawn from the record when a search ends.
 
-        By file name; each is called with the record and the file's path.
+        A dict from file name to a function of the record and the path of the file.
         """
         return {}

@@ -45,7 +45,7 @@ class BilevelSearch(SearchAlgorithm):
 
     @property
     def finished(self) -> bool:
-        """Whether the search has ended, be it before its last epoch."""
+        """Whether the search has ended, possibly before its last epoch."""
         return False
 
     def decide(self, strict: bool) -> ArchPath:

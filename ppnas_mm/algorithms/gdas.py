@@ -101,8 +101,8 @@ class GDAS(BilevelSearch):
         model: Config of the wrapped model; its backbone is a super-net.
         temperature: Arguments of :class:`Temperature`; its ``epochs`` are those of the run.
         warmup_epochs: Epochs at the start in which only the weights learn.
-        hard: Whether only the operation drawn is computed (GDAS, eq. 5; ``docs/design.md``), or
-            all of them with the soft weights of eq. 5 of EoiNAS (the code of EoiNAS).
+        hard: Whether to compute only the drawn operation (GDAS, eq. 5), or all operations with
+            the soft weights of eq. 5 of EoiNAS (the code of EoiNAS).
         init_std: Standard deviation of alpha at the start (authors' code: 1e-3).
         accuracy: How accuracy is measured, see :class:`BatchAccuracy`.
         seed: Seed of the draws; ``None`` takes torch's, which follows the search's ``--seed``.

@@ -1,4 +1,4 @@
-"""Derived networks: each interprets a genotype."""
+"""Derived networks: each is built from a genotype."""
 
 from .chain import ChainNet
 from .darts import DARTSNet

@@ -1,4 +1,4 @@
-"""What every backbone here shares: stages, features, freezing, initialisation."""
+"""Base of all backbones: stages, features, freezing, initialisation."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ CellMix = Mapping[str, Any]
 def load_from_zoo(filename: str, map_location: Any = None) -> dict[str, Any]:
     """Read ``ppnas://NAME`` for mmengine (``load_from``, ``init_cfg``), as data only.
 
-    Registered with the backbones: the weights fit no model without one, and an import of mmengine's
-    runner would slow that of the package.
+    It is registered with the backbones, because the weights fit no model without one and an import
+    of mmengine's runner would slow the import of the package.
     """
     return load_checkpoint(filename, map_location or 'cpu')
 
@@ -39,7 +39,7 @@ def load_from_zoo(filename: str, map_location: Any = None) -> dict[str, Any]:
 class Backbone(BaseModule):
     """Base of all backbones: call :meth:`set_stages` at the end of ``__init__``.
 
-    A subclass has :meth:`maps`.  Stages behind the last of ``out_indices`` are neither computed nor
+    A subclass has :meth:`maps`.  Stages after the last of ``out_indices`` are neither computed nor
     trained; they stay in the state dict, so that a file of the whole network loads strictly.
 
     Args:
@@ -51,8 +51,8 @@ class Backbone(BaseModule):
         norm_eval: Whether batch norms stay in evaluation mode during training.
         init_cfg: mmengine initialisation; ``None`` means He-normal (fan-out) and ones.
             ``dict(type='Pretrained', checkpoint=FILE)`` loads every tensor of the backbone from a
-            backbone's, classifier's, detector's or segmentor's file (``ppnas://NAME``: the model
-            zoo's), or says what is missing; it also takes ``prefix`` and ``allow_partial`` (see
+            file of a backbone, classifier, detector or segmentor (``ppnas://NAME``: from the model
+            zoo), or says what is missing; it also takes ``prefix`` and ``allow_partial`` (see
             :func:`..weights.load_backbone`).
     """
 
@@ -122,7 +122,7 @@ class Backbone(BaseModule):
     def idle(self) -> list[nn.Module]:
         """Return the modules that no returned map depends on; they never learn.
 
-        Besides stages these are what a module inside names as its ``unread``.
+        These are stages, and what a module names as its ``unread``.
         """
         inside = [m for module in self.modules() for m in getattr(module, 'unread', ())]
         return [*self.stages[len(self.computed) :], *inside]
@@ -145,13 +145,13 @@ class Backbone(BaseModule):
 
     @property
     def reduction_blocks(self) -> list[str]:
-        """Names of the computed blocks whose outputs open a new resolution, in order."""
+        """Names of the computed blocks whose outputs have a new resolution, in order."""
         strides = [info['reduction'] for info in self.feature_info[: len(self.computed)]]
         opens = [s for s in range(1, len(strides)) if strides[s] > strides[s - 1]]
         return [f'{self.stage_names[s]}.0' for s in opens]
 
     def init_weights(self) -> None:
-        """Initialise as ``init_cfg`` says, once; layers inside of a custom convolution stay.
+        """Initialise as ``init_cfg`` says, once; layers inside a custom convolution stay.
 
         Raises:
             CheckpointError: If a pretrained file does not fit.
@@ -159,7 +159,9 @@ class Backbone(BaseModule):
             DeployError: If the backbone is in its deployed form.
         """
         if self.is_deployed:
-            raise DeployError('the backbone is in its deployed form: init_weights() comes before')
+            raise DeployError(
+                'the backbone is deployed: call init_weights() before switch_to_deploy()'
+            )
         fresh = not self.is_init
         inside = [(tensor, tensor.detach().clone()) for tensor in tensors_inside(self)]
         super().init_weights()
@@ -172,7 +174,7 @@ class Backbone(BaseModule):
                 load_backbone(self, **config)
 
     def init_values(self) -> None:
-        """Set what mmengine's initialisers cannot express; before pretrained weights."""
+        """Set values that mmengine's initialisers cannot express, before pretrained weights."""
 
     def _freeze(self) -> None:
         frozen = [self.stem, *self.stages[: self.frozen_stages]] if self.frozen_stages >= 0 else []
@@ -183,12 +185,12 @@ class Backbone(BaseModule):
 
     @torch.no_grad()
     def switch_to_deploy(self) -> Backbone:
-        """Become the form that computes the same maps fastest, in place; return ``self``.
+        """Switch to the deployed form, which computes the same maps faster; return ``self``.
 
-        Norms are folded into convolutions, parameters are frozen, the layout is channels-last;
-        stages behind the last of ``out_indices`` are gone.  Weights come before: the state dict has
-        the folded tensors, and fits only a backbone of the same architecture and ``out_indices``
-        that has been switched too.  A second call does nothing.
+        Norms are folded into convolutions, parameters are frozen, the layout is channels-last, and
+        stages after the last of ``out_indices`` are removed.  Load weights before: the state dict
+        then has the folded tensors and fits only another deployed backbone of the same
+        architecture and ``out_indices``.  A second call does nothing.
 
         Raises:
             DeployError: If it is a super-net.
@@ -219,7 +221,7 @@ class Backbone(BaseModule):
     ) -> None:
         if self.is_deployed and not self.state_dict(prefix=prefix).keys() <= state_dict.keys():
             raise DeployError(
-                'the backbone is in its deployed form, the weights are not: load them first, then '
+                'the backbone is deployed and cannot load training weights: load them first, then '
                 'call switch_to_deploy()'
             )
         check_backbone(self, state_dict, prefix, local_metadata)
@@ -229,12 +231,12 @@ class Backbone(BaseModule):
         """Set the mode, but keep frozen stages (and norms, with ``norm_eval``) in evaluation.
 
         Raises:
-            DeployError: If the backbone is in its deployed form, which cannot learn.
+            DeployError: If the backbone is deployed, because it cannot train then.
         """
         if mode and self.is_deployed:
             raise DeployError(
-                'the backbone is in its deployed form, for inference only: to train, build it anew '
-                'and load the weights from before switch_to_deploy()'
+                'the backbone is deployed, for inference only: to train, build it again and load '
+                'the weights from before switch_to_deploy()'
             )
         super().train(mode)
         self._freeze()

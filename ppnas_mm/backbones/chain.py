@@ -48,14 +48,14 @@ class ChainPlan:
 CHAIN_PLAN = ChainPlan((16, 16), (24, 40, 80, 96, 192), (2, 2, 2, 1, 2))
 
 ChainFactory = Callable[[str, list[OpSpec]], nn.Module]
-"""Builds a stage from its name and what its blocks are built for; the first may have a stride."""
+"""Builds a stage from its name and the specs of its blocks; the first may have a stride."""
 
 
 class Chain(nn.Module):
     """A stage of one architecture: its operations, one after another.
 
     Attributes:
-        with_cp: Whether to trade compute for memory, block by block; the macro network sets it.
+        with_cp: Whether to use activation checkpointing for each block; the macro network sets it.
     """
 
     with_cp = False
@@ -178,7 +178,7 @@ class MacroChain(Backbone):
 
     @property
     def reduction_blocks(self) -> list[str]:
-        """Names of the computed stages that begin with a stride: they open a new resolution."""
+        """Names of the computed stages that begin with a stride, so with a new resolution."""
         names = self.stage_names[: len(self.computed)]
         return [name for name in self.openings if name.split('.')[0] in names]
 
@@ -235,7 +235,7 @@ class DerivedChain(MacroChain):
 
 @MODELS.register_module()
 class ChainNet(DerivedChain):
-    """The network of a genotype of the chain space: CDARTS-a, CDARTS-b and their kind.
+    """The network of a genotype of the chain space, such as CDARTS-a and CDARTS-b.
 
     Example: ``ChainNet(arch='cdarts_a')`` with mmpretrain's ``StackedLinearClsHead`` (1000 classes,
     ``mid_channels=[1280]``) has 6.994 M parameters, as the paper says.

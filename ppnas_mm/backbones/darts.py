@@ -2,7 +2,7 @@
 
 CIFAR: a stem of one convolution, then three stages of cells; ImageNet: three stem convolutions
 down to stride 8, then three stages; segmentation: three stem convolutions down to stride 4, then
-three stages (EoiNAS, Table IV).  A stage of cells but the first begins with a reduction cell.
+three stages (EoiNAS, Table IV).  Each stage of cells except the first begins with a reduction cell.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..utils.registries import MODELS
 from .base import Backbone, CellMix
 
 DAGFactory = Callable[[str, OpSpec], nn.Module]
-"""Builds the inner graph from the name of the cell and what its operations are built for.
+"""Builds the inner graph from the name of the cell and the spec of its operations.
 
 The graph maps the two preprocessed inputs to the list of its computed nodes; operations on edges
 from the inputs have the stride of the spec, all others stride 1.
@@ -34,7 +34,7 @@ class CellDAG(nn.Module):
 
     Args:
         cell: The architecture.
-        spec: What the operations are built for; its stride is that of edges from input nodes.
+        spec: Spec of the operations; its stride is that of edges from input nodes.
         drop_path_rate: Probability of dropping an edge other than an identity, per sample.
         outputs: Numbers of the nodes that are read from outside; ``None``: all computed ones.
 
@@ -68,7 +68,7 @@ class CellDAG(nn.Module):
 
     @property
     def unread(self) -> list[nn.Module]:
-        """Operations that lead to nodes that nobody reads: they are computed, but cannot learn."""
+        """Operations of nodes that nobody reads: they are computed, but cannot learn."""
         nodes = enumerate(self.nodes, self.inputs)
         return [node for number, node in nodes if number not in self.read]
 
@@ -88,7 +88,7 @@ class CellDAG(nn.Module):
 
 
 class StemBlock(nn.Module):
-    """A stem convolution of stride 2 that stands in a stage; it reads the newer input only."""
+    """A stem convolution of stride 2 inside a stage; it reads the newer input only."""
 
     def __init__(self, in_channels: int, channels: int, style: ConvStyle, act: bool) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class StemBlock(nn.Module):
 
 
 class CellBlock(nn.Module):
-    """A cell: both inputs are brought to its width and resolution, its nodes are concatenated.
+    """A cell: adapts both inputs to its width and resolution and concatenates its nodes.
 
     Args:
         in_channels: Channels of the two inputs.
@@ -178,22 +178,22 @@ class MacroDARTS(Backbone):
 
     Args:
         dag: Builds the inner graphs.
-        nodes: Number of computed nodes of the cells by name: a cell's output has so many times its
-            width.
+        nodes: Number of computed nodes of each cell by name; the output of a cell has this many
+            times its width.
         variant: ``'cifar'`` (stem of stride 1, three stages), ``'imagenet'`` (the first two
             stages begin with stem convolutions of strides 4 and 8; four stages) or
             ``'segmentation'`` (strides 4, 8, 16: the first stage begins with a stem convolution;
             EoiNAS, Table IV).
         num_cells: Number of cells.
         init_channels: Width of the first cells; it doubles at each reduction.
-        stem_multiplier: The CIFAR stem has so many times the width of the first cells.
+        stem_multiplier: Width of the CIFAR stem, in widths of the first cells.
         reductions: Indices of the reduction cells; ``None``: :func:`default_reductions`.
         pool_norm: Whether a norm without parameters follows each pool (DARTS' search).
         auxiliary: Whether training also returns, first, the output of the last reduction cell, as
             an auxiliary classifier needs it.
         in_channels: Channels of the images.
-        out_indices, **kwargs: See :class:`Backbone`; ``affine=False`` of the norms does not hold
-            for the stem.
+        out_indices, **kwargs: See :class:`Backbone`; ``affine=False`` of the norms does not apply
+            to the stem.
 
     Raises:
         ValueError: If ``variant`` or ``reductions`` is not possible.
@@ -253,7 +253,7 @@ class MacroDARTS(Backbone):
 
         Returns:
             The stride before the cells, the channels of the first cell's two inputs, and the
-            blocks of the stem that stand in stages, by stage.
+            blocks of the stem that are inside stages, by stage.
         """
         if variant == 'cifar':
             self.stem = nn.Sequential(style.conv(in_channels, width, 3, act=False))
@@ -267,7 +267,7 @@ class MacroDARTS(Backbone):
         return 8, (width, width), [[down], [StemBlock(width, width, style, True)]]
 
     def _computed_blocks(self, with_extra: bool) -> list[tuple[int, Any]]:
-        """Return stage and block, in order, of what the maps (and the auxiliary output) need."""
+        """Return stage and block, in order, of what the maps and the auxiliary output need."""
         stages: Any = self.stages
         blocks = [(s, block) for s, stage in enumerate(stages) for block in stage]
         count = sum(s <= max(self.out_indices) for s, _ in blocks)

@@ -33,7 +33,7 @@ class SumCell(nn.Module):
         self.dag = dag
 
     def forward(self, x: Tensor, *mix: Any) -> Tensor:
-        """Map ``(N, C, H, W)`` to the same shape; ``mix`` goes on to the graph of a super-net."""
+        """Map ``(N, C, H, W)`` to the same shape; ``mix`` is passed to the graph of a super-net."""
         return self.dag([x], *mix)[-1]
 
 
@@ -61,17 +61,17 @@ class ReductionBlock(nn.Module):
 class MacroNB201(Backbone):
     """The macro network around the cells: derived networks and super-nets.
 
-    Stage ``layerS`` is a list: a reduction block (but in ``layer1``), the cells, and at the very
+    Stage ``layerS`` is a list: a reduction block (except in ``layer1``), the cells, and at the very
     end, with ``last_act``, norm and activation.
 
     Args:
         dag: Builds the inner graph of a cell.
-        cells_per_stage: Number of cells a stage.
+        cells_per_stage: Number of cells in each stage.
         init_channels: Width of the first stage; it doubles from stage to stage.
         last_act: Whether norm and activation follow the last cell (NAS-Bench-201: yes; the CDARTS
             authors' search: no).
         in_channels: Channels of the images.
-        out_indices, **kwargs: See :class:`Backbone`; ``affine=False`` of the norms holds for the
+        out_indices, **kwargs: See :class:`Backbone`; ``affine=False`` of the norms applies to the
             cells only.
 
     Raises:
@@ -150,7 +150,7 @@ class NASBench201Net(MacroNB201):
     def idle(self) -> list[nn.Module]:
         """Return the modules that no returned map depends on.
 
-        Where ``none`` cuts the cell, its output does not depend on what comes before it.
+        If ``none`` disconnects the cell, its output does not depend on earlier blocks.
         """
         stages: list[list[Any]] = [list(stage) for stage in self.computed]  # type: ignore[call-overload]
         if 0 in stages[0][0].dag.read:  # the first block is a cell

@@ -1,4 +1,4 @@
-"""The middle convolution of a bottleneck: PPConv and the plug-and-play blocks it is held against.
+"""The middle convolution of a bottleneck: PPConv, and the blocks it is compared with.
 
 All take and return ``(N, width, H, W)``.  Facts: PP-NAS, Section III-A and Fig. 2.
 """
@@ -25,9 +25,9 @@ def mean(tensors: Sequence[Tensor]) -> Tensor:
 
 
 class SplitConv(nn.Module):
-    """Start block: the first group passes, each other group has a 3x3 of its own, nothing is added.
+    """Start block: the first group passes, each other group has its own 3x3, nothing is added.
 
-    It stands where the stride or the number of channels changes (authors' code; with one
+    It is used where stride or channels change (authors' code; with one
     identity it has as many parameters as a PPConv with one identity).
     """
 
@@ -58,7 +58,7 @@ class Res2Conv(SplitConv):
 
 
 class PPConv(nn.Module):
-    """A searched block: output j applies its op to the plain mean of the nodes it keeps.
+    """A searched block: output j applies its operation to the mean of the nodes that it keeps.
 
     Args:
         cell: The architecture: ``cell.inputs`` groups in, as many nodes out.
@@ -87,13 +87,13 @@ class PPConv(nn.Module):
 
 
 class SumPPConv(nn.Module):
-    """A deployed :class:`PPConv`: nodes are sums, the convolutions behind them hold the 1/count.
+    """A deployed :class:`PPConv`: nodes are sums, the convolutions after them hold the 1/count.
 
-    An identity has no weights: its node holds a multiple of what it should, and whoever reads it
-    makes up for that; who reads the output takes over by :meth:`take_scales`.
+    An identity has no weights, so its node is scaled; the convolutions that read it correct this,
+    and the caller corrects the output with :meth:`take_scales`.
 
     Args:
-        block: The block; it is used up.
+        block: The block; do not use it afterwards.
     """
 
     def __init__(self, block: PPConv) -> None:
@@ -115,7 +115,7 @@ class SumPPConv(nn.Module):
         self.scales = scales[block.groups :]
 
     def take_scales(self) -> list[float]:
-        """Return by what the groups of the output must be multiplied, now by the caller."""
+        """Return per-group output scales, which the caller applies from now on."""
         scales, self.scales = self.scales, [1.0] * len(self.scales)
         return scales
 
@@ -125,7 +125,7 @@ class SumPPConv(nn.Module):
         for op, ((i, factor), *rest) in zip(self.nodes, self.terms, strict=True):
             total = states[i] if factor == 1 else states[i] * factor
             for j, more in rest:
-                if is_symbolic(x):  # torch's quantised sum forgets alpha
+                if is_symbolic(x):  # torch's quantised sum ignores alpha
                     total = total + states[j] * more
                 else:
                     total = torch.add(total, states[j], alpha=more)

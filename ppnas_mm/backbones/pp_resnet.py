@@ -1,7 +1,7 @@
 """PP-ResNet: ResNet whose 3x3 convolutions are searched plug-and-play blocks.
 
-Paper: PP-NAS, TNNLS 2023, Sections III-A and IV.  Where paper and authors' code differ, see
-``docs/design.md``.
+Paper: PP-NAS, TNNLS 2023, Sections III-A and IV.  ``docs/explanation/decisions.md``
+lists where paper and authors' code differ.
 """
 
 from __future__ import annotations
@@ -95,10 +95,10 @@ class Bottleneck(nn.Module):
 
 
 class DeployedBottleneck(nn.Module):
-    """A deployed :class:`Bottleneck`: adds in place, scales of its middle in the last convolution.
+    """A deployed :class:`Bottleneck`: adds in place; its last convolution holds the scales.
 
     Args:
-        block: The block; it is used up.
+        block: The block; do not use it afterwards.
     """
 
     def __init__(self, block: Bottleneck) -> None:
@@ -183,9 +183,9 @@ class MacroResNet(Backbone):
         stem: ``'imagenet'`` (stride 4) or ``'cifar'`` (stride 1).
         in_channels, stem_channels, base_channels: Channels of image, stem and first stage (before
             the expansion by 4).
-        strides, dilations: One a stage.
-        multi_grid: Factors *multiplied* with the last stage's dilations, one a block.  (mmseg's
-            argument of this name holds absolute dilations.)
+        strides, dilations: One for each stage.
+        multi_grid: Factors that multiply the dilations of the last stage, one for each block.
+            (mmseg's argument of this name has absolute dilations.)
         contract_dilation: Whether the first block of a dilated stage keeps the dilation of the
             stage before (the authors' way; mmseg's name).
         zero_init_residual: Whether the last norm of each block starts at 0.
@@ -388,7 +388,7 @@ class PPResNetCIFAR(PPResNet):
     """PP-ResNet for small images: three stages.
 
     Args:
-        depth: 9n + 2 with n blocks a stage (paper: 110).
+        depth: 9n + 2, with n blocks in each stage (paper: 110).
         **kwargs: See :class:`PPResNet`; ``arch=None`` is 'pp_resnet_cifar10'.
     """
 

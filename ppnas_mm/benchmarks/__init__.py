@@ -1,1 +1,1 @@
-"""What ``tools/benchmark.py`` measures; each measurement returns a ``record.Record``."""
+"""Measurements of ``tools/benchmark.py``; each returns a ``record.Record``."""

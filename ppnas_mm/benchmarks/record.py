@@ -108,7 +108,7 @@ class Record:
         return keys
 
     def common(self) -> dict[str, Any]:
-        """Return what of the input is the same for all results: no column, but a condition."""
+        """Return the inputs shared by all results."""
         shown = [key for key in PANELS if key in self.columns()]
         values = {key: {result.get(key) for result in self.results} for key in shown}
         return {key: found.pop() for key, found in values.items() if len(found) == 1}
@@ -224,7 +224,7 @@ def timed(
     Returns:
         Dicts of the name's parts, the median (or mean) and the least milliseconds, and the ratio of
         the median to that of the first run (of the same form, where names have a second part).
-        The medians also go to stderr, for whoever waits.
+        The medians are also printed on stderr during the run.
     """
     taken = samples(runs, torch.device(device), rounds, warmup)
     key, middle_of = ('mean', statistics.fmean) if mean else ('median', statistics.median)

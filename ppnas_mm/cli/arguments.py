@@ -1,4 +1,4 @@
-"""The arguments that the tools share."""
+"""Arguments that the tools share."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def new_parser(description: str, example: str) -> argparse.ArgumentParser:
 def add_run_arguments(
     parser: argparse.ArgumentParser, source: str = 'config file', option: str | None = None
 ) -> None:
-    """Add what every tool that starts a run takes.
+    """Add the arguments of every tool that starts a run.
 
     Args:
         parser: Gets the arguments.
-        source: What the run comes from.
-        option: Name of the option for it; ``None`` makes it an argument by position.
+        source: What the run starts from.
+        option: Name of the option for it; ``None`` makes it a positional argument.
     """
     from mmengine.config import DictAction
 
     class Options(DictAction):
-        """Also keeps the words as given, for a tool that runs another one."""
+        """Also keeps the words as given, for tools that run other tools."""
 
         def __call__(
             self, parser: Any, namespace: Any, values: Any, option_string: Any = None
@@ -59,11 +59,11 @@ def add_run_arguments(
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what search and training take on top."""
-    parser.add_argument('--resume', action='store_true', help='go on from the last finished epoch')
+    """Add the arguments of searches and trainings."""
     parser.add_argument(
-        '--seed', type=int, help='random seed; default: the one of the config, or 0'
+        '--resume', action='store_true', help='continue after the last finished epoch'
     )
+    parser.add_argument('--seed', type=int, help='random seed; default: that of the config, or 0')
     parser.add_argument(
         '--amp', action='store_true', help='mixed precision: float16 on a GPU, bfloat16 on a CPU'
     )

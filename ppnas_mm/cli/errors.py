@@ -19,21 +19,21 @@ from xml.etree.ElementTree import ParseError
 from ..utils.doors import RefusedFileError, close, named
 
 UNREADABLE = (UnpicklingError, ParseError, JSONDecodeError, UnicodeDecodeError, EOFError)
-"""Errors that tell of a file without its name."""
+"""Errors about a file that do not name it."""
 READERS = (('torch.serialization', 'load'), ('mmengine.fileio.io', 'load'))
-"""Functions whose errors do so; their argument is the file."""
+"""Functions with such errors; their argument is the file."""
 
 HINTS = {
     'Expected more than 1 value per channel': '; a batch holds one image: set '
     'train_dataloader.drop_last=True or another batch_size',
 }
-"""What to do, by words of an error that names no key."""
+"""What to do, by words of an error message that names no key."""
 
-INTERRUPTED = 'interrupted; --resume goes on from the last finished epoch'
+INTERRUPTED = 'interrupted; --resume continues after the last finished epoch'
 
 
 def _suggestion(error: BaseException) -> str:
-    """Return the argument that a misspelt config key stands for, by the class it was given to."""
+    """Return the argument that a misspelt config key probably means, by its class."""
     match = re.match(r"(\w+)\.__init__\(\) .* unexpected keyword argument '(\w+)'", str(error))
     if not match:
         return ''
@@ -49,7 +49,7 @@ def _suggestion(error: BaseException) -> str:
 
 
 def _command(error: BaseException) -> str:
-    """Name the pip command for a library that something has tried to import."""
+    """Return the pip command for a missing library."""
     cause: BaseException | None = error
     while cause is not None and 'pip install' not in str(error):
         if isinstance(cause, ModuleNotFoundError) and cause.name:
@@ -61,7 +61,7 @@ def _command(error: BaseException) -> str:
 
 
 def _annotation(error: BaseException) -> str:
-    """Say which file was being read when the error happened, if one was."""
+    """Return the file that was being read when the error happened, if any."""
     if isinstance(error, RefusedFileError):  # says it itself
         return ''
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
@@ -74,13 +74,13 @@ def _annotation(error: BaseException) -> str:
         if frame.f_code.co_name == 'full_init' and hasattr(dataset, 'load_data_list'):
             proposals = any(f.f_code.co_name == 'load_proposals' for f in frames)
             where = dataset.proposal_file if proposals else dataset.ann_file or dataset.data_prefix
-            return f'{where}: damaged, empty or of another kind: '
+            return f'{where}: damaged, empty or in another format: '
     return ''
 
 
 def _lines(error: BaseException) -> list[str]:
-    """Return what an error says, in lines without blanks."""
-    if isinstance(error, UnpicklingError):  # torch's own text advises to read the file unsafely
+    """Return the non-empty lines of an error message."""
+    if isinstance(error, UnpicklingError):  # torch's own text advises unsafe reading
         from ..weights.checkpoint import refusal
 
         return [refusal(error)]
@@ -89,7 +89,7 @@ def _lines(error: BaseException) -> list[str]:
 
 
 def run_tool(main: Callable[[], int | None]) -> NoReturn:
-    """Run a tool: an expected error is one line on stderr and exit code 2, an interrupt 130."""
+    """Run a tool. An error becomes one line on stderr and exit code 2, an interrupt 130."""
     try:
         close()
         code = main() or 0
@@ -117,14 +117,14 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
 
 
 def _interrupted(error: BaseException | None) -> bool:
-    """Whether an error came of an interrupt that a library took for one of its own errors."""
+    """Whether an interrupt caused an error that a library reports as its own."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None
 
 
 def _end(code: int) -> NoReturn:
-    """Give back the work dirs and end the process."""
+    """Release the work dirs and end the process."""
     work_dir = sys.modules.get('ppnas_mm.engine.work_dir')
     if work_dir is not None:
         work_dir.release()
@@ -133,9 +133,9 @@ def _end(code: int) -> NoReturn:
 
 
 def _leave_group(code: int) -> None:
-    """Leave a group of processes, if this one is in any, and end the process.
+    """Leave the process group, if there is one, and end the process.
 
-    Without the interpreter's own end: gloo's threads abort a process that they outlive.
+    It skips the interpreter's shutdown, because gloo's threads abort a process that they outlive.
     """
     distributed = sys.modules.get('torch.distributed')
     if distributed is not None and distributed.is_initialized():
@@ -146,6 +146,6 @@ def _leave_group(code: int) -> None:
         os._exit(code)
 
 
-# set while a spawned worker imports its tool's file, whose main does not run
+# set while a spawned worker imports the file of its tool, whose main does not run
 if getattr(multiprocessing.current_process(), '_inheriting', False):
     close()

@@ -1,4 +1,4 @@
-"""From a config file to a config that is checked, before any work starts."""
+"""Loads configs and checks them before any work starts."""
 
 from .keys import ConfigError, type_name
 from .load import library, load_config, replace_sync_bn, require_library

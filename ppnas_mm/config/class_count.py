@@ -1,4 +1,4 @@
-"""The number of classes of a config, as the folders of the images it is pointed to tell it."""
+"""Sets the number of classes of a config from the folders of its images."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from .keys import mappings, type_name
 
 
 def _training_folder(config: Any) -> Path | None:
-    """Return the folder with one folder a class that the training images are in, if that is so."""
+    """Return the folder that has one folder of training images for each class, if there is one."""
     dataset = (config.get('train_dataloader') or {}).get('dataset') or {}
     while isinstance(dataset.get('dataset'), Mapping):
         dataset = dataset['dataset']  # of a wrapper
-    if type_name(dataset) != 'CustomDataset':  # of others a folder is no class: Cityscapes' cities
+    if (
+        type_name(dataset) != 'CustomDataset'
+    ):  # in other data sets a folder is not a class, e.g. the cities of Cityscapes
         return None
     prefix = dataset.get('data_prefix') or ''
     prefix = prefix.get('img_path', '') if isinstance(prefix, Mapping) else prefix
@@ -29,7 +31,7 @@ def follow_folders(config: Any, options: Iterable[str]) -> str | None:
 
     Args:
         config: A config whose data root has just been set.
-        options: The keys that the user overrides; if one is a ``num_classes``, nothing is done.
+        options: The keys that the user overrides; with a ``num_classes`` nothing is changed.
 
     Returns:
         What was changed, in words, if anything was.

@@ -1,4 +1,4 @@
-"""Which top-level keys of a config a run reads, and which others look like a misspelt one."""
+"""Finds misspelt top-level keys and hook slots of a config."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 
 
 class ConfigError(ValueError):
-    """A config that cannot be right; the message names the key and the likely right one."""
+    """An invalid config; the message names the key and, if known, the right one."""
 
 
 OTHER_KEYS = frozenset(
@@ -49,23 +49,23 @@ SLOTS = {
     'channels_last': 'ChannelsLastHook',
     'drop_path': 'DropPathHook',
 }
-"""Slots of ``default_hooks``: mmengine's and this package's, with the hook that each holds."""
+"""Slots of ``default_hooks``: those of mmengine and of this package, with the hook of each."""
 
 ENGINE_SLOTS = frozenset(list(SLOTS)[:6])
-"""Those that mmengine fills by itself; ``None`` empties them."""
+"""Slots that mmengine fills; ``None`` empties them."""
 
 TEXT = {'work_dir', 'load_from', 'launcher', 'log_level', 'default_scope', 'experiment_name'}
-CHOSEN = {'work_dir', 'experiment_name', 'launcher', 'log_level'}  # a run does well without them
+CHOSEN = {'work_dir', 'experiment_name', 'launcher', 'log_level'}  # optional in a run
 LISTS = {'custom_hooks', 'tta_pipeline'}
 EITHER = {'param_scheduler', 'val_evaluator', 'test_evaluator', 'compile', 'sync_bn'}
 SWITCHES = {'resume', 'find_unused_parameters'}
 
 
 def near_miss(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that another one was probably meant to be.
+    """Return the known word that a word probably means.
 
-    ``<more>_<known>_<more>`` is a name that somebody chose (``val_evaluator_coco``), and so is
-    another ``..._pipeline``: they miss nothing.
+    ``<more>_<known>_<more>`` (``val_evaluator_coco``) and ``..._pipeline`` are taken as names that
+    somebody chose.
     """
     names = {name.lower(): name for name in map(str, known)}
     close = difflib.get_close_matches(word.lower(), sorted(names), n=1, cutoff=0.8)
@@ -102,12 +102,12 @@ def type_name(config: Any) -> str:
 
 
 def _imported(value: Any) -> bool:
-    """Whether a value is what a pure-Python config imports, not what it sets."""
+    """Whether a pure-Python config imports a value instead of setting it."""
     return isinstance(value, (LazyObject, LazyAttr, ModuleType)) or callable(value)
 
 
 def _of_kind(key: str, value: Any) -> bool:
-    """Whether a key of a run could have this value."""
+    """Whether a value has the type of a key of the run."""
     if key in TEXT:
         return isinstance(value, str)
     if key in SWITCHES:
@@ -118,7 +118,7 @@ def _of_kind(key: str, value: Any) -> bool:
 
 
 def _used(config: Mapping[str, Any], key: str) -> bool:
-    """Whether the value of a helper variable stands anywhere else in the config, too."""
+    """Whether the value of a helper variable is used elsewhere in the config."""
 
     def inside(node: Any, value: Any) -> bool:
         if isinstance(node, type(value)) and node == value:
@@ -133,19 +133,19 @@ def _used(config: Mapping[str, Any], key: str) -> bool:
 
 
 def check_top_level(config: Mapping[str, Any]) -> list[str]:
-    """Look for top-level names that were meant to be a key of the run.
+    """Find top-level names that probably mean a key of the run.
 
-    A top-level name is free in OpenMMLab: helper variables such as ``train_pipeline`` are right.
+    OpenMMLab allows any top-level name: helper variables such as ``train_pipeline`` are valid.
 
     Args:
         config: A loaded config.
 
     Returns:
-        A remark for each name that is like a key, but may be a helper variable.
+        A remark for each name that resembles a key but may be a helper variable.
 
     Raises:
-        ConfigError: If a key is missing, and a name that is like it holds a value of its kind that
-            nothing in the config uses.
+        ConfigError: If a key is missing and a similar name has a value of its type that nothing in
+            the config uses.
     """
     remarks = []
     for key, value in config.items():
@@ -159,13 +159,13 @@ def check_top_level(config: Mapping[str, Any]) -> list[str]:
 
 
 def check_hooks(config: Mapping[str, Any]) -> list[str]:
-    """Look for misspelt slots of ``default_hooks``; other slots are free, too.
+    """Find misspelt slots of ``default_hooks``; any other name is allowed.
 
     Returns:
-        A remark for each slot that is like another that the config has, too.
+        A remark for each slot that resembles another slot of the config.
 
     Raises:
-        ConfigError: If a slot holds no hook, or is like one that is missing.
+        ConfigError: If a slot has no hook, or resembles one that is missing.
     """
     hooks = config.get('default_hooks') or {}
     remarks = []
@@ -185,12 +185,12 @@ def check_hooks(config: Mapping[str, Any]) -> list[str]:
 
 
 def settle_hooks(config: Any) -> None:
-    """Leave one of each hook of this package, and no empty slot that mmengine stops at, in place.
+    """Remove duplicate hooks of this package and empty slots that mmengine fails on, in place.
 
-    One that ``custom_hooks`` sets goes before the one in its slot.
+    A hook in ``custom_hooks`` takes precedence over its slot.
 
     Raises:
-        ConfigError: If ``custom_hooks`` is no list.
+        ConfigError: If ``custom_hooks`` is not a list.
     """
     given = config.get('custom_hooks') or ()
     if not isinstance(given, (list, tuple)):

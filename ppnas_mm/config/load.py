@@ -1,4 +1,4 @@
-"""Configs of the tools: loaded with their overrides, and checked before anything long starts."""
+"""Loads configs with their overrides and checks them before anything long starts."""
 
 from __future__ import annotations
 
@@ -94,12 +94,12 @@ def _check_override(config: Config, dotted: str) -> None:
 
 
 def _refuse_index(node: Any, part: str, where: str, before: list[str]) -> None:
-    """Refuse a number where there is no list, and one beyond a list."""
+    """Refuse an index where there is no list, or one beyond the end of a list."""
     if isinstance(node, (list, tuple)):
         if not part.isdigit() or int(part) >= len(node):
             raise ConfigError(f'{where}: {".".join(before)!r} is a list of {len(node)}, from 0')
     elif part.lstrip('-').isdigit() and part not in node:
-        raise ConfigError(f'{where}: {".".join(before)!r} is no list')
+        raise ConfigError(f'{where}: {".".join(before)!r} is not a list')
 
 
 def warn(text: str) -> None:
@@ -108,19 +108,19 @@ def warn(text: str) -> None:
 
 
 def replace_sync_bn(node: Any) -> None:
-    """Replace ``SyncBN`` by ``BN`` in a config, in place: torch's needs a GPU."""
+    """Replace ``SyncBN`` by ``BN`` in a config, in place, because torch's needs a GPU."""
     for mapping in mappings(node):
         if type_name(mapping) in ('SyncBN', 'SyncBatchNorm'):
             mapping['type'] = 'BN'
 
 
 def library(config: Any) -> str:
-    """Return the library that a config is for: that of its model, or its ``default_scope``.
+    """Return the library of a config: that of its model, or its ``default_scope``.
 
     Pure-Python configs of the libraries have no scope; their ``type`` is a class.
 
     Raises:
-        ConfigError: If neither tells it.
+        ConfigError: If neither names one.
     """
     model = config.get('model') or {}
     while 'type' in model:
@@ -139,24 +139,24 @@ def library(config: Any) -> str:
 
 
 def require_library(config: Any, path: str | Path) -> None:
-    """Make sure that a config has a model, and that its library is installed.
+    """Check that a config has a model and that its library is installed.
 
     Raises:
         ConfigError: If there is no model.
-        ImportError: Naming the pip command.
+        ImportError: If the library is missing; the message gives the pip command.
     """
     if 'model' not in config:
         raise ConfigError(f"config {path}: missing key 'model'")
     scope = config.get('default_scope')
     if scope in LIBRARIES:
-        # mmengine would only log what is missing inside of it, and then know none of its classes
+        # mmengine would only log what the library lacks, and then know none of its classes
         require(f'{scope}.models')
     elif scope not in (None, 'mmengine', 'ppnas_mm'):
         require(scope)
 
 
 def _read(path: str | Path) -> Config:
-    """Read a config: a ``.py`` runs, one of data does not."""
+    """Read a config: a ``.py`` file runs, a data config does not."""
     if not is_data(path):
         return Config.fromfile(str(path))
     if doors.closed():
@@ -171,11 +171,11 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     """Load a config file and merge ``options`` (dotted key -> value) into it.
 
     The option ``data_root`` points all data sets of the config to another folder; if that has one
-    folder a class, their number becomes the model's number of classes.  What looks like
-    a misspelt key of the run or slot of ``default_hooks``, but may be right, is logged.
+    folder for each class, their number becomes the model's number of classes.  It logs keys and
+    slots that look misspelt but may be right.
 
     Raises:
-        ConfigError: If the file cannot be read, or a key cannot be right; naming the likely one.
+        ConfigError: If the file cannot be read or a key is wrong; the message names the likely one.
     """
     if not Path(path).is_file():
         raise ConfigError(f'config {path}: no such file')

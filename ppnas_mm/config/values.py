@@ -1,4 +1,4 @@
-"""Values of a config that cannot be right, found before anything is built."""
+"""Finds invalid values of a config before anything is built."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from mmengine.hooks import CheckpointHook
 from .keys import LISTS, SWITCHES, TEXT, ConfigError, hint
 
 WHOLE = {'max_epochs': 1, 'max_iters': 1, 'val_interval': 1, 'batch_size': 1, 'num_workers': 0}
-"""Numbers of the loops and loaders, and the least that each can be."""
+"""Numbers of the loops and loaders, and the least value of each."""
 ENVIRONMENT = {
     'env_cfg': ('cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'),
     'env_cfg.mp_cfg': ('mp_start_method', 'opencv_num_threads'),
     'env_cfg.dist_cfg': ('backend', 'init_method', 'timeout', 'init_backend', 'device_id'),
 }
-"""What mmengine reads there; it takes any other key without a word."""
+"""Keys that mmengine reads there; it silently ignores any other."""
 TYPED = (
     ('optim_wrapper', ('OPTIM_WRAPPERS', 'OPTIMIZERS')),
     ('default_hooks', ('HOOKS',)),
@@ -28,7 +28,7 @@ TYPED = (
     ('model', ('MODELS',)),
     *((f'{part}_dataloader.sampler', ('DATA_SAMPLERS',)) for part in ('train', 'val', 'test')),
 )
-"""Where the arguments of classes are checked, and what registries have these."""
+"""Where arguments of classes are checked, and the registries of these classes."""
 
 
 def walk(node: Any, path: str = '') -> Iterator[tuple[str, Any]]:
@@ -94,7 +94,7 @@ def _find(kind: Any, names: tuple[str, ...], scope: str | None) -> Any:
 
 
 def _parameters(kind: type) -> dict[str, inspect.Parameter]:
-    """Return the named arguments of a class, those included that it hands on to its bases."""
+    """Return the named arguments of a class, including those that it passes to its bases."""
     found: dict[str, inspect.Parameter] = {}
     for base in reversed(kind.__mro__[:-1]):
         if '__init__' in vars(base):
@@ -110,7 +110,7 @@ def _check_arguments(path: str, node: Any, kind: type) -> None:
         default = known[key].default if key in known else None
         if issubclass(kind, CheckpointHook) and key not in (*known, 'type'):
             meant = hint(str(key), known)
-            if meant:  # it takes any key, and stops at it when it saves
+            if meant:  # it accepts any key, and fails when it saves
                 raise ConfigError(f'{path}: unknown key {key!r}{meant}')
         if isinstance(default, bool) and isinstance(value, str):
             raise ConfigError(f'{where}: expected True or False')
@@ -120,13 +120,13 @@ def _check_arguments(path: str, node: Any, kind: type) -> None:
 
 
 def check_values(config: Any) -> None:
-    """Look for values that can only fail later, or that would be taken without a word.
+    """Find values that would fail later or be silently ignored.
 
     Args:
         config: A config whose library is imported.
 
     Raises:
-        ConfigError: Naming the dotted key, its value and what is expected.
+        ConfigError: If there is one; the message names key, value and what is expected.
     """
     _check_top(config)
     _check_whole(config)

@@ -19,7 +19,7 @@ from ..layers.ops import FactorizedReduce, Separable
 from .links import FormatError, Links, Parts, backbone_of, inside, link_modules
 
 Order = dict[str, list[list[int]]]
-"""Sources of each node's edges as the other side numbers them, by the name of the cell."""
+"""Sources of each node's edges in the order of the other code base, by cell."""
 
 RANKED = {
     'cdarts_cifar10': ('', '01'),
@@ -116,7 +116,9 @@ def applies(model: nn.Module) -> bool:
     """Whether a network, or the backbone of a model, is of the DARTS space."""
     net = backbone_of(model)[1]
     stems = [m for m in net.modules() if isinstance(m, StemBlock)]
-    return isinstance(net, DARTSNet) and len(stems) != 1  # the segmentation stem is ours alone
+    return (
+        isinstance(net, DARTSNet) and len(stems) != 1
+    )  # only this package has the segmentation stem
 
 
 def _ascending(genotype: Genotype) -> Order:
@@ -161,10 +163,10 @@ def edge_order(genotype: Genotype, edges: str | None) -> Order | None:
             published genotype.
 
     Returns:
-        ``None`` if nothing is said and the genotype is not a published one.
+        ``None`` if ``edges`` is not given and the genotype is not published.
 
     Raises:
-        FormatError: If ``edges`` cannot be read or is of another architecture.
+        FormatError: If ``edges`` cannot be read or belongs to another architecture.
     """
     order = _ascending(genotype)
     if edges is not None:

@@ -1,4 +1,4 @@
-"""Files of weights: read as data only, written whole or not at all."""
+"""Weight files: read as data only, written completely or not at all."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from ..weights.checkpoint import CheckpointError, describe, load_checkpoint
 from .keras import TO_OURS, rename
 
 ENTRIES = ('state_dict', 'model', 'model_main', 'net', 'network', 'params', 'weights')
-"""Where checkpoints keep their tensors, if not at the top."""
+"""Keys under which checkpoints keep their tensors, if not at the top."""
 
 TRAINING = re.compile(r'OPTIMIZER_SLOT|^(optim\w*|save_counter|epoch)(\.|$)')
-"""What a Keras checkpoint holds for the training only."""
+"""Entries of a Keras checkpoint that only training uses."""
 
 
 @dataclass
@@ -32,8 +32,8 @@ class Weights:
 
     Args:
         state: The tensors by name.
-        meta: What the file says of itself.
-        aside: Names of what it also holds (optimizers, counters, ...), which is left alone.
+        meta: Metadata of the file.
+        aside: Names of ignored entries (optimizers, counters, ...).
     """
 
     state: dict[str, Tensor]
@@ -69,8 +69,8 @@ def read_weights(path: str | Path, entry: str | None = None) -> Weights:
 
     Args:
         path: The file.
-        entry: Under which key of the checkpoint the tensors are; ``None``: at the top, or the
-            first of :data:`ENTRIES` that is there.
+        entry: Key of the checkpoint that has the tensors; ``None``: at the top, or the first of
+            :data:`ENTRIES` that exists.
 
     Raises:
         CheckpointError: If the file is missing, damaged, holds anything but data, or no tensors.

@@ -43,7 +43,7 @@ TO_KERAS = (
     (r'$', '/.ATTRIBUTES/VARIABLE_VALUE'),
 )
 FOLDED = 'conv3.bias'
-"""The convolution before the last norm has a bias there: the norm's mean takes it up here."""
+"""The convolution before the last norm has a bias there; here the mean of the norm absorbs it."""
 
 
 def rename(name: str, rules: tuple[tuple[str, str], ...]) -> str:
@@ -100,7 +100,7 @@ def links(model: nn.Module) -> Links:
 
 
 def fold(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Take the bias of every ``conv3`` off the mean of the norm that follows it (names theirs).
+    """Subtract the bias of every ``conv3`` from the mean of the next norm (with their names).
 
     A norm subtracts its mean: (x + b) - m = x - (m - b).
     """
@@ -110,12 +110,12 @@ def fold(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if mean in kept:
             kept[mean] = kept[mean] - state[key]
         else:
-            kept[key] = state[key]  # of some other network: it is told as left over
+            kept[key] = state[key]  # of another network: reported as left over
     return kept
 
 
 def unfold(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-    """Add the bias that every ``conv3`` has there: zeros (names theirs)."""
+    """Add the bias that every ``conv3`` has there: zeros (with their names)."""
     net = backbone_of(model)[1]
     blocks = [n for n, m in net.named_modules() if isinstance(m, Bottleneck)]
     means = {f'{b}.{FOLDED}': state[f'{b}.bn3.moving_mean'] for b in blocks}

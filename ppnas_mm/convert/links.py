@@ -1,4 +1,4 @@
-"""What joins the tensors of two formats: a name on the other side, and how the axes lie there."""
+"""Links between the tensors of two formats: the other name, and the order of the axes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 COUNTER = 'num_batches_tracked'
-"""Steps that a norm has counted: nothing is computed from it, and old files do not hold it."""
+"""Counter of a norm's steps: nothing depends on it, and old files lack it."""
 
 
 class FormatError(ValueError):
@@ -28,7 +28,7 @@ LAYOUTS: dict[str, tuple[Axes, Axes]] = {
 
 
 def arrange(tensor: Tensor, layout: str, ours: bool) -> Tensor:
-    """Order the axes as they lie here (``ours``) or there; a tensor of other axes stays."""
+    """Order the axes as here (``ours``) or there; a tensor with other axes does not change."""
     axes = {'same': tensor.dim(), 'dense': 2, 'pointwise': 4 if ours else 2}.get(layout, 4)
     return LAYOUTS[layout][not ours](tensor) if tensor.dim() == axes else tensor
 
@@ -38,7 +38,7 @@ class Link:
     """The other side of one of our tensors.
 
     Args:
-        names: What it may be called there; the first is what is written.
+        names: Its possible names there; the first one is written.
         layout: A key of :data:`LAYOUTS`.
     """
 
@@ -48,11 +48,11 @@ class Link:
 
 Links = dict[str, Link]
 Parts = tuple[tuple[str, str], ...]
-"""(module here, module there), both inside of some outer module."""
+"""(module here, module there), both inside an outer module."""
 
 
 def inside(here: str, there: str, parts: Parts) -> dict[str, str]:
-    """Return the paths of ``parts``, here to there, inside of two outer modules."""
+    """Return the paths of ``parts``, here to there, inside two outer modules."""
     return {f'{here}.{a}': f'{there}.{b}' for a, b in parts}
 
 
@@ -81,6 +81,6 @@ def link_modules(
 
 
 def backbone_of(model: nn.Module) -> tuple[str, nn.Module]:
-    """Return what stands before the backbone's keys, and the backbone (the model, if it is one)."""
+    """Return the prefix of the backbone's keys, and the backbone (the model, if it is one)."""
     inner = getattr(model, 'backbone', None)
     return ('', model) if inner is None else ('backbone.', inner)

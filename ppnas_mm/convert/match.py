@@ -1,4 +1,4 @@
-"""Matching of tensors: format and prefix found out, every tensor accounted for."""
+"""Matches tensors: detects format and prefix, and accounts for every tensor."""
 
 from __future__ import annotations
 
@@ -43,23 +43,23 @@ FORMATS: dict[str, Format] = {
     'proxyless': Format(lambda m, order: chain.links_proxyless(m), chain.applies_proxyless),
     'keras-npz': Format(lambda m, order: keras.links(m), keras.applies),
 }
-"""``ppnas``: the names of this project, behind any prefix."""
+"""``ppnas``: the names of this project, after any prefix."""
 
 OTHER_PARTS = re.compile(r'(\w+_)?head|classifier|data_preprocessor|fc|neck')
-"""What is no part of a backbone, and left aside where only a backbone is converted."""
+"""Parts other than the backbone, which are ignored if only a backbone is converted."""
 
 
 @dataclass
 class Report:
-    """What became of the tensors of a file.
+    """The result for all tensors of a file.
 
     Args:
         form: The format of the file.
-        prefix: What stood before every name.
+        prefix: Prefix of every name.
         total: Tensors of the network (without the counters of norms).
         missing: Those that the file lacks or holds in another shape, and why.
-        left: Tensors of the file that the network has no place for.
-        aside: What else the file holds: other parts of a model, optimizers.
+        left: Tensors of the file that the network does not have.
+        aside: Other content of the file: other parts of a model, optimizers.
         counters: Counters of norms that the file lacks; they start at 0.
     """
 
@@ -77,7 +77,7 @@ class Report:
         return self.total - len(self.missing)
 
     def lines(self, most: int = 10) -> list[str]:
-        """Return the report, line by line; of each list at most so many entries."""
+        """Return the lines of the report, with at most this many entries of each list."""
         text = [f'{self.matched}/{self.total} tensors, format {self.form}, prefix {self.prefix!r}']
         lists = {'missing': self.missing, 'left over': self.left, 'left aside': self.aside}
         for name, entries in lists.items():
@@ -94,7 +94,7 @@ def _names(links: Links) -> set[str]:
 
 
 def prefixes(keys: Iterable[str], names: set[str]) -> Counter[str]:
-    """Count how many of ``names`` the keys hold behind each prefix that occurs."""
+    """Count how many of ``names`` occur in the keys after each prefix."""
     found: Counter[str] = Counter()
     for key in keys:
         parts = key.split('.')
@@ -118,7 +118,7 @@ def _best_prefix(state: Mapping[str, Tensor], links: Links, form: str) -> str:
 
 
 def detect(model: nn.Module, state: Mapping[str, Tensor]) -> str:
-    """Return the format, of those that have names for the network, that fits a file best."""
+    """Return the format that fits a file best, of those with names for the network."""
     scores = {}
     for form, rules in FORMATS.items():
         if rules.applies(model):
@@ -131,7 +131,7 @@ def detect(model: nn.Module, state: Mapping[str, Tensor]) -> str:
 
 
 def written_edges(model: nn.Module, edges: str | None) -> str | None:
-    """Return what to call the order of the edges that :func:`to_format` writes."""
+    """Return the name of the edge order that :func:`to_format` writes."""
     genotype = getattr(backbone_of(model)[1], 'genotype', None)
     if edges is None and genotype is not None and darts.edge_order(genotype, None) is None:
         return 'ascending'
@@ -167,12 +167,12 @@ def from_format(
         model: The network; it is not changed.
         state: The tensors of the file.
         form: A key of :data:`FORMATS`.
-        prefix: What stands before all names; ``None``: what fits best.
+        prefix: Prefix of all names; ``None``: the one that fits best.
         edges: See :func:`.darts.edge_order`.
 
     Returns:
-        A state dict of the network, where what is missing is as the network has it, and the
-        report.  Missing counters of norms are 0.
+        A state dict of the network, in which missing tensors keep the values of the network, and
+        the report.  Missing counters of norms are 0.
 
     Raises:
         CheckpointError: If nothing is found, or the prefix is not clear.
@@ -218,7 +218,7 @@ def to_format(model: nn.Module, form: str, edges: str | None = None) -> dict[str
     Args:
         model: The network.
         form: A key of :data:`FORMATS`.
-        edges: See :func:`.darts.edge_order`; ``None`` for a genotype of one's own: ascending.
+        edges: See :func:`.darts.edge_order`; ``None`` for an unpublished genotype: ascending.
 
     Raises:
         FormatError: If the format has no names for the network.

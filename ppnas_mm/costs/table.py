@@ -61,7 +61,7 @@ class CostTable:
     measured: dict[str, Any] = field(default_factory=dict)
 
     def __call__(self, path: ArchPath) -> float:
-        """Return the cost of a path, in :attr:`unit`; which nodes are read costs nothing.
+        """Return the cost of a path, in :attr:`unit`; connections cost nothing.
 
         Raises:
             CostError: If the path has another choice or candidate, or one that was pruned.

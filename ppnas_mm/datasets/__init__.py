@@ -1,4 +1,4 @@
-"""Datasets and transforms: data that ships with a dependency, and what mmpretrain lacks."""
+"""Data sets, transforms and checks of annotations."""
 
 from .cifar import CIFARAutoAugment, PartialCIFAR10, RGBFromFile
 from .data_check import AnnotationError, DataCheckHook

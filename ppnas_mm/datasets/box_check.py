@@ -1,4 +1,4 @@
-"""Boxes that cannot be right: not finite, far outside of their image, all crowds; repeated ids."""
+"""Finds invalid boxes: not finite, far outside their image, all crowds; repeated ids."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 FAR = 2.0
-"""A box may reach so many times the side of its image beyond it; annotators overshoot by less."""
+"""How far a box may reach outside its image, in image sizes; annotators overshoot by less."""
 
 
 class AnnotationError(ValueError):
-    """Annotations that do not fit the config; the message names the file and what is right."""
+    """Annotations that do not fit the config; the message names the file and the fix."""
 
 
 def check_coco_file(path: str | Path) -> None:
-    """Check what mmdet leaves out or overwrites without a word when it reads a COCO file.
+    """Find what mmdet silently drops or overwrites when it reads a COCO file.
 
     Raises:
         AnnotationError: If the ids of images or annotations repeat, or a box is not finite.
@@ -35,10 +35,10 @@ def check_coco_file(path: str | Path) -> None:
 
 
 def box_problem(info: dict[str, Any]) -> str | None:
-    """Return what is wrong with a box of an image, in words; ``None``: nothing.
+    """Return what is wrong with a box of an image; ``None`` if nothing is.
 
     Args:
-        info: What mmdet's data set says of an image: ``width``, ``height`` and ``instances`` with
+        info: Entry of an image in mmdet's data set: ``width``, ``height`` and ``instances`` with
             ``bbox`` (x1, y1, x2, y2), in pixels.
     """
     width, height = info.get('width') or math.inf, info.get('height') or math.inf
@@ -58,10 +58,10 @@ def check_boxes(dataset: Any, where: str, classes: tuple[str, ...]) -> list[str]
     """Check all boxes of a data set.
 
     Returns:
-        The classes that no box has.
+        The classes without a box.
 
     Raises:
-        AnnotationError: Naming the image whose box is wrong, or if no box is left to learn from.
+        AnnotationError: If a box is wrong (the message names its image), or if no box is left.
     """
     seen: set[int] = set()
     crowds = 0

@@ -1,4 +1,4 @@
-"""CIFAR: what mmpretrain's dataset and transforms lack for the paper's settings."""
+"""CIFAR: data set and transforms that mmpretrain lacks."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ class CIFARAutoAugment(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RGBFromFile(BaseTransform):
-    """Turn an image from a file (BGR) into RGB; CIFAR's own images, in memory, are RGB already.
+    """Turn an image from a file (BGR) into RGB; CIFAR's images in memory are RGB already.
 
-    For test pipelines, which inference classes and ``tools/demo.py`` use on files: whoever loads
-    one notes its ``ori_shape``, and a data set in memory has none.
+    For test pipelines, which inference classes and ``tools/demo.py`` apply to files: a loaded file
+    has an ``ori_shape``, an image of a data set in memory does not.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Annotations that cannot be right, found before they waste a training run."""
+"""Finds invalid annotations before a training run."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from .mask_check import check_labels, check_mask_file
 
 
 class NamingPipeline(Compose):
-    """A pipeline whose errors name the image; those of a loader's worker would not."""
+    """A pipeline whose errors name the image, also in loader workers."""
 
     def __call__(self, data: dict) -> dict | None:
         """Run the transforms; check a mask where it is read.
 
         Raises:
-            AnnotationError: Naming the image, its mask and what went wrong.
+            AnnotationError: If one fails; the message names image, mask and reason.
         """
         files = ', '.join(str(data[k]) for k in ('img_path', 'seg_map_path') if data.get(k))
         try:
@@ -52,7 +52,7 @@ PIXEL_HEADS = ('decode_head', 'auxiliary_head')  # mmseg's names
 
 
 def heads(model: nn.Module, names: tuple[str, ...]) -> dict[str, Any]:
-    """Return the heads of a model, also of one inside a search, that have these names."""
+    """Return the heads with these names in a model, also inside a search."""
     return {
         name: module
         for name, module in model.named_modules()
@@ -72,7 +72,7 @@ def _leaves(dataset: Any) -> Iterator[Any]:
 
 
 def _check_categories(ann_file: str, classes: tuple[str, ...]) -> None:
-    """Compare own classes with a COCO file: mmdet drops unknown ones and counts in file order."""
+    """Compare classes with a COCO file: mmdet drops unknown ones and numbers them in file order."""
     known = [c['name'] for c in json.loads(Path(ann_file).read_text())['categories']]
     missing = sorted(set(classes) - set(known))
     if missing:
@@ -90,9 +90,8 @@ def check_dataset(dataset: Any, model: nn.Module) -> None:
     """Compare one annotated dataset with its classes and with the heads of a model.
 
     Raises:
-        AnnotationError: If the dataset is empty, has no box of any class, names classes that its
-            annotation file does not have or has in another order, or has another number of
-            classes than a head.
+        AnnotationError: If the dataset is empty or has no box, its classes are not those of the
+            annotation file in the same order, or a head has another number of classes.
     """
     where = f'{type(dataset).__name__}: {dataset.ann_file or dataset.data_prefix}'
     classes = tuple(dataset.metainfo.get('classes') or ())
@@ -138,7 +137,7 @@ def check_labelled(dataset: Any, model: nn.Module) -> None:
 
 
 def compare_classes(train: Any, other: Any, name: str) -> None:
-    """Compare the classes of a validation or test set with those that are trained on.
+    """Compare the classes of a validation or test set with those of the training set.
 
     Raises:
         AnnotationError: If both have names, and the names or their order differ.
@@ -148,20 +147,20 @@ def compare_classes(train: Any, other: Any, name: str) -> None:
         text = [', '.join(c[:6]) + ', ...' * (len(c) > 6) for c in (ours, theirs)]
         raise AnnotationError(
             f'the training set has the classes {text[0]}, the {name} set {text[1]}; '
-            'labels would mean something else'
+            'the labels would have other meanings'
         )
 
 
 @HOOKS.register_module()
 class DataCheckHook(Hook):
-    """Checks all data sets before training, and every mask that is trained or evaluated on.
+    """Checks all data sets before training, and every mask during training and evaluation.
 
-    A detection set whose class names differ from those of its files would train on empty images,
-    and a mask with too large a number would end in an index error (or worse, on a GPU).
+    Without it, a detection set with wrong class names would train on empty images, and a mask with
+    a label above the classes would end in an index error (or worse, on a GPU).
     """
 
     def before_train(self, runner: Any) -> None:
-        """Check the training set and, where there is one, the validation set.
+        """Check the training set and, if there is one, the validation set.
 
         Raises:
             AnnotationError: See :func:`check_dataset`, :func:`check_labelled` and

@@ -31,7 +31,7 @@ class Scene:
 
     Attributes:
         image: (size, size, 3) uint8, BGR.
-        mask: (size, size) uint8; 0 is ground, 1 + c a stroke of digit c.
+        mask: (size, size) uint8; 0 is background, 1 + c a stroke of digit c.
         boxes: (x, y, width, height) of each digit's stroke, in whole pixels.
         labels: The digits.
     """
@@ -100,8 +100,8 @@ def make_scenes(split: str, number: int, seed: int = 0, size: int = 160) -> Iter
     Args:
         split: ``'train'`` or ``'test'``: which digits are used.
         number: Number of scenes.
-        seed: Seed; scene i depends on nothing but (seed, split, i).
-        size: Side of the canvas in pixels, 80 or more.
+        seed: Seed; scene i depends only on (seed, split, i).
+        size: Image size in pixels, 80 or more.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -147,7 +147,7 @@ def write_scenes(out: str | Path, counts: dict[str, int], seed: int = 0, size: i
     ``out`` gets ``voc/`` (``JPEGImages``, ``Annotations``, ``SegmentationClass``, ``ImageSets``),
     ``coco/`` (``annotations/instances_{train,val}.json``; its images are those of ``voc/``) and
     ``cityscapes/`` (``leftImg8bit``, ``gtFine`` with train ids); ``digit_scenes.json`` has the
-    arguments and marks the folder as one that may be written anew.
+    arguments and marks the folder as one that may be overwritten.
 
     Args:
         out: Folder; created if missing.
@@ -157,14 +157,14 @@ def write_scenes(out: str | Path, counts: dict[str, int], seed: int = 0, size: i
 
     Raises:
         ValueError: If an argument is out of range.
-        FileExistsError: If ``out`` already holds something else than an earlier data set of these.
+        FileExistsError: If ``out`` contains anything but an earlier data set of this kind.
     """
     for number in counts.values():
         _check(number, seed, size)
     root = Path(out)
     mark = root / 'digit_scenes.json'
     if root.exists() and any(root.iterdir()) and not mark.is_file():
-        raise FileExistsError(f'{root} holds other files; give a new or empty folder')
+        raise FileExistsError(f'{root} contains other files; give a new or empty folder')
     about = dict(counts, seed=seed, size=size)
     for kind in ('voc', 'coco', 'cityscapes'):  # a smaller set leaves nothing of a larger one
         shutil.rmtree(root / kind, ignore_errors=True)

@@ -41,7 +41,7 @@ class Digits(BaseDataset):  # type: ignore[misc, valid-type]
     Args:
         split: ``'train'`` (80 %) or ``'test'`` (20 %), stratified by class.
         split_seed: Seed of the split.
-        size: Side in pixels to which the images are upsampled (bilinear); three equal channels.
+        size: Image size in pixels after bilinear upsampling; three equal channels.
         pipeline, **kwargs: As in mmpretrain's ``BaseDataset``.
 
     Raises:

@@ -25,15 +25,15 @@ def half_indices(
 ) -> list[int]:
     """Return the sorted indices of one half of a set.
 
-    Each class is shuffled by ``seed`` and dealt out in turn, so a class has its share of both
-    halves, but for one item more or less, and so have the halves of the whole.
+    Each class is shuffled by ``seed`` and dealt out in turn. So each class is split in the given
+    ratio, up to one item, and so is the whole set.
 
     Args:
         labels: Class of each item, ``(N,)``.
         half: ``'train'`` or ``'val'``.
-        fraction: Share of the set that is used at all, the same of each class.
+        fraction: Share of the set that is used, the same for each class.
         seed: Seed of the shuffle.
-        val_share: Share of what is used that is dealt to ``'val'``.
+        val_share: Share of the used items that goes to ``'val'``.
 
     Raises:
         ValueError: If an argument is out of range or a half would be empty.
@@ -66,15 +66,15 @@ def Half(  # noqa: N802  (stands where a class of a data set stands)
 ) -> Any:
     """Build one half of a data set; see :func:`half_indices`.
 
-    What is cut are the images: however often wrappers repeat one, all of its items are in the same
-    half.  An image of several labels counts for its rarest one; sets without image labels
-    (detection, segmentation) are cut in two at random.  Sets in wrappers: see :func:`select`.
+    It splits images, not items: all repeats of an image are in the same half.  An image with
+    several labels counts for its rarest one; sets without image labels (detection, segmentation)
+    are split at random.  Sets in wrappers: see :func:`select`.
 
     Args:
         dataset: Config of the whole set.
         half: ``'train'`` or ``'val'``.
-        fraction: Share of the images that is used at all.
-        seed: Seed of the cut; the same in both halves.
+        fraction: Share of the images that is used.
+        seed: Seed of the split; the same for both halves.
         val_share: Share of what is used that is dealt to ``'val'``.
 
     Raises:
@@ -89,7 +89,7 @@ def Half(  # noqa: N802  (stands where a class of a data set stands)
         info = leaf.get_data_info(index) if hasattr(leaf, 'get_data_info') else {}
         labels.append(_labels(info))
         images.setdefault(_image(info) or (id(leaf), index), []).append(number)
-    # where all items show one image there is nothing to keep apart
+    # if all items show one image, there is nothing to keep apart
     items = (
         list(images.values()) if len(images) > 1 else [[number] for number in range(len(labels))]
     )
@@ -99,7 +99,7 @@ def Half(  # noqa: N802  (stands where a class of a data set stands)
 
 
 def _image(info: Mapping[str, Any]) -> Any:
-    """Return what names the image of an item: its path or, of one in memory, its content."""
+    """Return what identifies the image of an item: its path, or its content in memory."""
     path, image = info.get('img_path'), info.get('img')
     if isinstance(path, (str, os.PathLike)):
         return str(path) if '://' in str(path) else os.path.abspath(path)
@@ -115,7 +115,7 @@ def _labels(info: Mapping[str, Any]) -> tuple:
 
 
 def rarest(labels: Sequence[tuple]) -> np.ndarray:
-    """Return the class of each image for a balanced cut: its rarest label, -1 if it has none.
+    """Return the class of each image for a balanced split: its rarest label, -1 if it has none.
 
     Args:
         labels: The labels of each image.

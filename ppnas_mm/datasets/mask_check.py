@@ -1,4 +1,4 @@
-"""Masks that cannot be right: of another size than their image, of 16 bits, with unknown labels."""
+"""Finds invalid masks: another size than the image, 16 bits, unknown labels."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check_mask_file(data: dict[str, Any]) -> None:
     """Compare a mask, right after mmseg has read it, with its image and its file.
 
     Args:
-        data: What the pipeline holds: ``gt_seg_map``, ``ori_shape`` of the image in pixels,
+        data: Results of the pipeline: ``gt_seg_map``, ``ori_shape`` of the image in pixels,
             ``seg_map_path``.
 
     Raises:
@@ -48,7 +48,7 @@ def check_mask_file(data: dict[str, Any]) -> None:
         largest = int(np.max(whole)) if whole is not None else 0
         if largest > 255:
             raise AnnotationError(
-                f'{path} has the label {largest}; mmseg reads masks with 8 bits, that is up to 255'
+                f'{path} has the label {largest}; mmseg reads masks with 8 bits, so up to 255'
             )
 
 
@@ -61,7 +61,7 @@ def check_labels(samples: Any, classes: int, ignored: torch.Tensor) -> None:
         ignored: Labels that the heads ignore.
 
     Raises:
-        AnnotationError: Naming the mask and its largest label.
+        AnnotationError: If one is wrong; the message names the mask and its largest label.
     """
     for sample in samples if isinstance(samples, (list, tuple)) else ():
         if 'gt_sem_seg' not in sample:

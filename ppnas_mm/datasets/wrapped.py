@@ -1,4 +1,4 @@
-"""Parts of data sets in wrappers: concatenated, repeated, class-balanced, mixed, in any order."""
+"""Parts of wrapped data sets: concatenated, repeated, class-balanced, mixed, nested."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch.utils.data import ConcatDataset, Dataset, Subset
 
 
 class Part(Dataset):
-    """Items of several data sets, in an order of their own.
+    """Items of several data sets, in any order.
 
     Args:
         datasets: The sets.
         spots: For each item the number of its set and its index there, ``(N, 2)``.
-        metainfo: What the whole set says of itself.
+        metainfo: Meta information of the whole set.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ def places(dataset: Any) -> list[tuple[Any, int]]:
     A wrapper that mixes images counts as innermost.
 
     Raises:
-        ValueError: If a wrapper does not tell which items it gives.
+        ValueError: If a wrapper does not say which items it returns.
     """
     if isinstance(dataset, Part):
         return [dataset.spot(i) for i in range(len(dataset))]
@@ -79,16 +79,16 @@ def places(dataset: Any) -> list[tuple[Any, int]]:
     if hasattr(dataset, '_get_ori_dataset_idx'):
         return [inner[dataset._get_ori_dataset_idx(i)] for i in range(len(dataset))]
     raise ValueError(
-        f'{type(dataset).__name__} does not tell which items of its data set it gives, so the set '
-        "cannot be cut in two; expected a wrapper of mmengine's, or one with _get_ori_dataset_idx"
+        f'{type(dataset).__name__} does not say which items of its data set it returns, so the set '
+        "cannot be split; expected a wrapper of mmengine's, or one with _get_ori_dataset_idx"
     )
 
 
 def select(dataset: Any, indices: Sequence[int]) -> Any:
-    """Return a set of some items of another; what mixes images mixes these alone.
+    """Return a set with some items of another; wrappers that mix images mix only these.
 
     Args:
-        dataset: A set, or sets in wrappers; it may be used up.
+        dataset: A set, or wrapped sets; do not use it afterwards.
         indices: The items, ascending.
     """
     if _mixes(dataset):
@@ -116,9 +116,9 @@ def select(dataset: Any, indices: Sequence[int]) -> Any:
 
 
 def with_pipeline(config: Mapping[str, Any], pipeline: Sequence[Any]) -> dict[str, Any]:
-    """Return the config of a set with another pipeline, also inside of wrappers.
+    """Return the config of a set with another pipeline, also inside wrappers.
 
-    Wrappers with a pipeline of their own, which mix images, are left out.
+    Wrappers that mix images have their own pipeline and are left out.
     """
     if isinstance(config.get('datasets'), (list, tuple)):
         return {**config, 'datasets': [with_pipeline(one, pipeline) for one in config['datasets']]}

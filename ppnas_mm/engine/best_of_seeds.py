@@ -28,7 +28,7 @@ from .settings import differences, settings_of
 from .work_dir import alone, lock, put_aside
 
 MEASURES = {
-    'val': 'networks drawn in the last epoch on the training images that no weights learn from',
+    'val': 'networks drawn in the last epoch, on held-out training images',
     'super_net': "the super-net on the config's validation data",
     'derived': "the derived network on the config's validation data",
     'retrained': 'the retrained network on the validation data of its config',
@@ -67,15 +67,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=seed_list,
         metavar='N,N',
         help='search once for each seed, in WORK_DIR/seed-N, and keep the best in WORK_DIR, with a '
-        'table and a picture; with --resume what is finished is not repeated. With --launcher the '
-        'seeds are shared out among the processes (leave --seeds away for one search over all)',
+        'table and a picture; --resume does not repeat finished seeds. With --launcher the '
+        'processes share the seeds (omit --seeds for one search on all processes)',
     )
     parser.add_argument(
         '--select',
         choices=MEASURES,
-        help='what the best seed is chosen by; default: val (accuracy on the part of the training '
-        'images kept from the weights) where the search reports it, else derived. The others use '
-        "the config's validation data: if that is the test split, the choice is made on test data",
+        help='what chooses the best seed; default: val (accuracy on held-out training images) if '
+        'the search reports it, else derived. The others use the validation data of the config; if '
+        'these are the test split, the choice is made on test data',
     )
 
 

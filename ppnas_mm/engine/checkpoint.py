@@ -211,7 +211,7 @@ class SafeCheckpointHook(CheckpointHook):
             continue_schedules(runner)
 
     def is_last_train_epoch(self, runner: Any) -> bool:
-        """Whether training ends with this epoch, be it that a search has found its end earlier."""
+        """Whether training ends with this epoch; also true when a search stops early."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         return super().is_last_train_epoch(runner) or getattr(model, 'finished', False)
 

@@ -38,7 +38,7 @@ class SearchOptimWrapper(OptimWrapperDict):
         self.norms: dict[str, Tensor | None] = {}
 
     def follow_model(self) -> None:
-        """Drop the parameters that the model has no longer, and adopt copies of parameters.
+        """Remove pruned parameters and add new copies of parameters.
 
         A copy (see :class:`Expandable`) joins the group of what it was copied from, with a copy of
         its state.  A group keeps the model's order, so that a resumed search has the same groups.

@@ -1,1 +1,1 @@
-"""Heads that mmpretrain, mmdet and mmseg lack; each is imported when a config asks for it."""
+"""Heads that mmpretrain, mmdet and mmseg lack; each is imported when a config names it."""

@@ -23,19 +23,19 @@ class GFLV2Head(GFLHead):  # type: ignore[misc, valid-type]
     """GFL head with the Distribution-Guided Quality Predictor (DGQP).
 
     The score of a class is sigmoid(c) * sigmoid(r) with the class logit c and DGQP's logit r.
-    ``forward`` returns the *logit* of that product, c + r - log(1 + exp(c) + exp(r)), so the
-    losses, mixed precision and prediction of mmdet's ``GFLHead`` hold unchanged.
+    ``forward`` returns the *logit* of that product, c + r - log(1 + exp(c) + exp(r)), so
+    losses, mixed precision and prediction of mmdet's ``GFLHead`` work unchanged.
 
     Official checkpoints have the same keys (``bbox_head.cls_convs...``, ``gfl_cls``, ``gfl_reg``,
     ``scales``, ``reg_conf.0``, ``reg_conf.2``, ``integral.project``) but one more output of
-    ``gfl_cls``, a background that is never used: it is cut off when they are loaded.
+    ``gfl_cls``, an unused background, which is removed when they are loaded.
 
     Args:
         *args: See mmdet's ``GFLHead``.
         reg_topk: The k largest probabilities of each side that DGQP sees.
         reg_channels: Hidden channels of DGQP.
         add_mean: Whether DGQP also sees the mean of these k.
-        separate_bn: Whether each pyramid level has its own norms beside the shared convolutions
+        separate_bn: Whether each pyramid level has its own norms with shared convolutions
             (the authors of PP-NAS; mmdet's ``RetinaSepBNHead`` for RetinaNet).
         use_scale: Whether each level scales its regression (the authors of PP-NAS do not).
         **kwargs: See mmdet's ``GFLHead``; ``loss_dfl.loss_weight`` is 0.25 in the official code
@@ -122,7 +122,7 @@ class GFLV2Head(GFLHead):  # type: ignore[misc, valid-type]
 
 
 def _with_own_norms(tower: nn.ModuleList, levels: int) -> nn.ModuleList:
-    """Return a tower for each level: convolutions shared, norms their own."""
+    """Return a tower for each level with shared convolutions and separate norms."""
     towers: list[Any] = [copy.deepcopy(tower) for _ in range(levels)]
     for other in towers[1:]:
         for first, layer in zip(towers[0], other, strict=True):

@@ -19,7 +19,7 @@ POOL_STRIDES = {'cifar': 3, 'imagenet': 2}
 def auxiliary_tower(in_channels: int, classes: int, variant: str, norm_cfg: dict) -> nn.Sequential:
     """Build the auxiliary classifier: ``(N, in_channels, H, W)`` to ``(N, classes)``.
 
-    On maps of 8 x 8 (CIFAR) or 7 x 7 (ImageNet) it is that of DARTS; what is larger is averaged
+    On maps of 8 x 8 (CIFAR) or 7 x 7 (ImageNet) it is that of DARTS; larger maps are averaged
     before the classifier.  Its ImageNet variant has no norm after the second convolution.
     """
     # without bias in both variants, as in the authors' code
@@ -36,9 +36,9 @@ def auxiliary_tower(in_channels: int, classes: int, variant: str, norm_cfg: dict
 
 
 class AuxiliaryClsHead(LinearClsHead):  # type: ignore[misc, valid-type]
-    """Linear classifier on the last map, and in training an auxiliary one on the first map.
+    """Linear classifier on the last map; in training also an auxiliary one on the first map.
 
-    Made for a backbone such as ``DARTSNet(auxiliary=True)``, whose maps begin, in training only,
+    For a backbone such as ``DARTSNet(auxiliary=True)``, whose maps begin, in training only,
     with the auxiliary one.  The head averages the last map itself: the classifier has no neck.
     In evaluation mode no part of the tower runs.
 
@@ -102,6 +102,6 @@ class AuxiliaryClsHead(LinearClsHead):  # type: ignore[misc, valid-type]
         if min(shape[2:]) < least:
             raise ValueError(
                 f'AuxiliaryClsHead: its map is {shape[2]} x {shape[3]}, expected {least} x {least} '
-                'at least; use LinearClsHead for images so small'
+                'at least; use LinearClsHead for such small images'
             )
         return feats[0]

@@ -1,6 +1,6 @@
 """The segmentation decoder of CDARTS, its auxiliary heads and its loss (CDARTS, Section 4.6).
 
-The paper names neither; this is what the authors' released code computes.
+The paper does not describe them; this follows the authors' released code.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class AttentionBlock(nn.Module):
 
     Args:
         in_channels: Channels of the input.
-        channels: Channels of branch and output; where they differ, the shortcut has a 1x1
-            convolution.
+        channels: Channels of branch and output; if they differ from the input, the shortcut has a
+            1x1 convolution.
         **layer: ``conv_cfg``, ``norm_cfg`` and ``act_cfg`` as in ``mmcv.cnn.ConvModule``.
     """
 
@@ -36,7 +36,7 @@ class AttentionBlock(nn.Module):
         super().__init__()
         self.reduce = ConvModule(in_channels, channels, 1, **layer)
         self.attention = PAM(channels, max(1, channels // 8))
-        # norm and activation of what the attention gives, then a linear 1x1
+        # norm and activation of the attention output, then a linear 1x1
         self.norm = build_norm_layer(layer['norm_cfg'] or dict(type='BN'), channels)[1]
         self.act = build_activation_layer(layer['act_cfg'])
         self.project = ConvModule(channels, channels, 1, **{**layer, 'act_cfg': None})
@@ -72,7 +72,7 @@ class CDARTSHead(BaseDecodeHead):  # type: ignore[misc, valid-type]
     Args:
         in_channels: Channels of the maps of strides 4, 8, 16, 32.
         channels: Width of the decoder, 8F; its coarsest part has 16F.
-        in_index: The positions of these maps among those of the backbone.
+        in_index: Indices of these maps in the output of the backbone.
         **kwargs: See mmseg's ``BaseDecodeHead``.
 
     Raises:
@@ -119,7 +119,7 @@ class CDARTSHead(BaseDecodeHead):  # type: ignore[misc, valid-type]
 
 
 class CDARTSAuxHead(BaseDecodeHead):  # type: ignore[misc, valid-type]
-    """An auxiliary head, for the training only: an :class:`AttentionBlock` and a 1x1 convolution.
+    """An auxiliary head for training: an :class:`AttentionBlock` and a 1x1 convolution.
 
     Args:
         in_channels: Channels of its map; the block has as many up to 256, then half.
@@ -141,13 +141,13 @@ class CDARTSAuxHead(BaseDecodeHead):  # type: ignore[misc, valid-type]
 class OHEMLoss(nn.Module):
     """Cross-entropy, averaged over the pixels that are hard.
 
-    Hard are pixels whose class has a probability below ``thresh``, and in any case the ``kept``
-    pixels of the highest loss.  (mmseg's ``OhemCrossEntropy`` does not fit its own decode heads,
+    A pixel is hard if its class has a probability below ``thresh``, or if it is among the ``kept``
+    pixels with the highest loss.  (mmseg's ``OhemCrossEntropy`` does not fit its own decode heads,
     and its ``OHEMPixelSampler`` averages over the easy pixels, too.)
 
     Args:
-        thresh: Pixels of a lower probability are hard.
-        kept: The part of all pixels of the batch that counts at least.
+        thresh: Pixels with a lower probability are hard.
+        kept: Least share of the pixels of a batch that counts.
         loss_weight: Weight of the loss.
         loss_name: Name of the loss.
     """
@@ -170,8 +170,7 @@ class OHEMLoss(nn.Module):
     ) -> Tensor:
         """Return the loss of logits ``(N, C, H, W)`` and labels ``(N, H, W)``.
 
-        ``weight``, of a pixel sampler, is none of its business.  Without a pixel that counts the
-        loss is 0.
+        It ignores ``weight``, which a pixel sampler passes.  Without a hard pixel the loss is 0.
         """
         losses = cross_entropy(logits, label, ignore_index=ignore_index, reduction='none')
         losses = losses[label != ignore_index].sort(descending=True).values

@@ -18,8 +18,8 @@ class DeepLabV3PlusHead(DepthwiseSeparableASPPHead):  # type: ignore[misc, valid
     convolution has a bias, but neither norm nor activation (mmseg: both).
 
     Args:
-        separable: Whether the 3x3 convolutions are depthwise and pointwise ones; ``False``: whole
-            ones (EoiNAS' authors' code).
+        separable: Whether the 3x3 convolutions are depthwise separable; ``False``: full ones (the
+            authors' code of EoiNAS).
         **kwargs: See mmseg's ``DepthwiseSeparableASPPHead``.
     """
 

@@ -1,4 +1,4 @@
-"""What a trained model is used for: predictions on images, and export for deployment."""
+"""Predictions on images, and export for deployment."""
 
 from .demo import ImageError, load_model, predict, run_demo
 from .export import ExportError, export_checkpoint, export_network

@@ -1,4 +1,4 @@
-"""One image through a trained classifier, detector or segmentor, and the result as a picture."""
+"""Runs a trained classifier, detector or segmentor on one image and draws the result."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def read_image(path: str | Path) -> np.ndarray:
 
 
 def _test_set(config: Any) -> Any:
-    """Return the config of the test set, or of the first one inside of a wrapper."""
+    """Return the config of the test set, or of the first one inside a wrapper."""
     dataset = config.test_dataloader.dataset
     while 'dataset' in dataset or 'datasets' in dataset:
         dataset = dataset.get('dataset') or dataset.datasets[0]
@@ -50,7 +50,7 @@ def _test_set(config: Any) -> Any:
 
 
 def dataset_meta(config: Any) -> dict[str, Any]:
-    """Return classes and palette of a config's test set, as far as config and class know them."""
+    """Return classes and palette of a config's test set, if config or class have them."""
     dataset = _test_set(config)
     with DATASETS.switch_scope_and_registry(library(config)) as registry:
         kind = dataset.type if inspect.isclass(dataset.type) else registry.get(dataset.type)
@@ -150,20 +150,20 @@ def run_demo(
     threshold: float = 0.3,
     device: str = 'cpu',
 ) -> str:
-    """Predict for one image, draw the result on it and say it in words.
+    """Predict for one image, draw the result on it and return it as text.
 
     Args:
         image: Image file.
         config: A loaded config of mmdet, mmseg or mmpretrain (see :func:`library`).
         checkpoint: ``.pth`` or ``.safetensors``.
         out: Picture to write, ``.png`` or ``.jpg``.
-        threshold: Score from which boxes are drawn.
+        threshold: Least score of a box to draw.
         device: torch device.
 
     Raises:
         ImageError: If the image cannot be read.
         CheckpointError: If the checkpoint does not fit.
-        ConfigError: If the config is of another library, or ``out`` of another kind.
+        ConfigError: If the config belongs to another library, or ``out`` has another suffix.
     """
     scope = library(config)
     suffix = Path(out).suffix.lower()

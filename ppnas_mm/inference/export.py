@@ -1,9 +1,8 @@
-"""Networks for other runtimes: ONNX, TorchScript and ``torch.export`` files, checked when written.
+"""Export to ONNX, TorchScript and ``torch.export`` files, each compared with torch.
 
-A graph takes a normalised image batch ``(N, C, H, W)`` of any N and of the network's C; H and W are
-fixed, unless any size is asked for.  A classifier gives logits ``(N, classes)`` (scores before the
-softmax), a backbone its feature maps.  It is the graph of the deployed form, compared with the
-plain one.
+A graph takes a normalised image batch ``(N, C, H, W)`` with any N and the C of the network; H and W
+are fixed, unless any size is requested.  A classifier returns logits ``(N, classes)``, a
+backbone its feature maps.  The graph is that of the deployed form, compared with the plain one.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ Run = Callable[[Tensor], list[Tensor]]
 
 
 class ExportError(RuntimeError):
-    """A network that cannot be exported, or whose exported graph computes something else."""
+    """A network that cannot be exported, or whose graph computes different outputs."""
 
 
 class Plain(nn.Module):
@@ -53,7 +52,7 @@ def _outputs(out: Any) -> list[Tensor]:
 
 
 def image_channels(network: nn.Module) -> int:
-    """Return the channels of a network's images: what its first convolution takes."""
+    """Return the image channels of a network: those of its first convolution."""
     for module in (getattr(network, 'backbone', None) or network).modules():
         weight = getattr(module, 'weight', None)
         if isinstance(weight, Tensor) and weight.dim() == 4:
@@ -62,7 +61,7 @@ def image_channels(network: nn.Module) -> int:
 
 
 def _sizes(size: tuple[int, int]) -> list[tuple[int, int]]:
-    """Return three sizes to check a graph of any size with; the last one is that of its making."""
+    """Return three image sizes to check a dynamic graph; the last one is that of its trace."""
     height, width = size
     return [size, (2 * height, 2 * width - 1), (height + height // 2 + 1, width + width // 2)]
 
@@ -130,11 +129,11 @@ FORMATS: dict[str, tuple[Callable[..., bytes], Callable[[bytes], Run]]] = {
     'torchscript': (_torchscript, _run_torchscript),
     'pt2': (_pt2, _run_pt2),
 }
-"""How the bytes of a file are made, and how they run."""
+"""How each format is written and run."""
 
 
 def _difference(net: nn.Module, run: Run, channels: int, size: tuple[int, int]) -> float:
-    """Largest absolute difference, in units of the largest output where that is above one."""
+    """Largest absolute difference, relative to the largest output if that is above one."""
     worst = 0.0
     generator = torch.Generator().manual_seed(0)
     for batch in BATCHES:
@@ -156,7 +155,7 @@ def _difference(net: nn.Module, run: Run, channels: int, size: tuple[int, int]) 
 
 
 def _line(error: Exception) -> str:
-    """Return the first line of what an exporter or a runtime says, shortened."""
+    """Return the first line of an error of an exporter or a runtime, shortened."""
     return f'{(str(error).strip() or type(error).__name__).splitlines()[0]:.200}'
 
 
@@ -169,7 +168,7 @@ def export_network(
     notes: dict[str, Any] | None = None,
     dynamic_size: bool = False,
 ) -> float:
-    """Export a classifier or backbone; nothing is written unless it computes what torch does.
+    """Export a classifier or backbone; write the file only if its outputs are those of torch.
 
     The bytes of the file are loaded again and compared on batches of :data:`BATCHES` random images,
     of as many channels as the network takes.
@@ -190,7 +189,7 @@ def export_network(
     Raises:
         ExportError: If the network cannot be exported, the graph does not take images of a size, or
             the difference is above :data:`TOLERANCE`.
-        ImportError: If a library of the format is missing, with the pip command.
+        ImportError: If a library of the format is missing; the message gives the pip command.
     """
     if file_format not in FORMATS:
         raise ConfigError(f'format {file_format!r}: expected one of {list(FORMATS)}')
@@ -237,7 +236,7 @@ def _per_channel(values: Any, default: float, channels: int, name: str) -> list[
 def _notes(
     config: Any, model: Any, backbone: bool, size: tuple[int, int], dynamic_size: bool
 ) -> dict[str, Any]:
-    """Say what the graph takes and gives."""
+    """Describe inputs and outputs of the graph."""
     channels = image_channels(model)
     preprocessor = {**(config.get('data_preprocessor') or {})}
     preprocessor.update(config.model.get('data_preprocessor') or {})
@@ -275,12 +274,14 @@ def export_checkpoint(
         The difference that :func:`export_network` returns, and the notes stored in the file.
 
     Raises:
-        ConfigError: If the model is no classifier and ``backbone`` is not set, or its images are
-            normalised by another number of channels than it takes.
+        ConfigError: If the model is not a classifier and ``backbone`` is not set, or the
+            normalisation has another number of channels than the network.
         CheckpointError: If the checkpoint does not fit.
     """
     if not backbone and library(config) != 'mmpretrain':
-        raise ConfigError('only classifiers are exported whole; --backbone exports the backbone')
+        raise ConfigError(
+            'only whole classifiers can be exported; --backbone exports the backbone of any model'
+        )
     model = load_model(config, checkpoint, 'cpu')
     if not hasattr(model, 'backbone'):
         raise ConfigError(f'{type_name(config.model)} has no backbone; export the derived network')

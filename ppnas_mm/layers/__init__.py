@@ -1,4 +1,4 @@
-"""Operations of the search spaces, and how they run: deployed, recomputed, in a memory layout."""
+"""Candidate operations; deployment, activation checkpointing and memory layouts."""
 
 from .deploy import DeployError, deploy, switch_to_deploy
 from .ops import ConvStyle, OpSpec, build_op, register_op

@@ -1,8 +1,8 @@
-"""Convolution layers that a ``conv_cfg`` names: deformable, weight-standardised, anyone's own.
+"""Convolutions of other classes that a ``conv_cfg`` names, e.g. deformable ones.
 
-Only torch's plain ``nn.Conv2d`` is folded, laid out channels-last and initialised from inside.
-Others are left as they were built: mmcv's deformable convolutions, for one, read their tensors as
-contiguous whatever the strides say, and start with offsets of zero.
+Only torch's plain ``nn.Conv2d`` is folded, laid out channels-last and initialised inside.  Other
+classes stay as they were built: mmcv's deformable convolutions, for example, read their tensors as
+contiguous whatever their strides, and start with offsets of zero.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 
 def adopt(conv: nn.Module) -> nn.Module:
-    """Return a convolution layer; unless it is torch's, mark it and give it contiguous maps."""
+    """Return a convolution layer; if it is not torch's, mark it and pass it contiguous maps."""
     if type(conv) is not nn.Conv2d and not getattr(conv, 'is_custom_conv', False):
         marked: Any = conv
         marked.is_custom_conv = True
@@ -41,7 +41,7 @@ def in_order(x: Tensor) -> Tensor:
 
 
 def is_custom(module: Any) -> bool:
-    """Whether a module is a convolution layer that is none of torch's."""
+    """Whether a module is a convolution layer that is not torch's."""
     if getattr(module, 'is_custom_conv', False):
         return True
     weight = getattr(module, 'weight', None)
@@ -50,12 +50,12 @@ def is_custom(module: Any) -> bool:
 
 
 def custom_convs(model: nn.Module) -> list[nn.Module]:
-    """Return the convolution layers of a model that are none of torch's."""
+    """Return the convolution layers of a model that are not torch's."""
     return [module for module in model.modules() if is_custom(module)]
 
 
 def tensors_inside(model: nn.Module) -> Iterator[Tensor]:
-    """Yield the tensors of the layers that custom convolutions consist of, such as offsets."""
+    """Yield the tensors of layers inside custom convolutions, such as offsets."""
     for conv in custom_convs(model):
         for child in conv.children():
             yield from (*child.parameters(), *child.buffers())
@@ -69,7 +69,7 @@ def keep_contiguous(model: nn.Module) -> None:
 
 
 def to_channels_last(model: nn.Module) -> nn.Module:
-    """Lay out the weights of a model channels-last, in place, but for custom convolutions."""
+    """Make the weights of a model channels-last, in place, except custom convolutions."""
     for conv in custom_convs(model):
         adopt(conv)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,8 +1,8 @@
-"""The deployed form of a network: the same function, with the norms folded into convolutions.
+"""The deployed form of a network: the same function with norms folded into convolutions.
 
 :func:`deploy` walks the modules, innermost first.  It folds a batch norm into the convolution right
-before it; a module that can do more has a method ``deployed()`` that returns what takes its place.
-What cannot be folded (another norm, a norm after a pool, a convolution of another type) stays.
+before it; a module that can do more has a method ``deployed()`` that returns its replacement.
+Other parts stay (another norm, a norm after a pool, a convolution of another type).
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from mmcv.cnn import ConvModule, DepthwiseSeparableConvModule  # noqa: E402
 
 
 class DeployError(RuntimeError):
-    """What a network in its deployed form cannot do: learn, or take weights of the plain form."""
+    """A deployed network was asked to train or to load training weights."""
 
 
 def is_plain(conv: Any) -> bool:
-    """Whether a module is a convolution of which input and output can be scaled by its weights."""
+    """Whether a module is a convolution whose weights can scale input and output."""
     return type(conv) is nn.Conv2d
 
 
 def can_fold(conv: Any, norm: Any) -> bool:
-    """Whether ``norm`` is a batch norm of running statistics and ``conv`` can take it up."""
+    """Whether ``norm`` is a batch norm with running statistics that ``conv`` can absorb."""
     return is_plain(conv) and isinstance(norm, _BatchNorm) and norm.running_mean is not None
 
 
 def fold(conv: Any, norm: Any, part: slice = slice(None)) -> None:
-    """Give a convolution the weights and bias that it has together with the norm behind it.
+    """Fold the norm after a convolution into its weights and bias.
 
-    ``part``: the norm's channels that are the convolution's output.
+    ``part``: the channels of the norm that this convolution computes.
     """
     weight, bias = (None if v is None else v[part] for v in (norm.weight, norm.bias))
     mean, var = norm.running_mean[part], norm.running_var[part]
@@ -47,7 +47,7 @@ def fold(conv: Any, norm: Any, part: slice = slice(None)) -> None:
 
 
 def input_conv(op: nn.Module) -> Any:
-    """Return the convolution that is the first thing an operation does, if it is plain."""
+    """Return the first convolution of an operation, if it is plain."""
     if isinstance(op, DepthwiseSeparableConvModule):
         return input_conv(op.depthwise_conv)
     first = isinstance(op, ConvModule) and op.order[0] == 'conv'
@@ -68,10 +68,10 @@ def _fold_within(module: Any) -> None:
 
 
 def fold_norms(module: nn.Module) -> nn.Module:
-    """Fold the batch norms right behind plain convolutions; nothing else changes.
+    """Fold the batch norms right after plain convolutions; nothing else changes.
 
-    As mmcv's ``fuse_conv_bn``: the peer of :func:`deploy`.  In place, in evaluation mode, without
-    gradients.
+    Like mmcv's ``fuse_conv_bn``, for comparison with :func:`deploy`.  In place, in evaluation mode,
+    without gradients.
     """
     for inner in list(module.modules()):
         _fold_within(inner)
@@ -79,7 +79,7 @@ def fold_norms(module: nn.Module) -> nn.Module:
 
 
 def deploy(module: nn.Module) -> nn.Module:
-    """Return the deployed form of a module; the module itself is used up.
+    """Return the deployed form of a module; do not use the module itself afterwards.
 
     It must be in evaluation mode; call it without gradients.
     """

@@ -1,9 +1,9 @@
-"""Depthwise convolution with a gradient that the CPU has a kernel for.
+"""Depthwise convolution with a fast gradient on CPUs.
 
 oneDNN has a depthwise kernel for the gradient of the weights up to 3 columns (release 3.x, AVX2);
-from 5 columns on it takes that of grouped convolutions, four to forty times slower.  The columns of
-a wider kernel are independent of each other, so three at a time are done as a kernel of 3 columns
-on a shifted map.
+from 5 columns on it uses that of grouped convolutions, four to forty times slower.  The columns of
+a wider kernel are independent, so three at a time are computed as a kernel of 3 columns on a
+shifted map.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 COLUMNS = 3
-"""Columns of a kernel whose gradient is computed at a time."""
+"""Columns of a kernel whose gradient is computed at once."""
 
 
 def depthwise_conv(
@@ -34,7 +34,7 @@ def depthwise_conv(
 
 
 class _ByColumns(torch.autograd.Function):
-    """A depthwise convolution; its gradient of the weights goes by columns."""
+    """A depthwise convolution whose weight gradient is computed by columns."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:

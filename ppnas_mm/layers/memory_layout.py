@@ -1,8 +1,8 @@
-"""Cuts and concatenations of feature maps whose gradients come back in the layout of the map.
+"""Slices and concatenations of feature maps whose gradients keep the layout of the map.
 
 Autograd's own gradient of a slice is contiguous in the order of its dimensions, and that of a
-concatenation is a view with gaps.  Neither is wrong, but batch norms and activations before them
-then run up to eight times slower.  These compute the same.
+concatenation is a view with gaps.  Both are correct, but batch norms and activations before
+them then run up to eight times slower.  The functions here compute the same.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from torch.nn import functional
 
 
 def is_symbolic(*values: Any) -> bool:
-    """Whether ``torch.fx`` traces: values are stand-ins on which no decision can be made."""
+    """Whether ``torch.fx`` is tracing: then no decision can depend on values."""
     return any(isinstance(value, Proxy) for value in values)
 
 
 def is_recorded(x: Tensor) -> bool:
-    """Whether what is computed from a map is recorded for maps of other sizes."""
+    """Whether the computation is recorded for maps of other sizes."""
     return is_symbolic(x) or torch.jit.is_tracing() or torch.compiler.is_compiling()
 
 

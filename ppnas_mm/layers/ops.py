@@ -1,4 +1,4 @@
-"""Candidate operations: one table, name -> factory.
+"""Candidate operations: one table from names to factories.
 
 Every factory maps an :class:`OpSpec` to an ``nn.Module`` that maps ``(N, C_in, H, W)`` to
 ``(N, C_out, ceil(H / stride), ceil(W / stride))``.  To add an operation: write a factory here, and
@@ -52,7 +52,7 @@ class ConvStyle:
         order: tuple[str, ...] = ('conv', 'norm', 'act'),
     ) -> ConvModule:
         """Convolution ("same" padding), norm and (with ``act``) activation, in this ``order``."""
-        # the input of a pre-activation belongs to others
+        # others read the input of a pre-activation, too
         act_cfg = self.pre_act_cfg if order[0] == 'act' else self.act_cfg
         module = ConvModule(
             in_channels,
@@ -73,7 +73,7 @@ class ConvStyle:
 
     @property
     def pre_act_cfg(self) -> dict:
-        """The activation's config, never in place, even where ``act_cfg`` asks for it."""
+        """The config of the activation, never in place, even if ``act_cfg`` asks for it."""
         return {k: False if k == 'inplace' else v for k, v in self.act_cfg.items()}
 
     def act(self) -> nn.Module:
@@ -91,9 +91,9 @@ class ConvStyle:
 
 @dataclass(frozen=True)
 class OpSpec:
-    """What an operation is built for: channels, stride, dilation, configs of its layers.
+    """Arguments of an operation: channels, stride, dilation, configs of its layers.
 
-    ``pool_norm``: whether the DARTS pools are followed by a norm without parameters.
+    ``pool_norm``: whether a norm without parameters follows the DARTS pools.
     """
 
     in_channels: int
@@ -148,7 +148,7 @@ class Separable(nn.Module):
 
     Args:
         spec: Channels, stride, dilation, configs.
-        kernel: Side of the depthwise kernel.
+        kernel: Size of the depthwise kernel.
         rate: Further dilation of the depthwise convolution.
     """
 
@@ -196,7 +196,7 @@ def _dil_conv(kernel: int) -> OpFactory:
 class FactorizedReduce(nn.Module):
     """Halve the resolution by two 1x1 convolutions on even and odd pixels (DARTS).
 
-    An odd side is padded by a row of zeros below or right.
+    Odd sizes are padded by zeros below or at the right.
 
     Raises:
         ValueError: If the number of output channels is odd.
@@ -244,7 +244,7 @@ class Zero(nn.Module):
 
 def _identity(spec: OpSpec) -> nn.Module:
     if spec.stride != 1 or spec.in_channels != spec.out_channels:
-        raise ValueError(f'identity keeps the shape, it cannot be built for {spec}')
+        raise ValueError(f'identity keeps the shape and cannot be built for {spec}')
     return nn.Identity()
 
 
@@ -270,7 +270,7 @@ def _pool(kind: str) -> OpFactory:
 
 
 def round_channels(channels: float, divisor: int = 8) -> int:
-    """Round to a multiple of ``divisor``, at least one, losing no more than a tenth."""
+    """Round to a multiple of ``divisor``, at least one, and lose at most a tenth."""
     rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return rounded if rounded >= 0.9 * channels else rounded + divisor
 
@@ -280,8 +280,8 @@ class SqueezeExcite(nn.Module):
 
     Args:
         channels: Channels of input and output.
-        style: Only its ``conv_cfg`` counts.
-        ratio: The inner channels, rounded to a multiple of 8, are this part.
+        style: Only its ``conv_cfg`` is used.
+        ratio: Share of the inner channels, which are rounded to a multiple of 8.
     """
 
     def __init__(self, channels: int, style: ConvStyle, ratio: float = 0.25) -> None:
@@ -300,13 +300,13 @@ class MBConv(nn.Module):
     """Inverted residual: 1x1 expansion, depthwise convolution, channel attention, linear 1x1.
 
     With attention: CDARTS' chain space (that of Cream, NeurIPS 2020); without: the mobile space
-    (SE-NAS, Table 2).  The input is added where the shape stays.
+    (SE-NAS, Table 2).  The input is added if the shape does not change.
 
     Args:
         spec: Channels, stride, dilation, configs.
         kernel: Side of the depthwise kernel.
-        expansion: Ratio of the inner channels to the input's; 1: no first convolution.
-        attention: Whether the depthwise convolution is followed by channel attention.
+        expansion: Ratio of inner to input channels; 1: no first convolution.
+        attention: Whether channel attention follows the depthwise convolution.
         groups: Groups of both 1x1 convolutions.
     """
 
@@ -380,8 +380,8 @@ def register_op(name: str, factory: OpFactory, space: str) -> None:
 
     Args:
         name: Its name in genotypes and configs.
-        factory: Maps an :class:`OpSpec` to a module; spaces differ in what they ask for (PP-NAS:
-            the shape stays).
+        factory: Maps an :class:`OpSpec` to a module; spaces use different parts of it (PP-NAS:
+            the shape does not change).
         space: A key of :data:`ppnas_mm.genotype.SPACE_RULES`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Activation checkpointing: what a block keeps between forward and backward is its input."""
+"""Activation checkpointing: a block keeps its input and is recomputed in the backward pass."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from .memory_layout import is_symbolic
 def run_block(
     block: nn.Module, function: Callable[..., Tensor], *args: Any, with_cp: bool
 ) -> Tensor:
-    """Return ``function(*args)``; with ``with_cp`` the backward pass computes it once more.
+    """Return ``function(*args)``; with ``with_cp`` the backward pass recomputes it.
 
-    The second run repeats the first one's random draws and precision (torch does that) and the
-    choices that a forward makes (attributes that a module names in ``per_forward``).  It works on
-    copies of the buffers, so running statistics see every batch once.  Under ``torch.compile`` the
-    compiler sees to that; its debugging backend ``eager`` does not, and keeps everything.
+    The recomputation repeats the random draws and the precision (torch does this) and the choices
+    of the forward pass (attributes that a module names in ``per_forward``).  It uses copies of the
+    buffers, so running statistics see every batch once.  Under ``torch.compile`` the compiler takes
+    care of this, except for its debugging backend ``eager``, which keeps everything.
 
     Args:
         block: The module that the function runs.
         function: The block itself or a method of it.
         *args: Its arguments.
-        with_cp: Whether to trade compute for memory.
+        with_cp: Whether to use activation checkpointing.
     """
     if not with_cp or not torch.is_grad_enabled() or is_symbolic(*args):
         return function(*args)
@@ -46,9 +46,9 @@ def run_block(
 
 @torch.compiler.assume_constant_result
 def _runs_as_traced() -> bool:
-    """Whether the backend of ``torch.compile`` does no more than run what was traced.
+    """Whether the backend of ``torch.compile`` only runs what was traced.
 
-    It would run a checkpointed block twice with all that it does to running statistics.
+    It would run a checkpointed block twice and update running statistics twice.
     """
     from torch._dynamo.symbolic_convert import InstructionTranslator
 
@@ -60,7 +60,7 @@ Values = list[tuple[nn.Module, str, Any]]
 
 
 def _choices(block: nn.Module) -> Values:
-    """Return what the current forward has set: module, name and value."""
+    """Return what the current forward pass has set: module, name and value."""
     names = ((m, n) for m in block.modules() for n in getattr(m, 'per_forward', ()))
     return [(module, name, getattr(module, name)) for module, name in names]
 

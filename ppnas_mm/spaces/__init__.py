@@ -1,4 +1,4 @@
-"""Search spaces: super-nets that stand wherever a backbone stands."""
+"""Search spaces: super-nets, which work anywhere a backbone works."""
 
 from .chain import ChainSuperNet
 from .darts import DARTSSuperNet

@@ -1,4 +1,4 @@
-"""Small tools that every other room may use; import the module you need.
+"""Helpers that every other part may use; import the module you need.
 
-Nothing is imported here: genotypes and checksums work without torch.
+This file imports nothing, so that genotypes and checksums work without torch.
 """

@@ -1,4 +1,4 @@
-"""Batch-norm statistics: computed anew, or taken from the batch alone."""
+"""Batch-norm statistics: recomputed on training data, or taken from each batch."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ class _LossForward(nn.Module):
 def recalibrate(model: nn.Module, loader: Iterable, batches: int) -> None:
     """Recompute the running statistics of all batch norms on ``batches`` training batches.
 
-    The super-net's statistics are those of mixed features; the derived network's differ a little.
+    The statistics of a super-net belong to mixed features and differ from the derived network's.
     """
     if batches:
         update_bn(islice(iter(loader), batches), _LossForward(model))
-        for buffer in model.buffers():  # each process saw its own part of the data
+        for buffer in model.buffers():  # each process has seen its own part of the data
             broadcast(buffer)
     model.eval()
 
 
 @contextmanager
 def batch_statistics(model: nn.Module) -> Iterator[None]:
-    """Evaluate with each batch's own statistics; the running ones stay as they are.
+    """Evaluate with the statistics of each batch; running statistics do not change.
 
-    Everything else of the model is in evaluation mode within the context.
+    The rest of the model is in evaluation mode within the context.
     """
     modes = {module: module.training for module in model.modules()}
     norms = [module for module in modes if isinstance(module, _BatchNorm)]
@@ -54,7 +54,7 @@ def batch_statistics(model: nn.Module) -> Iterator[None]:
     model.eval()
     for norm in norms:
         norm.train()
-        norm.momentum = 0.0  # the running statistics take nothing of the batch
+        norm.momentum = 0.0  # a batch does not change the running statistics
     try:
         with torch.no_grad():
             yield

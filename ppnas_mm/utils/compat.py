@@ -1,9 +1,9 @@
-"""Guards around other packages: set up by the import of this one, each acts when its package comes.
+"""Guards around other packages; each acts when its package is imported.
 
-A torchvision without its compiled ops imports, mmcv without them has those that detectors need,
-mmpretrain imports beside a transformers that is too new for it.  Nothing is imported early:
-:func:`before_import` and :func:`when_imported` wait.  And a missing package is named with its pip
-command.
+torchvision imports without its compiled ops, mmcv without compiled ops has those that detectors
+need, and mmpretrain imports with a transformers that is too new for it.  Nothing is imported
+early: :func:`before_import` and :func:`when_imported` wait.  Errors about a missing package give
+the pip command.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ _schemas: list[torch.library.Library] = []
 
 
 class _Waiting:
-    """A finder that finds nothing of its own; it sees what is about to be imported."""
+    """A finder that finds nothing itself; it sees what is about to be imported."""
 
     def __init__(self) -> None:
         self.before: dict[str, Callable[[], None]] = {}
         self.after: dict[str, Callable[[Any], None]] = {}
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: Any = None) -> Any:
-        """Call what comes before the module; let its loader call what comes after it."""
+        """Call the action before the module; let its loader call the action after it."""
         if name in self.before:
             self.before.pop(name)()
         if name not in self.after:
@@ -94,9 +94,9 @@ def when_imported(name: str, action: Callable[[Any], None]) -> None:
 
 
 def _define_schemas(extension: Any) -> None:
-    """Define the operators that torchvision needs for its import, if its library did not load.
+    """Define the operators that torchvision needs for its import if its library did not load.
 
-    Nothing computes with them: ``torchvision.ops`` and the ops of mmcv here look at ``_has_ops``.
+    Nothing computes with them: ``torchvision.ops`` and the ops of mmcv here check ``_has_ops``.
     """
     if extension._has_ops() or hasattr(torch.ops.torchvision, 'nms'):
         return
@@ -107,26 +107,26 @@ def _define_schemas(extension: Any) -> None:
 
 
 def guard_torchvision() -> None:
-    """Let ``import torchvision`` succeed beside a CPU build of torch; done by ``import ppnas_mm``.
+    """Let ``import torchvision`` succeed with a CPU build of torch; ``import ppnas_mm`` calls it.
 
-    The registry's torchvision is built for CUDA: beside a CPU build of torch its library does not
-    load, and the import stops at ``operator torchvision::nms does not exist``.
+    A torchvision that is built for CUDA cannot load its library with a CPU build of torch, and the
+    import stops at ``operator torchvision::nms does not exist``.
     """
     when_imported('torchvision.extension', _define_schemas)
 
 
 def _without_multimodal(dependency: Any) -> None:
-    """Take mmpretrain's multimodal models away where their imports fail.
+    """Disable mmpretrain's multimodal models if their imports fail.
 
-    With pycocotools and any transformers >= 4.28 it imports them; transformers 5 has dropped names
-    that they use.  Without them it has placeholders, as where transformers is missing.
+    mmpretrain imports them with pycocotools and any transformers >= 4.28, but transformers 5 has
+    dropped names that they use.  It then uses placeholders, as without transformers.
     """
     if dependency.satisfy_requirement('transformers>=5'):
         dependency.WITH_MULTIMODAL = False
 
 
 def guard_mmpretrain(join: Callable[[Any], None]) -> None:
-    """Let mmpretrain import beside transformers 5, without its multimodal models.
+    """Let mmpretrain import with transformers 5, without its multimodal models.
 
     Its ``list_models`` and ``get_model`` also know the models of this project.
     """
@@ -135,7 +135,7 @@ def guard_mmpretrain(join: Callable[[Any], None]) -> None:
 
 
 def _supply_ops() -> None:
-    """Put the stand-in of ``mmcv_ops.py`` in the place of ``mmcv._ext``, if that does not load."""
+    """Replace ``mmcv._ext`` by ``mmcv_ops.py`` if it does not load."""
     try:
         importlib.import_module('mmcv._ext')
     except ImportError as error:
@@ -146,12 +146,12 @@ def _supply_ops() -> None:
 
 
 def guard_mmcv() -> None:
-    """Let ``import mmcv.ops`` succeed, and detectors run, where mmcv's ops are not compiled."""
+    """Let ``import mmcv.ops`` succeed, and detectors run, without compiled ops."""
     before_import('mmcv.ops', _supply_ops)
 
 
 def missing(module: str) -> str:
-    """Return what to run for a module that cannot be imported."""
+    """Return the pip command for a module that cannot be imported."""
     library = module.split('.')[0]
     return f'run: pip install {PIP_NAMES.get(library, library)}'
 
@@ -160,7 +160,7 @@ def require(module: str) -> ModuleType:
     """Import an optional library.
 
     Raises:
-        ImportError: If it is missing, with the pip command that brings it.
+        ImportError: If it is missing; the message gives the pip command.
     """
     library = module.split('.')[0]
     try:

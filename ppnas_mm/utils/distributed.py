@@ -1,4 +1,4 @@
-"""Means over the processes of a search, and a count of what they send."""
+"""Averages over the processes of a search, and a count of the bytes sent."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _counts: list[list[int]] = []
 
 
 def average(tensors: Iterable[Tensor]) -> None:
-    """Give all processes the mean of tensors, in place, in one call for each type of number.
+    """Average tensors over all processes, in place, in one call for each dtype.
 
-    All processes must name tensors of the same shapes in the same order.
+    All processes must pass tensors of the same shapes in the same order.
     """
     listed = list(tensors)
     for count in _counts:
@@ -23,7 +23,7 @@ def average(tensors: Iterable[Tensor]) -> None:
 
 
 def average_buffers(model: nn.Module) -> None:
-    """Give all processes the mean of their running statistics and other floating-point buffers."""
+    """Average running statistics and other floating-point buffers over all processes."""
     average(b for b in model.buffers() if b.is_floating_point())
 
 
@@ -31,7 +31,7 @@ def average_buffers(model: nn.Module) -> None:
 def counted() -> Iterator[list[int]]:
     """Yield a list of the bytes of each :func:`average` within the context.
 
-    One process sends nothing, but is counted: that is what each of several would average.
+    A single process sends nothing but is counted, too: as what each of several would average.
     """
     count: list[int] = []
     _counts.append(count)

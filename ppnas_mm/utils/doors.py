@@ -1,4 +1,4 @@
-"""Closes the ways by which a file of a stranger could run code in the tools (docs/doors.md).
+"""Keeps untrusted files from running code in the tools (docs/reference/doors.md).
 
 The libraries read files at many places, but by few functions: ``pickle``, ``yaml.load``,
 ``numpy.load``, ``torch.load`` and mmengine's ``Config.fromstring``.  These are replaced in the

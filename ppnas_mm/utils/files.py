@@ -1,4 +1,4 @@
-"""Crash-safe files, and JSON that carries its own checksum (standard library only)."""
+"""Crash-safe files, and JSON with a checksum (standard library only)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 KEY = 'sha256'
-"""Entry of a JSON file: SHA-256 of all its other entries."""
+"""Key in a JSON file: SHA-256 of all other entries."""
 
 
 class DamagedFileError(ValueError):
-    """A file that cannot be read, or is not what was written."""
+    """A file that cannot be read, or differs from what was written."""
 
 
 def checksum(data: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of JSON data, however it is laid out in its file."""
+    """Return the SHA-256 of JSON data; its layout in the file does not matter."""
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
@@ -27,15 +27,15 @@ def check(data: dict[str, Any]) -> dict[str, Any]:
     """Return JSON data without its checksum, if it has one.
 
     Raises:
-        DamagedFileError: If the checksum does not fit.
+        DamagedFileError: If the checksum does not match.
     """
     inner = {key: value for key, value in data.items() if key != KEY}
-    last = next(reversed(data), '')  # a flip may have hit the name of the checksum
+    last = next(reversed(data), '')  # the damaged bit may be in the name of the checksum
     others = {key: value for key, value in data.items() if key != last}
     renamed = KEY not in data and last and data[last] == checksum(others)
     if renamed or (KEY in data and data[KEY] != checksum(inner)):
         raise DamagedFileError(
-            f'damaged: its {KEY} does not fit (if it was edited on purpose, remove that line)'
+            f'damaged: its {KEY} does not match (if you edited it on purpose, remove that line)'
         )
     return inner
 
@@ -51,10 +51,10 @@ def write_json(path: str | os.PathLike, data: Mapping[str, Any], allow_nan: bool
 
 
 def read_json(path: str | os.PathLike) -> dict[str, Any]:
-    """Read what :func:`write_json` wrote; a file without a checksum is read as it is.
+    """Read what :func:`write_json` wrote; a file without a checksum is not checked.
 
     Raises:
-        DamagedFileError: If the file is missing, is no JSON object, or its checksum does not fit.
+        DamagedFileError: If the file is missing, not a JSON object, or its checksum does not match.
     """
     try:
         data = json.loads(Path(path).read_bytes())
@@ -72,13 +72,13 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
 def write_atomic(path: str | os.PathLike, content: bytes) -> None:
     """Write ``content`` to ``path``: a temporary name, synced, then renamed.
 
-    A reader sees the old file or the whole new one, also after a kill or a power cut.
+    A reader sees the complete old or new file, even after a kill or a power cut.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:
-        temporary.unlink(missing_ok=True)  # of a killed process with this number, or a link
+        temporary.unlink(missing_ok=True)  # left by a killed process with this id, or a link
         with open(temporary, 'xb') as file:
             file.write(content)
         install(temporary, path)
@@ -93,7 +93,7 @@ def write_atomic(path: str | os.PathLike, content: bytes) -> None:
 
 
 def install(temporary: Path, path: Path) -> None:
-    """Sync a finished file of the same folder and rename it to ``path``."""
+    """Sync a finished file in the same folder and rename it to ``path``."""
     with open(temporary, 'rb') as file:
         os.fsync(file.fileno())
     os.replace(temporary, path)
@@ -105,15 +105,15 @@ def install(temporary: Path, path: Path) -> None:
 
 
 def is_plain_file(status: os.stat_result) -> bool:
-    """Tell whether a file (``lstat``) is one, with no other name and no link to another."""
+    """Whether a file (``lstat``) is a regular file with one name, not a link."""
     return stat.S_ISREG(status.st_mode) and status.st_nlink == 1
 
 
 def open_plain(path: Path, append: bool = False) -> BinaryIO:
-    """Open a file to write, but no link to another one.
+    """Open a file for writing, but never through a link.
 
     Raises:
-        OSError: If ``path`` is a link, or what it names has another name.
+        OSError: If ``path`` is a link, or its file has another name.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | (os.O_APPEND if append else 0)
     number = os.open(path, flags, 0o666)

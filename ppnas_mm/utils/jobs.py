@@ -1,4 +1,4 @@
-"""Tools run one after the other, each in a process of its own."""
+"""Runs tools one after the other, each in its own process."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from typing import IO, Any
 from mmengine.utils import ProgressBar
 
 PRCTL = getattr(ctypes.CDLL(None), 'prctl', None)
-"""Of Linux; looked up here, for between fork and exec as little as possible may be done."""
+"""Linux only; looked up here, because little may be done between fork and exec."""
 
 DEGENERATE = 'error: DegenerateArchitectureError'
-"""What a search says that found nothing whole; its record says so, too."""
+"""Error line of a search without a complete architecture; its record has it, too."""
 
 
 class JobError(RuntimeError):
-    """A tool that was run failed; the message has its error line and where its output is."""
+    """A tool failed; the message has its error line and the path of its output."""
 
 
 class NothingFoundError(JobError):
-    """A search ran to its end, but what it found is no whole architecture."""
+    """A search finished without a complete architecture."""
 
 
 class Jobs:
     """Runs tools; mmengine's progress bar shows how many are done and how long the rest takes.
 
     Args:
-        total: Number of jobs to come, finished ones included.
+        total: Number of jobs, including finished ones.
     """
 
     def __init__(self, total: int) -> None:
@@ -51,7 +51,7 @@ class Jobs:
     ) -> None:
         """Run ``tool`` with a work dir, which also gets its ``output.log``, unless ``finished``.
 
-        The tool is ended with this process, also by SIGTERM, and on Linux by SIGKILL.
+        The tool ends with this process, also after SIGTERM, and on Linux after SIGKILL.
 
         Raises:
             NothingFoundError: If it is a search that ends without an architecture.
@@ -83,14 +83,14 @@ class Jobs:
 
 
 def _end_with(parent: int, prctl: Any) -> None:
-    """Let Linux kill this process as soon as its parent ends, be it by SIGKILL."""
+    """Let Linux kill this process when its parent ends, even by SIGKILL."""
     prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     if os.getppid() != parent:
         os._exit(1)
 
 
 def _run(command: list[str], output: IO[str], environment: Mapping[str, str] | None) -> int:
-    """Run a command to its end, or until this process is stopped; nothing of it is left."""
+    """Run a command until it ends or this process is stopped; it leaves no process behind."""
     process = subprocess.Popen(
         command,
         stdout=output,
@@ -101,7 +101,7 @@ def _run(command: list[str], output: IO[str], environment: Mapping[str, str] | N
     try:
         return process.wait()
     except BaseException:
-        # subprocess.run kills too, but does not wait for the end after an interrupt
+        # subprocess.run kills, too, but does not wait for the end after an interrupt
         process.kill()
         process.wait()
         raise

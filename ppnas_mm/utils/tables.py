@@ -1,4 +1,4 @@
-"""Tables for people: the end of a search, the comparison of networks."""
+"""Tables that the tools print."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from .files import read_json
 
 
 def figure(value: float) -> str:
-    """Return a score as text: shares with three decimals, per cent with two."""
+    """Return a score as text: fractions with three decimals, percentages with two."""
     return f'{value:.3f}' if abs(value) <= 1 else f'{value:.2f}'
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Return an aligned Markdown table; numbers to the right."""
+    """Return an aligned Markdown table with right-aligned numbers."""
     cells = [[figure(c) if isinstance(c, float) else str(c) for c in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
 
@@ -29,10 +29,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 
 def search_table(work_dir: str | Path) -> str:
-    """Return the table of a finished search: super-net, derived and, if there, retrained.
+    """Return the table of a finished search: super-net, derived and, if present, retrained.
 
     Raises:
-        DamagedFileError: If the work dir has no finished search, or a file of it is damaged.
+        DamagedFileError: If the work dir has no finished search, or one of its files is damaged.
     """
     folder = Path(work_dir)
     result = read_json(folder / 'search.json').get('result', {})

@@ -1,4 +1,4 @@
-"""Timings that can be compared: interleaved, repeated, medians."""
+"""Comparable timings: interleaved, repeated, medians."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 import torch
 
 SHORTEST = 5e-3
-"""A timing repeats its call until it lasts about so many seconds: clocks and launches are slow."""
+"""A timing repeats its call for about this many seconds; clocks and launches are slow."""
 
 Key = TypeVar('Key')
 
 
 def device_name(device: torch.device) -> str:
-    """Return the name of a GPU or of this machine's processor."""
+    """Return the name of the GPU or of the processor."""
     if device.type == 'cuda':
         return torch.cuda.get_device_name(device)
     info = Path('/proc/cpuinfo')
@@ -30,13 +30,13 @@ def device_name(device: torch.device) -> str:
 def samples(
     runs: Mapping[Key, Callable[[], Any]], device: torch.device, repeats: int, warmup: int
 ) -> dict[Key, list[float]]:
-    """Return the milliseconds of each call, repeat by repeat; they go round all calls, interleaved.
+    """Return the milliseconds of each call and repeat; repeats alternate between the calls.
 
     Args:
-        runs: What is called, by key.
-        device: Where they compute; a GPU is waited for.
+        runs: The calls, by key.
+        device: Their device; a GPU is synchronised.
         repeats: Timings of each call.
-        warmup: Calls of each before.
+        warmup: Untimed calls of each.
 
     Raises:
         ValueError: If ``repeats`` or ``warmup`` is below 1.

@@ -1,6 +1,6 @@
-"""Where the parts of a cell stand in its picture: as a graph, or as rows of a chain.
+"""Positions of the parts of a cell in its picture: as a graph, or as rows of a chain.
 
-Lengths are inches, y runs downwards, a box is (left, top, width, height).
+Lengths are in inches, y points downwards, a box is (left, top, width, height).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Layout:
         labels: The middle of each computed node's label.
         ops: A box for each operation, by node and number of its edge.
         arrows: Source, node and number of the node's edge.
-        unread: The inputs that nothing reads.
+        unread: Inputs that nothing reads.
     """
 
     def __init__(self, cell: Cell, index: int) -> None:
@@ -50,7 +50,7 @@ class Layout:
 
 
 class GraphLayout(Layout):
-    """Inputs in a left column, computed nodes in a right one."""
+    """Inputs in a left column, computed nodes in a right column."""
 
     def __init__(self, cell: Cell, index: int, op_width: float) -> None:
         super().__init__(cell, index)
@@ -73,7 +73,7 @@ class GraphLayout(Layout):
         self.width = self.right + 0.75 * max(reach, 0)
 
     def points(self, source: int, node: int, edge: int) -> list[Point]:
-        """Return a line from an input or to the next node, else a curve round the nodes between."""
+        """Return a line from an input or to the next node, else a curve around other nodes."""
         inputs, end = self.cell.inputs, self.ops[node, edge][1] + OP_HEIGHT / 2
         sources = sorted(self.cell.nodes[node - inputs][edge].sources)
         peers = [i for i in sources if (i < inputs) == (source < inputs)]
@@ -119,7 +119,7 @@ class ChainLayout(Layout):
 
 
 def is_chain(genotype: Genotype) -> bool:
-    """Return whether each node of an architecture reads the one before it, and nothing else."""
+    """Return whether each node of an architecture reads only the node before it."""
     return all(
         cell.inputs == 1
         and all([e.sources for e in edges] == [(n,)] for n, edges in enumerate(cell.nodes))

@@ -88,17 +88,17 @@ def draw_genotype(
     title: str | None = None,
     notes: Mapping[str, str] | None = None,
 ) -> None:
-    """Draw an architecture, one panel a cell.
+    """Draw an architecture with one panel for each cell.
 
-    Inputs stand on the left, computed nodes with their ops on the right; an input that nothing
-    reads is grey and dashed.  A chain of operations runs from left to right, one cell below the
-    other, in rows of at most 1000 pixels.  The same genotype gives the same bytes.
+    Inputs are on the left, computed nodes with their operations on the right; an input that nothing
+    reads is grey and dashed.  A chain of operations runs from left to right in rows of at most 1000
+    pixels, one cell below the other.  The same genotype gives the same bytes.
 
     Args:
         genotype: The architecture.
         path: The picture to write, ``.svg`` or ``.png``.
-        title: A line above the panels; by default config and seed of the search that found it.
-        notes: Words beside the names of cells, such as resolution and channels.
+        title: A line above the panels; by default config and seed of its search.
+        notes: Text beside the names of cells, such as resolution and channels.
 
     Raises:
         ValueError: If ``path`` has another suffix.

@@ -19,7 +19,7 @@ PANEL, ROW, ROW_LABEL, TOP = 1.1, 0.25, 1.1, 0.5  # inches
 
 
 class _Edge(NamedTuple):
-    """A choice of an operation: what it is called, its values of each epoch."""
+    """A choice of an operation: its name and its values in each epoch."""
 
     name: str
     label: str
@@ -90,7 +90,7 @@ def _read(record: Mapping[str, Any]) -> _History:
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise ValueError(f'not the record of a search: {error!r:.100}') from None
     if not history.numbers():
-        raise ValueError('the record of the search holds no importance')
+        raise ValueError('the record of the search has no importance')
     return history
 
 
@@ -138,9 +138,9 @@ def _draw_cell(figure: Figure, top: float, own: list[Spot], history: _History) -
 
 
 def draw_importance(record: Mapping[str, Any], path: str | os.PathLike) -> None:
-    """Draw the importance of each operation over the epochs, one panel an edge.
+    """Draw the importance of each operation over the epochs, one panel for each edge.
 
-    An edge stands in the row of its node and the column of its source, labelled as in the
+    An edge is in the row of its node and the column of its source, labelled as in the
     picture of the genotype.  A cross marks the epoch after which an operation was gone, at its
     last value before; the operation that is left has a thick line and its name.  The axis is
     logarithmic, as fewer and fewer operations share one sum; rare low values fall below it.
@@ -205,7 +205,7 @@ def _draw_row(axes: Axes, y: float, edge: _Edge, history: _History, ends: tuple)
 
 
 def draw_importance_table(record: Mapping[str, Any], path: str | os.PathLike) -> None:
-    """Draw a table of importance: a row an edge, a column an operation.
+    """Draw a table of importance: a row for each edge, a column for each operation.
 
     The values are those before the last pruning (``ranking`` of the last epoch), else at the end of
     the last epoch that left the edge a choice.  An operation

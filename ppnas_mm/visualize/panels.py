@@ -1,4 +1,4 @@
-"""Small panels, one a choice of an operation, in the order of the cells; for several pictures."""
+"""Small panels, one for each choice of an operation, in the order of the cells."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 WIDTH, LABEL, HEADING, TICKS, LEFT, GAP = 1.75, 0.3, 0.06, 0.68, 0.65, 0.2  # inches
 COLUMNS, ASIDE = 6, 5
-"""Most panels in a line, and most of those of cells that stand side by side."""
+"""Largest number of panels in a line, and of cells side by side."""
 
 
 class Spot(NamedTuple):
-    """A choice of an operation: what it is called, and its line and column in its cell."""
+    """A choice of an operation: its name, and its line and column in its cell."""
 
     name: str
     cell: str
@@ -44,9 +44,9 @@ def place(name: str) -> tuple[str, str, int, int]:
 
 
 def spots(names: Iterable[str]) -> list[list[list[Spot]]]:
-    """Return bands, from the top: the panels of cells that stand side by side.
+    """Return bands, from the top: the panels of cells that are side by side.
 
-    A row of more than six panels goes on in the next line.
+    A row of more than six panels continues in the next line.
 
     Raises:
         ValueError: If a name is not that of a choice of an operation.
@@ -71,18 +71,18 @@ def spots(names: Iterable[str]) -> list[list[list[Spot]]]:
 
 
 def _left(column: int, own: list[Spot]) -> float:
-    """Return where a column of panels begins: a cell stands apart from the one before (inches)."""
+    """Return where a column of panels begins, with a gap between cells (inches)."""
     return LEFT + column * (WIDTH + GAP) + (0.45 if min(spot.column for spot in own) else 0)
 
 
 def grid_width(bands: list[list[list[Spot]]]) -> float:
-    """Return how wide the panels are, in inches."""
+    """Return the width of the panels in inches."""
     ends = [_left(s.column + 1, own) for band in bands for own in band for s in own]
     return max(ends, default=LEFT)
 
 
 def grid_height(bands: list[list[list[Spot]]], high: float) -> float:
-    """Return how much the panels of bands take if each is so ``high``, in inches."""
+    """Return the height of the panels of bands, each ``high`` inches."""
     lines = [1 + max(spot.line for own in band for spot in own) for band in bands]
     return sum(HEADING + n * (high + LABEL) + TICKS for n in lines)
 

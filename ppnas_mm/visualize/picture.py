@@ -1,6 +1,6 @@
-"""The page of a picture, SVG or PNG, and what all pictures say alike.
+"""The page of a picture, SVG or PNG, and labels that all pictures share.
 
-Safe inside a training: no pyplot, no setting left behind; a drawing function imports matplotlib.
+Safe during a training: no pyplot, no changed settings; drawing functions import matplotlib.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RAISED = str.maketrans('0123456789()', '⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾')
 
 
 def node_label(node: int) -> str:
-    """Return what a node of a cell, numbered from 0, is called in all pictures."""
+    """Return the label of a node of a cell, numbered from 0, in all pictures."""
     return f'x({node + 1})'.translate(RAISED)
 
 
@@ -38,7 +38,7 @@ def printable(text: str) -> str:
 
 
 def search_title(record: Mapping[str, Any]) -> str:
-    """Return the title of a picture of a search; raises ``KeyError`` if the record is none."""
+    """Return the title of a picture of a search; raises ``KeyError`` if the record is invalid."""
     return f'{record["algorithm"]} on {record["space"]}, seed {record["seed"]}'
 
 

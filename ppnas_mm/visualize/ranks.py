@@ -15,13 +15,13 @@ from .style import DARK, PALETTE
 
 
 def rank_table(scores: Sequence[Sequence[float]]) -> np.ndarray:
-    """Return the rank of each model in each run: 1 is the best, equal ones share the mean rank.
+    """Return the rank of each model in each run: 1 is the best, equal models share the mean rank.
 
     Args:
         scores: Accuracies, ``(runs, models)``.
 
     Raises:
-        ValueError: If it is no such table of finite numbers.
+        ValueError: If it is not a table of finite numbers.
     """
     try:
         values = np.asarray(scores, dtype=np.float64)
@@ -40,8 +40,8 @@ def draw_rank_boxes(
 ) -> None:
     """Draw the ranks of each model over several runs, as boxes (Fig. 1); a panel for each variant.
 
-    Models stand from the best to the worst by the ground truth, the line is where they should be;
-    boxes are quartiles, whiskers reach 1.5 times as far, circles are further out.
+    Models are ordered from best to worst by the ground truth, the line marks their true rank;
+    boxes are quartiles, whiskers reach 1.5 times as far, circles are outliers.
 
     Args:
         truth: The true accuracy of each model.

@@ -53,7 +53,7 @@ class _Course(NamedTuple):
 
 
 def _gate_lines(name: str, candidates: list, rows: list) -> list[_Line]:
-    """Return the lines of a choice of connections, coloured by where they end."""
+    """Return the lines of a choice of connections, coloured by their last value."""
     lines = []
     for i in range(len(candidates)):
         row = [values and values[i] for values in rows]
@@ -64,7 +64,7 @@ def _gate_lines(name: str, candidates: list, rows: list) -> list[_Line]:
 
 
 def _read(record: Mapping[str, Any]) -> _Course:
-    """Return what there is to draw; raise ``ValueError`` if the record is none of a search."""
+    """Return the data to draw; raise ``ValueError`` if the record is not that of a search."""
     cycle = itertools.cycle(PALETTE)
     try:
         entries, groups = record['epochs'], {}
@@ -93,7 +93,7 @@ def _read(record: Mapping[str, Any]) -> _Course:
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise ValueError(f'not the record of a search: {error!r:.100}') from None
     if not course.losses and not gates and not ops:
-        raise ValueError('the record of the search holds no values to draw')
+        raise ValueError('the record of the search has no values to draw')
     return course
 
 
@@ -110,7 +110,7 @@ def _draw_lines(axes: Axes, epochs: list[int], lines: list[_Line], **style: Any)
 
 
 def _heading(figure: Figure, top: float, words: str, colours: Mapping[str, str]) -> float:
-    """Write the name of a section and what its colours mean; return where its panels begin."""
+    """Write the name and the legend of a section; return where its panels begin."""
     from matplotlib.lines import Line2D
 
     width, height = figure.get_size_inches()
@@ -124,7 +124,7 @@ def _heading(figure: Figure, top: float, words: str, colours: Mapping[str, str])
 
 
 def _columns(labels: Mapping[str, str], width: float) -> int:
-    """Return how many labels stand side by side in a legend."""
+    """Return the number of columns of a legend."""
     each = max(COLUMN, 0.6 + CHARACTER * max(map(len, labels)))
     return max(1, min(len(labels), int((width - LEGEND) / each)))
 
@@ -227,8 +227,8 @@ def _height(course: _Course, width: float) -> float:
 def draw_search(record: Mapping[str, Any], path: str | os.PathLike) -> None:
     """Draw losses, connection gates and op weights of a search over its epochs.
 
-    Gates have a panel for each cell.  Weights of operations have one for each choice, an edge in
-    the row of its node and the column of its source; the operation that weighs most in the end
+    Gates have a panel for each cell.  Weights of operations have one for each choice, with an edge
+    in the row of its node and the column of its source; the operation with the largest last weight
     has a thick line and its name.
 
     In the SVG ``gates-CELL`` and the name of a choice are the ids of panels, ``NAME[i]`` of lines,

@@ -12,7 +12,7 @@ from .style import DARK, PALETTE
 
 
 def _curves(records: Mapping[int, Mapping[str, Any]]) -> tuple[str, dict[int, list]]:
-    """Return what is drawn over the epochs, and the (epoch, value) of each seed."""
+    """Return the name of the curve, and its (epoch, value) pairs for each seed."""
     for group, name in (('metrics', 'accuracy_val'), ('losses', 'loss')):
         curves = {}
         for seed, record in records.items():
@@ -30,12 +30,12 @@ def draw_seeds(
     chosen: tuple[str, int],
     path: str | os.PathLike,
 ) -> None:
-    """Draw each search over its epochs, and below what each ended with; the best stands out.
+    """Draw each search over its epochs, and below its final scores; the best is highlighted.
 
     Args:
         records: The content of ``search.json`` of each seed.
         values: Each seed's measures, e.g. ``{0: {'derived': 97.5}}``.
-        names: The metric that a measure was taken by, for each measure to draw.
+        names: The metric of each measure to draw.
         chosen: The measure that decided, and the best seed.
         path: The picture to write, ``.svg`` or ``.png``.
 

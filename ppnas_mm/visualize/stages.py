@@ -27,7 +27,7 @@ CURVES = {
 
 
 class _Row(NamedTuple):
-    """A choice of an operation: its place and what became of its candidates."""
+    """A choice of an operation: its position and the fate of its candidates."""
 
     name: str
     cell: str
@@ -93,7 +93,7 @@ def _rows(record: Mapping[str, Any], entries: list) -> list[_Row]:
 
 
 def _read(record: Mapping[str, Any]) -> _Stages:
-    """Return what became of the super-net; epochs without one are left out."""
+    """Return the history of the super-net; epochs without one are left out."""
     try:
         title = search_title(record)
         entries = [epoch for epoch in record['epochs'] if 'super_net' in epoch]
@@ -111,7 +111,7 @@ def _read(record: Mapping[str, Any]) -> _Stages:
     except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
         raise ValueError(f'not the record of a search: {error!r:.100}') from None
     if not rows or not curves:
-        raise ValueError('the record of the search holds no super-net')
+        raise ValueError('the record of the search has no super-net')
     return _Stages(title, rows, [g for g in groups if g], shrinkings, epochs, curves)
 
 
@@ -214,11 +214,11 @@ def _draw_key(axes: Axes, stages: _Stages, left: float, top: float) -> None:
 def draw_stages(record: Mapping[str, Any], path: str | os.PathLike) -> None:
     """Draw which operations survive each stage and which choices are merged at the end.
 
-    A row is a choice of an operation, labelled as in the picture of the genotype, a column an
+    A row is a choice of an operation, labelled as in the picture of the genotype; a column is an
     operation.  A box has the number and the grey of the stage after which its operation was
-    dropped, or the colour of its operation where that is left; the operation that is selected has a
-    frame and a dot.  A bracket stands at the choices that are merged, with the number of their
-    partial models, the product of the numbers of operations left.
+    dropped, or the colour of a remaining operation; the selected operation has a frame and a dot.
+    A bracket marks merged choices, with the number of their partial models, which is the product
+    of the numbers of remaining operations.
 
     In the SVG ``NAME[i]`` is the id of the words of an operation, ``box-NAME[i]`` of its box,
     ``NAME[i]-selected`` of its frame, ``merged-K`` of a bracket, ``merged-K-models`` of its
@@ -283,7 +283,7 @@ def _draw_curve(axes: Axes, name: str, stages: _Stages) -> None:
 
 
 def draw_growth(record: Mapping[str, Any], path: str | os.PathLike) -> None:
-    """Draw the size of a super-net over the epochs, one panel a number.
+    """Draw the size of a super-net over the epochs, one panel for each number.
 
     The panels show log10 of the number of architectures, the numbers of operations and of
     parameters, and the memory in MiB, as far as the record has them, at the end of each epoch.  A

@@ -1,7 +1,7 @@
-"""Colours of the pictures: an operation has the same one in all of them.
+"""Colours of the pictures: an operation has the same colour in all of them.
 
-Hues follow the kernel where they can (3x3 blue, 5x5 brown, 7x7 pink), what changes nothing is
-grey.  Within a space the colours differ for red-green blind eyes and in grey, too:
+Hues follow the kernel size where possible (3x3 blue, 5x5 brown, 7x7 pink); identities and ``none``
+are grey.  Within a space the colours also differ for red-green blindness and in greyscale:
 ``tests/visualize/test_palette.py`` measures it.
 """
 
@@ -50,14 +50,14 @@ PALETTE = (
     *('#3b78b4', '#e8833a', '#4a9d5b', '#c8504f', '#8466b0', '#2aa5a0', '#9a9a9a', '#c9a227'),
     *('#8c5a3c', '#d77fb3', '#1f3f77'),
 )
-"""For lines that are no operations: losses, metrics, seeds, variants."""
+"""For other lines: losses, metrics, seeds, variants."""
 
 DARK, ARROW, FAINT, PALE = '#24303f', '#5b6b7f', '#a8afb8', '#f4f5f6'
 LIGHT = '4d'
 """The alpha of a fill."""
 
 APART = 55
-"""How far, in RGB, the colour of a user's operation is from all of the table."""
+"""Least RGB distance of the colour of a user's operation from the table."""
 
 
 def _rgb(colour: str) -> tuple[int, ...]:
@@ -74,8 +74,8 @@ def _drawn(name: str) -> str:
 def op_colour(op: str) -> str:
     """Return the colour of an operation, as ``#rrggbb``.
 
-    An operation that is not one of the package's has a colour that follows from its name: the same
-    in every picture and process, and none of the table's.
+    The colour of a user's operation follows from its name: it is the same in every picture and
+    process, and differs from those of the table.
     """
     if op in OPERATIONS:
         return OPERATIONS[op]

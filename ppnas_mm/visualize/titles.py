@@ -1,4 +1,4 @@
-"""What stands above a network and its stages in a picture."""
+"""Titles of networks and notes of stages in pictures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCORES = {
     'pascal_voc/mAP': 'mAP',
     'mIoU': 'mIoU',
 }
-"""The metric that stands for a network, and what it is called."""
+"""The main metric of a network, and its name in a title."""
 
 LONGEST = 120
 
@@ -29,7 +29,7 @@ def found_title(genotype: Genotype, record: Any = None) -> str | None:
     Args:
         genotype: The architecture; its provenance names config and seed.
         record: The content of the search's ``search.json``, which has the score of the derived
-            network; one of another architecture is left aside.
+            network; a record of another architecture is ignored.
     """
     search = genotype.provenance.get('search')
     if not isinstance(search, Mapping):
@@ -44,7 +44,7 @@ def found_title(genotype: Genotype, record: Any = None) -> str | None:
 
 
 def _score(genotype: Genotype, record: Any) -> list[str]:
-    """Return the score of the derived network in words, or nothing."""
+    """Return the score of the derived network as text, or nothing."""
     try:
         result = record['result']
         if result['genotype'] != genotype.hash:
@@ -53,13 +53,13 @@ def _score(genotype: Genotype, record: Any) -> list[str]:
         name = next((name for name in SCORES if name in metrics), None) or next(iter(metrics))
         return [f'{SCORES.get(name, name)} {figure(float(metrics[name]))}']
     except (AttributeError, LookupError, StopIteration, TypeError, ValueError):
-        return []  # a search that goes on, or without validation
+        return []  # a search that is still running, or without validation
 
 
 def title_of_file(genotype: Genotype, path: str | os.PathLike) -> str:
-    """Return the title of an architecture's file: as a search found it, else the file's name.
+    """Return the title of an architecture file: that of its search, else the name of the file.
 
-    The score comes from the ``search.json`` beside the file, as a search leaves both.
+    The score comes from the ``search.json`` beside the file.
     """
     path = Path(path)
     try:
@@ -73,7 +73,7 @@ def stage_notes(backbone: Any) -> dict[str, str]:
     """Return resolution and channels of a chain's stages, e.g. ``1/8 resolution, 40 channels``.
 
     Args:
-        backbone: A network; one that does not tell its searched stages gives nothing.
+        backbone: A network; without searched stages the result is empty.
     """
     stages = getattr(backbone, 'searched', {})
     return {

@@ -1,4 +1,4 @@
-"""Weights in files: read as data only, matched tensor by tensor, and never half-way in silence."""
+"""Weight files: read as data only, matched tensor by tensor, never loaded partly in silence."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ def load_checkpoint(
 ) -> dict[str, Any]:
     """Read a checkpoint (``.pth``, weights only) or weights (``.safetensors``).
 
-    The file is read once: what has been checked is what is used.  Its checksums are checked, too
+    The file is read once, so the checked bytes are the used bytes.  Its checksums are checked, too
     (see :mod:`ppnas_mm.utils.checksums`, and which files have none).
 
     Args:
         path: A file, or ``ppnas://NAME`` for weights of the model zoo.
         map_location: Device to read to.
-        sha256: What the file's SHA-256 has to be; the zoo's own for ``ppnas://NAME``.
+        sha256: Expected SHA-256; for ``ppnas://NAME`` the zoo's.
 
     Returns:
-        A dict with ``state_dict`` and, where the file has it, ``meta``.
+        A dict with ``state_dict`` and, if the file has it, ``meta``.
 
     Raises:
         CheckpointError: If the file is missing, damaged or holds anything but data.
-        ZooError: If the model zoo has no such weights, or they cannot be had.
+        ZooError: If the model zoo has no such weights, or they cannot be fetched.
     """
     if str(path).startswith(SCHEME):
         sha256 = entry(str(path)).sha256
@@ -88,9 +88,9 @@ def _content(path: Path, sha256: str | None) -> bytes:
 
 
 def _with_genotype(checkpoint: dict[str, Any]) -> dict[str, Any]:
-    """Let whoever loads the weights, mmengine too, hand their architecture to the backbone.
+    """Attach the architecture to the weights, so that any loader passes it to the backbone.
 
-    torch keeps what it tells each module's ``_load_from_state_dict`` in this attribute.
+    torch passes this attribute to each module's ``_load_from_state_dict``.
     """
     found = signature(checkpoint)
     state: Any = OrderedDict(checkpoint['state_dict'])
@@ -99,7 +99,7 @@ def _with_genotype(checkpoint: dict[str, Any]) -> dict[str, Any]:
 
 
 def refusal(error: pickle.UnpicklingError) -> str:
-    """Say in one line why torch did not unpickle a file."""
+    """Return in one line why torch did not unpickle a file."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     found = re.search(r'GLOBAL ([\w.]+)', str(error))
     if found:
@@ -118,7 +118,7 @@ def load_from_local(filename: str, map_location: Any = None) -> dict[str, Any]:
 
 
 def _refusing(loader: Callable) -> Callable:
-    """Let a loader of mmengine (``http://``, ``torchvision://`` ...) name what it cannot read."""
+    """Let a loader of mmengine (``http://``, ``torchvision://`` ...) name the file in its error."""
 
     @functools.wraps(loader)
     def load(filename: str, map_location: Any = None) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def _refusing(loader: Callable) -> Callable:
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             reason = f'no such name: {reason}' if isinstance(error, KeyError) else reason
-            raise CheckpointError(f'checkpoint {filename}: cannot be had: {reason}') from None
+            raise CheckpointError(f'checkpoint {filename}: cannot be loaded: {reason}') from None
 
     load.__dict__['refusing'] = True
     return load
@@ -140,8 +140,8 @@ def _refusing(loader: Callable) -> Callable:
 def refuse_code() -> None:
     """Let mmengine read checkpoints as data only, and name the file that it refuses.
 
-    By itself it unpickles what torch refuses, code and all.  Called by the tools, not by the import
-    of the package: other programs decide for themselves.
+    mmengine itself unpickles what torch refuses, including code.  The tools call this; an import
+    of the package does not, so other programs decide for themselves.
     """
     from mmengine.runner.checkpoint import CheckpointLoader
 
@@ -169,7 +169,7 @@ def describe(model: nn.Module) -> dict[str, Any]:
 
 
 def signature(checkpoint: dict[str, Any]) -> dict[str, Any]:
-    """Return what :func:`describe` said of the model that a checkpoint was saved from."""
+    """Return :func:`describe` of the model that a checkpoint was saved from."""
     meta = checkpoint.get('meta', {})
     if isinstance(meta.get('genotype'), str):  # safetensors: all metadata is text
         return {'genotype': Genotype.from_json(meta['genotype']).hash}
@@ -186,7 +186,7 @@ def _problems(own: dict[str, Any], given: dict[str, Any]) -> list[str]:
 
 
 def _advice(model: nn.Module) -> str:
-    """Say that a model in its deployed form takes no weights of the plain one."""
+    """Say that a deployed model cannot load training weights."""
     deployed = any(getattr(module, 'is_deployed', False) for module in model.modules())
     return ' (in its deployed form: load before switch_to_deploy())' if deployed else ''
 
@@ -209,10 +209,10 @@ def check_same_model(saved: dict[str, Any], model: nn.Module, where: str) -> Non
 def check_backbone(
     backbone: nn.Module, state: dict[str, Any], prefix: str, told: dict[str, Any]
 ) -> None:
-    """Refuse weights that a backbone would take in part only; they say what they are (``told``).
+    """Refuse weights that fit a backbone only in part; ``told`` is what they say of themselves.
 
     Raises:
-        CheckpointError: If they are of another architecture, or a tensor is missing or differs.
+        CheckpointError: If they belong to another architecture, or a tensor is missing or differs.
     """
     genotype = told.get('genotype')
     if genotype is None or not any(key.startswith(prefix) for key in state):
@@ -228,7 +228,7 @@ def check_backbone(
 def load_weights(model: nn.Module, path: str | Path, sha256: str | None = None) -> int:
     """Load all of a model's tensors from a file; return how many.
 
-    Its super-net is first pruned and merged as that of the file.  ``sha256`` is checked if given.
+    A super-net is first pruned and merged like that of the file.  ``sha256`` is checked if given.
 
     Raises:
         CheckpointError: If any tensor is missing, left over or of another shape.
@@ -270,23 +270,23 @@ def load_backbone(
     allow_partial: bool = False,
     map_location: str = 'cpu',
 ) -> int:
-    """Load a backbone's tensors from the checkpoint of a backbone, classifier, detector or so.
+    """Load a backbone from the checkpoint of a backbone, classifier, detector or segmentor.
 
-    What else the file holds (heads, necks, optimizers) is left alone.
+    Everything else in the file (heads, necks, optimizers) is ignored.
 
     Args:
         backbone: The backbone.
         checkpoint: ``.pth``, ``.safetensors`` or ``ppnas://NAME``.
-        prefix: What the file puts before the backbone's keys; ``None`` takes the one of
+        prefix: Prefix of the backbone's keys in the file; ``None`` takes the one of
             :data:`PREFIXES` that fits best.
-        allow_partial: Whether it is enough if some tensors are found.
+        allow_partial: Whether some tensors are enough.
         map_location: Device to read the file to.
 
     Returns:
-        How many tensors were loaded; the log says of how many.
+        The number of loaded tensors; the log has the total.
 
     Raises:
-        CheckpointError: If the file is of another architecture, or not every tensor is found.
+        CheckpointError: If the file belongs to another architecture, or a tensor is missing.
     """
     data = load_checkpoint(checkpoint, map_location)
     genotype = signature(data).get('genotype')
@@ -312,7 +312,7 @@ def load_backbone(
 
 def to_safetensors(model: nn.Module, genotype: Genotype) -> bytes:
     """Return the content of a safetensors file: the weights; genotype and checksum as metadata."""
-    # shared tensors (convolutions of several pyramid levels) are written out for each key
+    # shared tensors (convolutions of several pyramid levels) are written once for each key
     state = {
         key: value.detach().cpu().clone().contiguous() for key, value in model.state_dict().items()
     }

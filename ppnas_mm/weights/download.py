@@ -1,10 +1,10 @@
-"""Files from elsewhere: whole, with the right SHA-256, or not at all.
+"""Downloads files completely and with the right SHA-256, or not at all.
 
-``requests`` brings connections, time-outs, redirects, proxies and, with urllib3's ``Retry``,
-repeated requests.  What is added here is what it leaves to its user: continuing a broken transfer,
-the next source, the checks, the rename and the lock.  pooch would add the hash and a progress bar,
-but lacks Range, mirrors and a lock, and takes any redirect; torch.hub also lacks time-outs and
-retries; huggingface_hub's ``http_get`` has Range and retries, but not the hash, the mirrors or the
+``requests`` provides connections, timeouts, redirects, proxies and, with urllib3's ``Retry``,
+repeated requests.  This module adds the rest: continuing a broken transfer, the next source, the
+checks, the rename and the lock.  pooch would add the hash and a progress bar, but lacks Range,
+mirrors and a lock, and follows any redirect; torch.hub also lacks timeouts and retries;
+huggingface_hub's ``http_get`` has Range and retries, but not the hash, the mirrors or the
 redirects, and its package is large.
 """
 
@@ -31,13 +31,13 @@ from .index import ZooError, defect, file_hash
 from .transfer_watch import Watch, WatchedAdapter
 
 TIMEOUT = (10.0, 30.0)
-"""Seconds to connect, and without a byte."""
+"""Timeout in seconds for connecting and between two bytes."""
 TOTAL = 600.0
-"""Seconds for one file in all; ``PPNAS_DOWNLOAD_SECONDS`` sets another total."""
+"""Total seconds for one file; ``PPNAS_DOWNLOAD_SECONDS`` sets another total."""
 LONGEST_PAUSE = 5.0
 """Seconds that a server may ask to wait (``Retry-After``); thrice is less than ``PATIENCE``."""
 ATTEMPTS = 4
-"""Requests to one source that bring nothing new before the next source is asked."""
+"""Requests without new bytes before the next source is tried."""
 BACKOFF = 0.5
 """Seconds to wait after the first failure; doubled after each."""
 CHUNK = 1 << 16
@@ -46,11 +46,11 @@ BROKEN = (requests.ConnectionError, requests.Timeout, HTTPError)
 
 
 class SourceError(RuntimeError):
-    """A source that does not have the file; the next one is asked."""
+    """A source does not have the file; the next one is tried."""
 
 
 def is_whole(path: Path, size: int, sha256: str) -> bool:
-    """Tell whether a file is there and right; its bytes are read at every call."""
+    """Whether a file exists and is correct; every call reads its bytes."""
     return path.is_file() and not defect(path, size, sha256)
 
 
@@ -58,7 +58,7 @@ def total_seconds() -> float:
     """Return how long a file may take.
 
     Raises:
-        ZooError: If ``PPNAS_DOWNLOAD_SECONDS`` is no positive number.
+        ZooError: If ``PPNAS_DOWNLOAD_SECONDS`` is not a positive number.
     """
     given = os.environ.get('PPNAS_DOWNLOAD_SECONDS') or TOTAL
     try:
@@ -89,8 +89,8 @@ class _Pauses(Retry):
 
 
 def _session(url: str, watch: Watch) -> requests.Session:
-    """A session that speaks the scheme of ``url`` only, so no redirect can leave it."""
-    status = (429, 500, 502, 503, 504)  # what breaks on the way is repeated in _complete
+    """A session that knows only the scheme of ``url``, so no redirect can leave it."""
+    status = (429, 500, 502, 503, 504)  # _complete repeats broken transfers
     retry = _Pauses(
         connect=False, read=False, status=3, status_forcelist=status, backoff_factor=BACKOFF
     )
@@ -102,7 +102,7 @@ def _session(url: str, watch: Watch) -> requests.Session:
 
 
 def _have(part: Path) -> int:
-    """Return the size of what an earlier try has left; what is no plain file is removed."""
+    """Return the size of a partial download; remove it if it is not a regular file."""
     try:
         status = part.lstat()
     except FileNotFoundError:
@@ -114,7 +114,7 @@ def _have(part: Path) -> int:
 
 
 def _check_response(response: requests.Response, start: int, size: int) -> None:
-    """Refuse an answer that cannot be the rest of the file."""
+    """Refuse a response that cannot be the rest of the file."""
     if response.status_code not in (200, 206):
         raise SourceError(f'status {response.status_code} {response.reason}')
     kind = response.headers.get('Content-Type', '')
@@ -129,7 +129,7 @@ def _check_response(response: requests.Response, start: int, size: int) -> None:
 
 
 def _transfer(session: requests.Session, url: str, part: Path, size: int, watch: Watch) -> None:
-    """Append to ``part`` what it lacks; a server without ranges starts at the beginning."""
+    """Append the missing bytes to ``part``; a server without ranges starts at the beginning."""
     start = _have(part)
     headers = {'Accept-Encoding': 'identity', **({'Range': f'bytes={start}-'} if start else {})}
     watch.start()
@@ -148,7 +148,7 @@ def _transfer(session: requests.Session, url: str, part: Path, size: int, watch:
             ) as progress,
         ):
             task = progress.add_task(Path(urlsplit(url).path).name, total=size, completed=start)
-            # read1 hands out what has come: of a broken transfer no byte is lost
+            # read1 returns available bytes, so a broken transfer loses none
             while chunk := response.raw.read1(CHUNK):
                 if file.tell() + len(chunk) > size:
                     raise SourceError(f'more than {size} bytes')
@@ -162,7 +162,7 @@ def _transfer(session: requests.Session, url: str, part: Path, size: int, watch:
 
 
 def _complete(url: str, part: Path, size: int, watch: Watch) -> None:
-    """Ask a URL until ``part`` has all bytes; whoever brings new ones is asked again."""
+    """Request a URL until ``part`` has all bytes, as long as new bytes arrive."""
     best, failures = _have(part), 0
     with _session(url, watch) as session:
         while _have(part) != size:
@@ -188,7 +188,7 @@ def _reason(error: Exception) -> str:
 
 
 def _get(source: str | Path, part: Path, size: int, sha256: str, watch: Watch) -> None:
-    """Bring the file to ``part``, complete and right; else remove what is wrong."""
+    """Download the file to ``part``, complete and correct, or remove it."""
     if _have(part) > size:
         part.unlink()
     while True:
@@ -205,32 +205,32 @@ def _get(source: str | Path, part: Path, size: int, sha256: str, watch: Watch) -
         if not wrong:
             return
         part.unlink()
-        if not resumed:  # else the first bytes, from an earlier try, may have been the wrong ones
+        if not resumed:  # otherwise the first bytes, from an earlier try, may have been wrong
             raise SourceError(wrong)
 
 
 def obtain(sources: Sequence[str | Path], target: Path, size: int, sha256: str) -> None:
-    """Put a file in its place, unless it is there and right.
+    """Download a file, unless it exists and is correct.
 
-    Of several processes one transfers and the others wait.  Under the final name there is only ever
-    the whole file; what a broken transfer leaves lies beside it and is continued.  All of it ends
-    after :func:`total_seconds`.
+    If several processes need it, one downloads and the others wait.  The final name only ever has
+    the complete file; a partial download is kept beside it and continued.  Everything ends after
+    :func:`total_seconds`.
 
     Args:
-        sources: URLs (``http``, ``https``) and local files, asked in this order.
+        sources: URLs (``http``, ``https``) and local files, tried in this order.
         target: The final name.
         size: Size in bytes.
         sha256: SHA-256, 64 hex digits.
 
     Raises:
-        ZooError: If no source gives the file, with the reason of each.
+        ZooError: If no source has the file; the message gives the reason of each.
     """
     if is_whole(target, size, sha256):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f'.{target.name}.part')
     lock = target.with_name(f'.{target.name}.lock')
-    _have(lock)  # that is no link, either
+    _have(lock)  # and not a link, either
     seconds = total_seconds()
     try:
         with FileLock(lock, timeout=seconds):
@@ -245,7 +245,7 @@ def obtain(sources: Sequence[str | Path], target: Path, size: int, sha256: str) 
 def _replace(
     sources: Sequence[str | Path], target: Path, part: Path, size: int, sha256: str
 ) -> None:
-    """Put the file in place of a missing or damaged one; the lock is held."""
+    """Replace a missing or damaged file; the caller holds the lock."""
     if is_whole(target, size, sha256):
         return
     if target.exists():
@@ -264,9 +264,9 @@ def _replace(
 
 
 def to_file(url: str, dst: str, hash_prefix: str | None = None, progress: bool = True) -> None:
-    """Bring a file of unknown size and content; stands in for ``torch.hub.download_url_to_file``.
+    """Download a file of unknown size; replaces ``torch.hub.download_url_to_file``.
 
-    That one has no time-outs and takes any redirect.
+    That one has no timeouts and follows any redirect.
 
     Args:
         url: ``http`` or ``https``.
@@ -275,7 +275,7 @@ def to_file(url: str, dst: str, hash_prefix: str | None = None, progress: bool =
         progress: Not used.
 
     Raises:
-        SourceError: If the file does not come whole, or within :func:`total_seconds`.
+        SourceError: If the file is not complete within :func:`total_seconds`.
     """
     watch = Watch(total_seconds())
     part = Path(dst).with_name(f'.{Path(dst).name}.{os.getpid()}.part')

@@ -1,8 +1,8 @@
-"""The model zoo: weights by name, from the repository, a cache, a mirror or the net.
+"""Weights of the model zoo by name, from the repository, a cache, a mirror or the internet.
 
-Environment: ``PPNAS_CACHE`` is the folder of downloaded files (default ``~/.cache/ppnas_mm``),
-``PPNAS_ZOO_MIRROR`` the URL of a folder that is asked first, and with ``PPNAS_OFFLINE=1`` nothing
-is fetched from the net.  ``ppnas://NAME`` stands for the weights wherever a checkpoint is named.
+Environment: ``PPNAS_CACHE`` sets the download cache (default ``~/.cache/ppnas_mm``),
+``PPNAS_ZOO_MIRROR`` is the URL of a folder to try first, and ``PPNAS_OFFLINE=1`` forbids network
+access.  ``ppnas://NAME`` works anywhere a checkpoint path is accepted.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def list(index: Path | None = None) -> tuple[str, ...]:
 
 
 def entry(name: str, index: Path | None = None) -> Entry:
-    """Return what the index says of a name, with or without ``ppnas://``.
+    """Return the entry of a name, with or without ``ppnas://``.
 
     Raises:
-        ZooError: If there is no such name, with the nearest one.
+        ZooError: If there is no such name; the message has the nearest one.
     """
     entries: Mapping[str, Entry] = load_index(index)
     name = name.removeprefix(SCHEME)
@@ -41,7 +41,7 @@ def entry(name: str, index: Path | None = None) -> Entry:
         hint = (
             f'did you mean {close[0]!r}?' if close else f'there are: {", ".join(sorted(entries))}'
         )
-        raise ZooError(f'no weights are called {name!r:.100}; {hint}')
+        raise ZooError(f'no weights with the name {name!r:.100}; {hint}')
     return entries[name]
 
 
@@ -59,7 +59,7 @@ def _place(url: str, index: Path) -> str | Path:
 
 
 def sources(item: Entry, index: Path) -> tuple[str | Path, ...]:
-    """Return where to look for a file: in the repository, the mirror, then the other places.
+    """Return where to look for a file: the repository, the mirror, then the other places.
 
     Raises:
         ZooError: If ``PPNAS_ZOO_MIRROR`` is not a URL.
@@ -77,16 +77,15 @@ def sources(item: Entry, index: Path) -> tuple[str | Path, ...]:
 
 
 def fetch(name: str, folder: Path | None = None, index: Path | None = None) -> Path:
-    """Return a file with the weights, checked against the index; transfer it if need be.
+    """Return a file with the weights, checked against the index; download it if needed.
 
     Args:
         name: ``arch.tag``, with or without ``ppnas://``.
-        folder: Where the file has to be; ``None`` also takes it from where it lies on this machine,
-            else from the cache.
+        folder: Where to put the file; ``None`` uses a local file in place, or the cache.
         index: ``index.json``; ``None`` means the one of this package.
 
     Raises:
-        ZooError: If there is no such name, or no place has the right file.
+        ZooError: If there is no such name, or no source has the right file.
     """
     from .download import (
         is_whole,  # here: an import of the package needs no downloader
@@ -106,7 +105,7 @@ def fetch(name: str, folder: Path | None = None, index: Path | None = None) -> P
         if not any(map(Path.is_file, [target, *local])):
             raise ZooError(
                 f'PPNAS_OFFLINE is set and {target} is missing: run "python tools/download.py '
-                f'{item.name} --out DIR" on a machine with a network and copy the file there'
+                f'{item.name} --out DIR" on a machine with internet access and copy the file there'
             )
     obtain(places, target, item.size, item.sha256)
     return target

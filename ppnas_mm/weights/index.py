@@ -1,7 +1,7 @@
-"""The index of the model zoo: what weights there are, where they lie and what they must be.
+"""The index of the model zoo: which weights exist, where they are and their checksums.
 
-``model_zoo/index.json`` is data that this project wrote, but it is read as if a stranger had: every
-key is checked, and no name in it can lead out of its folder.  Only the standard library is needed.
+``model_zoo/index.json`` is read as untrusted data: every key is checked, and no name in it can lead
+out of its folder.  Only the standard library is needed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PART = re.compile(r'[A-Za-z0-9_][A-Za-z0-9_.-]*')
 
 
 class ZooError(RuntimeError):
-    """An index that is wrong, a name that is not in it, or weights that cannot be had."""
+    """An invalid index, an unknown name, or weights that cannot be fetched."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Entry:
         size: Size of the file in bytes.
         sha256: SHA-256 of the file, 64 hex digits.
         input_size: Channels, height and width that the metric was measured with.
-        normalisation: ``mean`` and ``std``, a number a channel, in units of the 8-bit input.
+        normalisation: ``mean`` and ``std`` of each channel, in units of the 8-bit input.
         classes: Names of the classes, in the order of the outputs.
         metric: ``name``, ``value`` and the ``dataset`` that it was measured on.
         source: The log or command that made and measured the weights.
@@ -76,14 +76,14 @@ KEYS = tuple(field.name for field in fields(Entry))
 
 
 def index_path() -> Path:
-    """Return where the index lies: in the installed package, else in the checkout."""
+    """Return the path of the index: in the installed package, else in the repository."""
     package = Path(__file__).parents[1]
     installed = package / '.mim' / 'model_zoo' / 'index.json'
     return installed if installed.is_file() else package.parent / 'model_zoo' / 'index.json'
 
 
 def is_inside(path: str) -> bool:
-    """Tell whether a name can only lead below the folder that it is relative to."""
+    """Whether a relative name stays inside its folder."""
     return all(PART.fullmatch(part) for part in path.split('/'))
 
 
@@ -161,7 +161,7 @@ def parse_entry(data: Any, where: str = 'entry') -> Entry:
     """Check one entry of an index.
 
     Raises:
-        ZooError: Naming the entry, the key, and what would be right.
+        ZooError: If it is wrong; the message names entry, key and what is expected.
     """
     try:
         name = schema.mapping(data, where).get('name')
@@ -182,7 +182,7 @@ def load_index(path: Path | None = None) -> dict[str, Entry]:
     """Read an index (default: the one of this package) as a dict from name to entry.
 
     Raises:
-        ZooError: If it cannot be read, or naming the entry and key that is wrong.
+        ZooError: If it cannot be read or is wrong; the message names entry and key.
     """
     path = path or index_path()
     try:
@@ -205,7 +205,7 @@ def resolve(index: Path, relative: str) -> Path:
     """Return a file named in an index; links must not lead out of the folder either.
 
     Raises:
-        ZooError: If it lies elsewhere.
+        ZooError: If it is outside the folder.
     """
     folder = index.parent.resolve()
     path = (folder / relative).resolve()
@@ -218,7 +218,7 @@ def load_genotype(entry: Entry, index: Path | None = None) -> Genotype:
     """Return the architecture of an entry.
 
     Raises:
-        ZooError: If it cannot be read, or is another one than the entry says.
+        ZooError: If it cannot be read, or is not the one of the entry.
     """
     index = index or index_path()
     known = entry.genotype in published()
@@ -244,7 +244,7 @@ def file_hash(path: Path) -> str:
 
 
 def defect(path: Path, size: int, sha256: str) -> str:
-    """Say what is wrong with a file of weights; empty if nothing is."""
+    """Return what is wrong with a weight file; empty if nothing is."""
     if not path.is_file():
         return 'no such file'
     found = path.stat().st_size
@@ -255,10 +255,10 @@ def defect(path: Path, size: int, sha256: str) -> str:
 
 
 def check_entry(entry: Entry, index: Path) -> None:
-    """Check an entry against config, genotype and the files that lie beside the index.
+    """Check an entry against its config, its genotype and the files beside the index.
 
     Raises:
-        ZooError: If one of them is missing or is not what the entry says.
+        ZooError: If one of them is missing or differs from the entry.
     """
     if not (index.parent.parent / entry.config).is_file():
         raise ZooError(f'{entry.name}: config: no file {index.parent.parent / entry.config}')
@@ -271,7 +271,7 @@ def check_entry(entry: Entry, index: Path) -> None:
 
 
 def add_entry(path: Path, entry: Mapping[str, Any], replace: bool = False) -> Entry:
-    """Add an entry to an index, checked, and write the index atomically (a missing one is made).
+    """Check an entry, add it to an index (created if missing), and write the index atomically.
 
     Args:
         path: ``model_zoo/index.json``.
@@ -285,7 +285,9 @@ def add_entry(path: Path, entry: Mapping[str, Any], replace: bool = False) -> En
     entries = load_index(path) if path.exists() else {}
     added = parse_entry(entry)
     if added.name in entries and not replace:
-        raise ZooError(f'index {path}: {added.name} is taken; replace=True replaces the entry')
+        raise ZooError(
+            f'index {path}: {added.name} exists already; replace=True replaces the entry'
+        )
     check_entry(added, path)
     entries[added.name] = added
     write_atomic(path, _to_json([entries[name] for name in sorted(entries)]).encode())
@@ -293,7 +295,7 @@ def add_entry(path: Path, entry: Mapping[str, Any], replace: bool = False) -> En
 
 
 def _to_json(entries: Sequence[Entry]) -> str:
-    """One line a key, so that a change is easy to review."""
+    """One line for each key, so that changes are easy to review."""
     items = [
         ',\n'.join(f'      "{key}": {json.dumps(value)}' for key, value in asdict(entry).items())
         for entry in entries

@@ -1,6 +1,6 @@
-"""Cuts transfers that are too slow or too long, wherever they wait: connecting, headers or bytes.
+"""Stops transfers that are too slow or too long, whether they connect, read headers or bytes.
 
-The time-outs of ``requests`` count between two bytes, so a byte now and then holds them off.
+The timeouts of ``requests`` count between two bytes, so an occasional byte avoids them.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 from requests.adapters import HTTPAdapter
 
 PATIENCE = 30.0
-"""Seconds in which :data:`FEWEST` bytes have to come."""
+"""Seconds in which at least :data:`FEWEST` bytes must arrive."""
 FEWEST = 1 << 15
-"""Bytes; the last ones of a file may be fewer."""
+"""Bytes; the end of a file may have fewer."""
 
 
 class Watch:
@@ -30,7 +30,7 @@ class Watch:
         self.seconds = seconds
         self.end = time.monotonic() + seconds
         self.cut = ''
-        """Why the transfer was cut; empty if it was not."""
+        """Why the transfer was stopped; empty if it was not."""
         self._sockets: list[socket.socket] = []
         self._timer: threading.Timer | None = None
         self._new = 0
@@ -48,13 +48,13 @@ class Watch:
         self._timer.start()
 
     def came(self, count: int) -> None:
-        """Note bytes that came."""
+        """Count received bytes."""
         self._new += count
         if self._new >= FEWEST and not self.cut:
             self.start()
 
     def stop(self) -> None:
-        """Wait for nothing."""
+        """Stop waiting."""
         if self._timer:
             self._timer.cancel()
 
@@ -73,7 +73,7 @@ class Watch:
         self._shut()
 
     def _shut(self) -> None:
-        """End all connections: whoever reads from one gets an error at once."""
+        """Close all connections, so that reading from one fails at once."""
         while self._sockets:
             with contextlib.suppress(OSError):  # one that is closed already
                 # not the method of a TLS socket, which takes its reader's state away
@@ -88,14 +88,14 @@ class WatchedAdapter(HTTPAdapter):
         super().__init__(**kwargs)
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        """Return requests' pool of connections, which the watch learns of."""
+        """Return the connection pool of requests, and register it with the watch."""
         pool = super().get_connection_with_tls_context(*args, **kwargs)
         kind: Any = pool.ConnectionCls
         watch = self.watch
         if not hasattr(kind, 'watched'):
 
             class Watched(kind):
-                """A connection that can be cut."""
+                """A connection that the watch can close."""
 
                 watched = True
 

@@ -16,19 +16,19 @@ NOTE = (
 INTRODUCTIONS = {
     'classification': (
         'Train and retrain classifiers: `python tools/train.py configs/classification/NAME.py`. '
-        '`--genotype FILE` puts another architecture in place of the published one.'
+        '`--genotype FILE` replaces the published architecture.'
     ),
     'detection': (
         'Train detectors: `python tools/train.py configs/detection/NAME.py`. '
-        'Your own boxes: [docs/own_detection_data.md](../../docs/own_detection_data.md).'
+        '[Your own boxes](../../docs/tutorials/own_detection_data.md).'
     ),
     'segmentation': (
         'Train segmentors: `python tools/train.py configs/segmentation/NAME.py`. '
-        'Your own masks: [docs/own_segmentation_data.md](../../docs/own_segmentation_data.md).'
+        '[Your own masks](../../docs/tutorials/own_segmentation_data.md).'
     ),
     'search': (
         'Search for an architecture: `python tools/search.py configs/search/NAME.py`. '
-        'What a search costs: [docs/scaling.md](../../docs/scaling.md).'
+        '[What a search costs](../../docs/results/search_cost.md).'
     ),
 }
 """By folder: what its configs are for."""

@@ -14,12 +14,12 @@ from ..weights.fetch import entry, fetch
 
 
 def load(name: str, device: str = 'cpu', index: Path | None = None) -> nn.Module:
-    """Build the model of an entry's config with all of its weights, in evaluation mode.
+    """Build the model of an entry with all of its weights, in evaluation mode.
 
-    OpenMMLab's inference classes take it.
+    It works in OpenMMLab's inference classes.
 
     Raises:
-        ZooError: If the weights cannot be had.
+        ZooError: If the weights cannot be fetched.
         CheckpointError: If they do not fit the model, tensor by tensor.
     """
     from ..config.load import load_config

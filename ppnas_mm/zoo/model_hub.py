@@ -1,8 +1,8 @@
 """mmpretrain's own functions with the models and weights of this project.
 
-``ppnas_mm/registry.py`` calls :func:`join` once ``mmpretrain.apis`` is there. The metafiles are
-read when a model is first listed or named. Where weights say what their architecture is,
-``get_model`` builds that one, and it takes all tensors of a file or none.
+``ppnas_mm/registry.py`` calls :func:`join` after the import of ``mmpretrain.apis``. The metafiles
+are read when a model is first listed or named. If weights store their architecture, ``get_model``
+builds it. It loads all tensors of a file or none.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from mmengine.logging import print_log
 
 TASK = 'Image Classification'
 TASKLESS = SimpleNamespace(results=[SimpleNamespace(task=TASK)])
-"""Tells ``mmpretrain.inference_model`` which inferencer a model without a metafile needs."""
+"""Says which inferencer ``mmpretrain.inference_model`` takes for a model without a metafile."""
 LOADER = 'LoadImageFromFile'
-"""The step that inferencers take away, by its name; they load images themselves."""
+"""Name of the step that inferencers remove; they load images themselves."""
 ORIGINAL: list[Callable[..., Any]] = []
 """mmpretrain's own ``get_model``."""
 
 
 def add_models(known: dict[str, Any]) -> None:
-    """Add the classifiers of this project to mmpretrain's table; names it has are left alone."""
+    """Add the classifiers of this project to mmpretrain's table; existing names stay."""
     from modelindex.load_model_index import load
 
     from ..weights.fetch import SCHEME
@@ -55,25 +55,25 @@ def set_architecture(config: Any, genotype: Any) -> None:
 
 
 def zoo_entry(weights: Any) -> Any:
-    """Return what the model zoo says of ``ppnas://NAME``; ``None`` for other weights."""
+    """Return the zoo entry of ``ppnas://NAME``; ``None`` for other weights."""
     from ..weights import fetch as zoo
 
     return zoo.entry(weights) if str(weights).startswith(zoo.SCHEME) else None
 
 
 def describe(model: Any, config: Any, classes: Any, metainfo: Any = None) -> Any:
-    """Tell a model what mmpretrain's inferencers ask it for, and return it.
+    """Set what mmpretrain's inferencers read from a model, and return the model.
 
     Args:
         model: A classifier.
         config: Its config, whose test pipeline images go through.
         classes: Names of the classes, or ``None``.
-        metainfo: What mmpretrain's table says of it.
+        metainfo: Its entry in mmpretrain's table.
     """
     config = deepcopy(config)
     dataset = (config.get('test_dataloader') or {}).get('dataset', {})
     for step in dataset.get('pipeline', ()):
-        # the inferencers leave the scope to what ran before them in the process
+        # inferencers keep the scope of whatever ran before them in the process
         if isinstance(step.type, str) and '.' not in step.type and step.type != LOADER:
             step.type = f'mmpretrain.{step.type}'
     model._config = config
@@ -104,9 +104,9 @@ def _source(pretrained: Any, config: Any, metainfo: Any) -> Any:
 
 
 def _wanted(state: Mapping[str, Any], net: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out the tensors of parts that the caller takes away or builds otherwise.
+    """Leave out the tensors of parts that the caller removes or builds differently.
 
-    What the caller builds otherwise starts from the values that it was built with.
+    Parts that are built differently keep their initial values.
     """
     own, given = net.state_dict(), dict(state)
     for part in ('neck', 'head'):
@@ -125,15 +125,15 @@ def get_model(original: Callable[..., Any], model: Any, pretrained: Any, options
     """Return a model as mmpretrain does, but with all of its weights.
 
     Args:
-        original: mmpretrain's function, which builds the model. It loads the weights of models
-            without a backbone of ours, and those that come from the net.
+        original: mmpretrain's function, which builds the model. It also loads weights for models
+            without a backbone of this package, and weights from the internet.
         model: Name, config file or config.
         pretrained: File, ``ppnas://NAME``, or ``True`` for the weights that belong to the model.
         options: The other arguments of the original.
 
     Raises:
         CheckpointError: If a file cannot be read, or does not fit the model tensor by tensor.
-        GenotypeError: If the config has a backbone of another space than the weights.
+        GenotypeError: If the backbone of the config has another space than the weights.
     """
     from mmengine.config import Config
     from mmpretrain.apis.model import ModelHub
@@ -165,10 +165,10 @@ def get_model(original: Callable[..., Any], model: Any, pretrained: Any, options
 
 
 def _take_over(original: Callable[..., Any]) -> None:
-    """Let a function of mmpretrain call :func:`get_model`, wherever it was imported to before.
+    """Let a function of mmpretrain call :func:`get_model`, even where it is imported already.
 
-    It stays the same object with another body, for ``from mmpretrain import get_model`` may stand
-    above ``import ppnas_mm``.
+    The function object stays the same and gets another body, because ``from mmpretrain import
+    get_model`` may come before ``import ppnas_mm``.
     """
     function: Any = original
     copy = FunctionType(function.__code__, function.__globals__, argdefs=function.__defaults__)
@@ -182,7 +182,7 @@ def _take_over(original: Callable[..., Any]) -> None:
         url_mapping=None,
         **options,
     ):
-        from . import model_hub
+        from ppnas_mm.zoo import model_hub  # runs with the globals of mmpretrain
 
         places = dict(device=device, device_map=device_map, offload_folder=offload_folder)
         options.update(places, url_mapping=url_mapping)
@@ -193,7 +193,7 @@ def _take_over(original: Callable[..., Any]) -> None:
 
 
 def join(apis: Any) -> None:
-    """Let mmpretrain know the models of this project.
+    """Register the models of this project with mmpretrain.
 
     Args:
         apis: The module ``mmpretrain.apis.model``.

@@ -1,4 +1,4 @@
-"""What follows from the index of the model zoo: tables for readers and for OpenMMLab's tools."""
+"""Files that follow from the index of the model zoo: tables and metafiles."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def table(entries: Iterable[Entry]) -> str:
 
 
 def _between(text: str, new: str, path: Path) -> str:
-    """Replace what stands between the two marks of a page."""
+    """Replace the text between the two marks of a page."""
     before, start, rest = text.partition(START)
     _, end, after = rest.partition(END)
     if not (start and end):
@@ -51,13 +51,13 @@ def _between(text: str, new: str, path: Path) -> str:
 
 
 def web_address(entry: Entry) -> str:
-    """Return where a file of weights is on the web: tools of others know no ``ppnas://``."""
+    """Return the web address of a weight file, because other tools do not know ``ppnas://``."""
     web = (url for url in entry.urls if url.startswith(('https://', 'http://')))
     return next(web, f'{HOME}/raw/main/model_zoo/{entry.urls[0]}')
 
 
 def metafile(entries: Iterable[Entry]) -> str:
-    """Return OpenMMLab's metafile with one model an entry.
+    """Return OpenMMLab's metafile with one model for each entry.
 
     Raises:
         ZooError: If a config is in no folder of :data:`TASKS`.
@@ -103,10 +103,10 @@ def pages(root: Path) -> dict[Path, str]:
     """Return the content of every file that follows from the index, checked against its files.
 
     Args:
-        root: A checkout.
+        root: Folder of the repository.
 
     Raises:
-        ZooError: If the index is wrong, or does not fit the files beside it.
+        ZooError: If the index is wrong or differs from the files beside it.
     """
     index = root / 'model_zoo' / 'index.json'
     entries = [entry for _, entry in sorted(load_index(index).items())]

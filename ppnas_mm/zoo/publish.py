@@ -1,4 +1,4 @@
-"""From a checkpoint of a training to weights in the model zoo, with the score that they have."""
+"""Publishes the weights of a checkpoint in the model zoo, with their score."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ METRICS = {
     'pascal_voc/mAP': 'mAP',
     'mIoU': 'mIoU',
 }
-"""What an evaluator calls the score that stands for a model, and what a metafile calls it."""
+"""The main score of a model: its name in an evaluator, and in a metafile."""
 
 
 def chosen_state(checkpoint: Mapping[str, Any], ema: bool, where: str) -> dict[str, Any]:
-    """Return the weights to publish: the averaged ones, or those that the optimizer moved.
+    """Return the weights to publish: the averaged ones, or those of the optimizer.
 
     mmengine's ``EMAHook`` exchanges them when it saves: ``state_dict`` holds the averages and
     ``ema_state_dict`` the others, as ``module.KEY``.
 
     Raises:
-        CheckpointError: If averages are asked for and there are none.
+        CheckpointError: If ``ema`` is set and there are no averages.
     """
     state, other = checkpoint['state_dict'], checkpoint.get('ema_state_dict')
     if ema and other is None:
         raise CheckpointError(
             f'{where}: --ema: it has no averaged weights (ema_state_dict); '
-            'train with EMAHook, or leave --ema out'
+            'train with EMAHook, or omit --ema'
         )
     if ema or other is None:
         return dict(state)
@@ -60,19 +60,19 @@ def _place(name: str, folder: Path, replace: bool) -> tuple[Path, Path]:
         raise ZooError(f'--name {name!r}: expected arch.tag of a-z, 0-9, _ and -')
     taken = path.exists() or (index.exists() and name in load_index(index))
     if taken and not replace:
-        raise ZooError(f'{name} is taken: {path} or {index}; --replace replaces file and entry')
+        raise ZooError(f'{name} exists: {path} or {index}; --replace replaces file and entry')
     return path, index
 
 
 def _inside(path: Path, root: Path, what: str) -> str:
     path, root = path.resolve(), root.resolve()
     if not path.is_relative_to(root):
-        raise ConfigError(f'{what} {path}: expected a place inside of {root}')
+        raise ConfigError(f'{what} {path}: expected a path inside {root}')
     return path.relative_to(root).as_posix()
 
 
 def _input(runner: Runner) -> dict[str, Any]:
-    """Return what the model of a runner is tested on: size, normalisation, classes."""
+    """Return the test input of a runner's model: size, normalisation, classes."""
     model: Any = runner.model
     loader: Any = runner.test_dataloader
     batch = model.data_preprocessor(next(iter(loader)))
@@ -87,9 +87,9 @@ def _input(runner: Runner) -> dict[str, Any]:
 
 
 def _metric(runner: Runner, scores: Mapping[str, float], key: str | None) -> dict[str, Any]:
-    """Return the score of the index: the one asked for, or the first that is known.
+    """Return the score for the index: the requested one, or the first known one.
 
-    Rounded as ``tools/test.py`` prints it, so that a reader can compare digit by digit.
+    It is rounded as ``tools/test.py`` prints it, so that readers can compare digit by digit.
     """
     key = key or next((k for k in METRICS if k in scores), '')
     if key not in scores:
@@ -108,7 +108,7 @@ def _metric(runner: Runner, scores: Mapping[str, float], key: str | None) -> dic
 def _entry(
     runner: Runner, path: Path, content: bytes, genotype: Genotype, metric: str | None
 ) -> dict[str, Any]:
-    """Return what the index says of a file and of the test of its weights."""
+    """Return the entry of a file and of the test of its weights."""
     return {
         'name': path.stem,
         'genotype': _published_name(genotype) or f'{path.parent.name}/{path.stem}.json',
@@ -141,7 +141,7 @@ def publish(
 
     Args:
         config: A loaded config of the derived network.
-        config_path: Where it was loaded from; inside of the folder above the zoo.
+        config_path: Its path, inside the folder above the zoo.
         checkpoint: ``.pth`` or ``.safetensors``.
         name: ``arch.tag``; the file is ``NAME.safetensors``.
         folder: Gets the file, e.g. ``model_zoo/NAME``; the index is ``index.json`` beside it.
@@ -157,8 +157,8 @@ def publish(
 
     Raises:
         CheckpointError: If the checkpoint cannot be read, does not fit or has no averages.
-        ConfigError: If the config has no searched backbone or lies elsewhere.
-        ZooError: If the entry is wrong, or its name taken.
+        ConfigError: If the config has no searched backbone or is outside that folder.
+        ZooError: If the entry is wrong or its name exists.
     """
     path, index = _place(name, Path(folder), replace)
     relative = _inside(Path(config_path), index.parent.parent, 'config') if test else ''
@@ -185,7 +185,7 @@ def publish(
 def _write(
     path: Path, content: bytes, genotype: Genotype, entry: Any, index: Path, replace: bool
 ) -> Entry:
-    """Write file, genotype and entry; put back what was there if the entry is refused."""
+    """Write file, genotype and entry; restore the old files if the entry is refused."""
     files = {path: content}
     if entry['genotype'].endswith('.json'):
         files[index.parent / entry['genotype']] = genotype.to_json().encode()

@@ -1,4 +1,4 @@
-"""docs/equations.md: what it names exists, no equation is left out; and the tests it lacked."""
+"""The pages of the methods: what they name exists, no equation is missing; further tests."""
 
 import ast
 import copy
@@ -25,7 +25,8 @@ from ppnas_mm.backbones.darts import CellBlock
 from ppnas_mm.spaces import DARTSSuperNet
 from ppnas_mm.spaces.mixture import Choice, Relaxed, mixed_sum
 
-PAGE = (ROOT / 'docs/equations.md').read_text()
+PAGES = {'PP-NAS': 'ppnas', 'CDARTS': 'cdarts', 'EoiNAS': 'eoinas', 'SE-NAS': 'senas'}
+"""The page of each paper, in docs/explanation."""
 NUMBERED = {'PP-NAS': 6, 'CDARTS': 12, 'EoiNAS': 12, 'SE-NAS': 7}
 """The last equation of each paper, read in the papers."""
 
@@ -34,7 +35,9 @@ NUMBERED = {'PP-NAS': 6, 'CDARTS': 12, 'EoiNAS': 12, 'SE-NAS': 7}
 
 def rows(paper: str) -> list[list[str]]:
     """Cells of the rows of a paper's table, without its head."""
-    (section,) = re.findall(rf'^## {paper}\n(.*?)(?=^## |\Z)', PAGE, re.S | re.M)
+    text = (ROOT / f'docs/explanation/{PAGES[paper]}.md').read_text()
+    assert text.startswith(f'# {paper}\n')
+    (section,) = re.findall(r'^## Equations\b.*?\n(.*?)(?=^## |\Z)', text, re.S | re.M)
     lines = [line for line in section.splitlines() if line.startswith('|')]
     found = [[cell.strip() for cell in line.strip('|').split(' | ')] for line in lines]
     assert found[0] == ['eq.', 'it says', 'file: function', 'independent test']
@@ -70,7 +73,7 @@ def named(cell: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize('paper', NUMBERED)
 def test_every_equation_has_one_row(paper: str) -> None:
-    assert re.findall(r'^## (.+)', PAGE, re.M) == list(NUMBERED)
+    assert list(PAGES) == list(NUMBERED)
     numbers = [row[0] for row in rows(paper)]
     assert numbers == [str(n) for n in range(1, NUMBERED[paper] + 1)]
 

@@ -109,13 +109,15 @@ BLOCK = '<!-- benchmark: x -->\n<!-- end -->'
 
 def write_page(folder: Path, text: str) -> Path:
     RECORD.save(folder / 'benchmarks/x')
-    (folder / 'page.md').write_text(text)
-    return folder / 'page.md'
+    (folder / 'results').mkdir()
+    (folder / 'results/other.md').write_text('a page without blocks\n')
+    (folder / 'results/page.md').write_text(text)
+    return folder / 'results/page.md'
 
 
 def test_blocks_are_written_and_checked(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     path = write_page(tmp_path, f'# Title\n\n{BLOCK}\n\nthe rest\n')
-    run: list[Any] = ['benchmark.py', 'results', '--page', path]
+    run: list[Any] = ['benchmark.py', 'results', '--pages', path.parent]
     assert call(*run, '--check') == 1
     assert "block 'x' differs" in capsys.readouterr().out
     assert path.read_text() == f'# Title\n\n{BLOCK}\n\nthe rest\n'
@@ -128,7 +130,7 @@ def test_blocks_are_written_and_checked(tmp_path: Path, capsys: pytest.CaptureFi
 
 {TABLE}
 
-![x](benchmarks/x.svg)
+![x](../benchmarks/x.svg)
 <!-- end -->
 
 the rest
@@ -153,17 +155,17 @@ the rest
 )
 def test_blocks_and_records_that_do_not_fit(text: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=said):
-        page.render(write_page(tmp_path, text))
+        page.render(write_page(tmp_path, text).parent)
 
 
 def test_the_results_agree_with_their_records() -> None:
     """Also by the figures alone: each median and count of a record is in its block."""
-    path = ROOT / 'docs/results.md'
-    assert page.render(path)[1] == []
-    blocks = dict(page.BLOCK.findall(path.read_text()))
+    texts, differ = page.render(ROOT / 'docs/results')
+    assert differ == [] and all(path.read_text() == text for path, text in texts.items())
+    blocks = dict(b for text in texts.values() for b in page.BLOCK.findall(text))
     assert {'params', 'latency', 'search-step-cdarts', 'search-step-eoinas'} <= set(blocks)
     for name, text in blocks.items():
-        record = json.loads((path.parent / f'benchmarks/{name}.json').read_text())
+        record = json.loads((ROOT / f'docs/benchmarks/{name}.json').read_text())
         assert f'`{record["command"]}`' in text
         rows = [line.strip('|').split('|') for line in text.splitlines() if line[:1] == '|'][2:]
         for result, row in zip(record['results'], rows, strict=True):
@@ -174,4 +176,4 @@ def test_the_results_agree_with_their_records() -> None:
             assert {result.get('network'), result.get('formulation'), result.get('config')} & {
                 *cells
             }
-        assert (path.parent / f'benchmarks/{name}.svg').is_file()
+        assert (ROOT / f'docs/benchmarks/{name}.svg').is_file()

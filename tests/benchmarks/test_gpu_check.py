@@ -107,8 +107,8 @@ def test_shares_leave_time_for_the_last_part() -> None:
 
 
 def test_the_page_is_that_of_the_records() -> None:
-    text = (ROOT / 'docs/gpu.md').read_text()
-    assert page.render(ROOT / 'docs/gpu.md', ROOT / 'docs/gpu') == text
+    text = (ROOT / 'docs/results/gpu.md').read_text()
+    assert page.render(ROOT / 'docs/results/gpu.md', ROOT / 'docs/gpu') == text
     if not list((ROOT / 'docs/gpu').glob('*.json')):
         assert 'No run on a GPU yet' in text
     assert call('gpu_check.py', 'page', '--check') == 0

@@ -31,7 +31,7 @@ CODE = [
     ({'_base_': 'x.py'}, "_base_='x.py'"),
     ({'_base_': ['mmdet::_base_/default_runtime.py']}, '_base_='),
     ({'_base_': 'x.txt'}, '_base_='),
-    ({'_base_': 'a.json'}, '_base_ leads back'),
+    ({'_base_': 'a.json'}, 'its _base_ files form a cycle'),
     ({'_base_': 'none.json'}, 'no such file'),
 ]
 

@@ -129,8 +129,8 @@ def test_misspelt_keys_beside_the_right_one_are_told(tmp_path, monkeypatch, text
         ('train_list.7', 'a list of 1'),
         ('train_pipeline.-1.a', 'train_pipeline'),
         ('custom_hooks.0.momentum', 'custom_hooks'),
-        ('model.0.a', "'model' is no list"),
-        ('model.0', "'model' is no list"),
+        ('model.0.a', "'model' is not a list"),
+        ('model.0', "'model' is not a list"),
         ('custom_hooks', 'expected a list'),
     ],
 )

@@ -230,7 +230,7 @@ def test_unknown_wrappers_are_refused_in_one_line() -> None:
         def __len__(self) -> int:
             return 3
 
-    with pytest.raises(ValueError, match='Strange does not tell which items') as error:
+    with pytest.raises(ValueError, match='Strange does not say which items') as error:
         places(Strange())
     assert '\n' not in str(error.value)
 

@@ -1,4 +1,4 @@
-"""docs/faults.md names a test for each of its rows; a full disk, which no other file shows."""
+"""docs/reference/faults.md names a test for each of its rows; the test of a full disk."""
 
 import ast
 import errno
@@ -13,7 +13,7 @@ from tool import DIGITS, ROOT, TINY, call
 from ppnas_mm.utils.files import write_atomic
 from ppnas_mm.weights.checkpoint import load_checkpoint
 
-PAGE = (ROOT / 'docs/faults.md').read_text()
+PAGE = (ROOT / 'docs/reference/faults.md').read_text()
 SECTIONS = ('Killed', 'Full disk', 'Damaged file', 'Edited config', 'Two runs')
 
 

@@ -2,14 +2,19 @@
 
 import re
 import shlex
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-DOCS = sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / 'docs').glob('*.md'))
+DOCS = sorted(
+    p.relative_to(ROOT).as_posix()
+    for p in (ROOT / 'docs').rglob('*.md')
+    if p.parent.name != 'benchmarks'  # reports beside the records, not tracked
+)
 PAGES = ('README.md', 'CONTRIBUTING.md', 'model_zoo/README.md', *DOCS)
-BLOCK = re.compile(r'^```([^\n]*)\n(.*?)^```', re.M | re.S)
+BLOCK = re.compile(r'^ *```([^\n]*)\n(.*?)^ *```', re.M | re.S)
 
 
 @dataclass
@@ -48,6 +53,7 @@ def blocks(page: str) -> list[Block]:
         kind, code = match.groups()
         if 'recipe=' in kind:
             continue
+        code = textwrap.dedent(code)  # a block may stand in a list
         named = re.findall(
             r'here `(mine/\w+\.py)`', text[max(0, match.start() - 400) : match.start()]
         )
@@ -76,6 +82,10 @@ PYRAMID = ['model.model.backbone.stem_channels=8', 'model.model.backbone.base_ch
 SMALL_RESNET = ['model.backbone.stem_channels=8', 'model.backbone.base_channels=8']
 FEW = ['train_dataloader.dataset.indices=4', 'val_dataloader.dataset.indices=2']
 SIZES = {
+    'ppnas_digits': [
+        *ONE, 'model.threshold=0.01', 'optim_wrapper.arch.optimizer.lr=1.0',
+        'train_dataloader.dataset.indices=256',
+    ],
     'ppnas_imagefolder': [
         *ONE, *PYRAMID, 'model.model.head.in_channels=256', 'model.threshold=0.01',
         'optim_wrapper.arch.optimizer.lr=1.0', 'train_dataloader.batch_size=8',
@@ -120,6 +130,16 @@ def reason_not_to_run(command: Command) -> str:
     """Why a command is not run, or nothing."""
     names = (command.tool, command.words[0], command.config)
     return next((NOT_RUN[name] for name in names if name in NOT_RUN), '')
+
+
+def runnable(page: str) -> bool:
+    """Whether a page has a block that a test can run."""
+    for block in blocks(page):
+        if block.kind == 'python':
+            return True
+        if block.kind == 'bash' and not all(map(reason_not_to_run, commands(block.text))):
+            return True
+    return False
 
 
 def small(command: Command) -> list[str]:

@@ -133,7 +133,7 @@ def test_deployed_networks_do_not_learn(name: str) -> None:
     net = build_network(name).train().switch_to_deploy()
     assert not any(m.training for m in net.modules())
     net.eval()
-    with pytest.raises(DeployError, match='build it anew'):
+    with pytest.raises(DeployError, match='build it again'):
         net.train()
     with pytest.raises(DeployError, match='init_weights'):
         net.init_weights()

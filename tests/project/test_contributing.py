@@ -1,6 +1,6 @@
-"""CONTRIBUTING.md, word for word: its recipes are applied to a copy of the repository.
+"""The recipes in docs/how_to, word for word: a copy of the repository gets their code blocks.
 
-In the copy run the functions named ``applied_*`` and the existing tests that a recipe names.
+The functions named ``applied_*`` and the tests that a recipe names then run in the copy.
 """
 
 import os
@@ -29,7 +29,8 @@ from ppnas_mm.registry import MODELS
 from ppnas_mm.spaces import Fixed
 from ppnas_mm.version import __version__
 
-PAGE = (ROOT / 'CONTRIBUTING.md').read_text()
+NAMES = ('an_operation', 'a_space', 'an_algorithm', 'a_backbone', 'a_config')
+PAGES = [(ROOT / f'docs/how_to/add_{name}.md').read_text() for name in NAMES]
 ADDED = {
     'op': 'max_pool_5x5',
     'space': 'halves',
@@ -37,7 +38,7 @@ ADDED = {
     'arch': 'pp_resnet_ladder',
     'config': 'ppnas_digits_5x5',
 }
-"""What each recipe adds, as it stands in the names of the tests that then cover it."""
+"""What each recipe adds, as it appears in the names of the tests that then cover it."""
 
 
 # -- applying a recipe -----------------------------------------------------------------------------
@@ -46,15 +47,16 @@ ADDED = {
 def recipes() -> dict[str, list[tuple[dict[str, str], str]]]:
     """The code blocks of each recipe, with the words of their first line."""
     found: dict[str, list] = {}
-    for info, code in re.findall(r'^```\w+ (recipe=.*?)\n(.*?)^```$', PAGE, re.M | re.S):
+    text = '\n'.join(PAGES)
+    for info, code in re.findall(r'^```\w+ (recipe=.*?)\n(.*?)^```$', text, re.M | re.S):
         words = dict(word.split('=', 1) for word in shlex.split(info))
         found.setdefault(words['recipe'], []).append((words, code))
     return found
 
 
 def section(recipe: str) -> str:
-    """The section of the page that holds a recipe."""
-    (text,) = [part for part in PAGE.split('\n## ') if f' recipe={recipe} ' in part]
+    """The page that holds a recipe."""
+    (text,) = [page for page in PAGES if f' recipe="{recipe}" ' in page]
     return text
 
 
@@ -66,7 +68,7 @@ def apply(folder: Path, words: dict[str, str], code: str) -> None:
         text = path.read_text().replace('__all__ = [', f"__all__ = ['{name}', ", 1)
         path.write_text(text.replace('\nfrom .', f'\n{code}from .', 1))
         return
-    path = folder / words['file']
+    path = folder / words['title']
     anchor = words.get('after') or words.get('before')
     if anchor is None:
         assert not path.exists(), f'{path} is there already'
@@ -95,10 +97,9 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the repository to which all recipes are applied."""
     folder = tmp_path_factory.mktemp('copy')
     ignore = shutil.ignore_patterns('.mim', '__pycache__')
-    for name in ('ppnas_mm', 'configs', 'tests'):
+    for name in ('ppnas_mm', 'configs', 'tests', 'docs/how_to'):
         shutil.copytree(ROOT / name, folder / name, ignore=ignore)
-    for name in ('pyproject.toml', 'CONTRIBUTING.md'):
-        shutil.copy(ROOT / name, folder)
+    shutil.copy(ROOT / 'pyproject.toml', folder)
     for blocks in recipes().values():
         for words, code in blocks:
             apply(folder, words, code)
@@ -194,8 +195,13 @@ def applied_config() -> None:
 # -- here ------------------------------------------------------------------------------------------
 
 
-def test_every_recipe_is_known() -> None:
+def test_every_recipe_is_known_and_linked() -> None:
     assert list(recipes()) == list(ADDED)
+    links = re.findall(r'\]\(docs/how_to/add_(\w+)\.md\)', (ROOT / 'CONTRIBUTING.md').read_text())
+    assert tuple(links) == NAMES
+    assert {path.stem for path in (ROOT / 'docs/how_to').glob('add_*.md')} == {
+        f'add_{name}' for name in NAMES
+    }
 
 
 @pytest.mark.parametrize('recipe', ADDED)
@@ -222,7 +228,7 @@ def test_the_recipes_keep_the_layers(package: str, outcomes: dict[str, str]) -> 
 
 def test_the_recipes_pass_lint(copy: Path) -> None:
     files = sorted(
-        {words.get('file') or words['import'] for b in recipes().values() for words, _ in b}
+        {words.get('title') or words['import'] for b in recipes().values() for words, _ in b}
     )
     files = [file for file in files if file.endswith('.py') and not file.startswith('configs/')]
     for arguments in (['check'], ['format', '--check']):

@@ -1,4 +1,4 @@
-"""The README's snippets and commands are real."""
+"""The snippets and commands of the README, and of the pages that it first leads to, are real."""
 
 import re
 import shlex
@@ -13,12 +13,20 @@ from tool import ROOT
 from ppnas_mm.utils.compat import require
 
 README = (ROOT / 'README.md').read_text()
-BLOCKS = re.findall(r'```(\w+)\n(.*?)```', README, re.S)
+
+
+def blocks(text):
+    return re.findall(r'```(\w+)\n(.*?)```', text, re.S)
+
+
+BLOCKS = blocks(README)
+USE = blocks((ROOT / 'docs/how_to/use_a_backbone.md').read_text())
+ADD = blocks((ROOT / 'docs/how_to/add_an_operation.md').read_text())
 
 
 @pytest.mark.parametrize('library', ['mmdet', 'mmseg'])
 def test_six_lines_make_a_config_of_the_library_use_the_backbone(library, tmp_path):
-    text = next(b for kind, b in BLOCKS if kind == 'python' and f'# {library}:' in b)
+    text = next(b for kind, b in USE if kind == 'python' and f'# {library}:' in b)
     lines = [x for x in text.splitlines() if x.strip() and not x.lstrip().startswith('#')]
     assert len(lines) <= 7
     name = Path(re.search(r"_base_ = '\./(.+?)'", text).group(1))
@@ -58,20 +66,28 @@ def test_commands_name_tools_and_files_that_exist():
     assert {c[1] for c in commands if c and c[0] == 'make'} <= set(targets)
 
 
-def test_links_lead_somewhere():
-    pages = [p.relative_to(ROOT) for p in (ROOT / 'docs').glob('*.md')]
-    for page in ('README.md', 'CONTRIBUTING.md', *pages):
-        text = (ROOT / page).read_text()
-        for target in re.findall(r'\]\(([^)#:]+)\)', text):
-            assert ((ROOT / page).parent / target).exists(), f'{page}: {target}'
+def test_the_config_of_the_readme_is_the_one_that_is_built():
+    (config,) = [b for kind, b in BLOCKS if kind == 'python' and '# mmdet:' in b]
+    assert ('python', config) in USE
 
 
-def test_the_own_operation_of_the_readme_works():
+def test_the_badges_are_true():
+    setup = (ROOT / 'setup.py').read_text()
+    (minors,) = re.findall(r'for minor in \((.+?)\)', setup)
+    first, *_, last = minors.split(', ')
+    assert f'Python 3.{first} to 3.{last}' in README
+    assert f'3.{first} to 3.{last}' in (ROOT / 'docs/images/python.svg').read_text()
+    assert "license='Apache-2.0'" in setup
+    assert 'Apache-2.0' in (ROOT / 'docs/images/licence.svg').read_text()
+    assert 'Licence: Apache-2.0' in README
+
+
+def test_the_own_operation_of_the_how_to_works():
     from ppnas_mm import genotype
     from ppnas_mm.layers import ops
     from ppnas_mm.spaces import PPConvSuperNet
 
-    code = next(b for kind, b in BLOCKS if kind == 'python' and 'register_op' in b)
+    code = next(b for kind, b in ADD if kind == 'python' and 'register_op' in b)
     try:
         exec(code, {})
         net = PPConvSuperNet(depth=20, base_channels=8, ops=('identity', 'conv_3x3', 'conv_7x7'))

@@ -348,7 +348,7 @@ def test_requests_that_cannot_be_are_told(net, tmp_path, capsys):
     a = tmp_path / 'a.pth'
     for arguments, words in {
         (a, tmp_path / 'b.bin', '--arch', 'darts_v2'): '--to',
-        (a, a, '--arch', 'darts_v2'): 'OUT is IN',
+        (a, a, '--arch', 'darts_v2'): 'OUT is the same file as IN',
         (a, tmp_path / 'b.pth'): '--config',
         (a, tmp_path / 'b.pth', '--arch', 'darts_v2', '--from', 'chain'): 'no names for DARTSNet',
         (a, tmp_path / 'b.pth', '--arch', 'darts_v2', '--entry', 'ema'): "under 'ema'",

@@ -113,7 +113,7 @@ def test_a_taken_name_needs_replace(site, capsys):
     assert site.publish('--source', 'first') == 0
     before = site.file.read_bytes(), (site.zoo / 'index.json').read_bytes()
     assert site.publish('--source', 'second') == 2
-    assert 'tiny.digits is taken' in capsys.readouterr().err
+    assert 'tiny.digits exists' in capsys.readouterr().err
     assert (site.file.read_bytes(), (site.zoo / 'index.json').read_bytes()) == before
     site.state['head.fc.bias'] += 1
     site.save()
@@ -128,7 +128,7 @@ def test_a_taken_name_needs_replace(site, capsys):
         (['--source', 'x\ty'], 'source: expected a line of text'),
         (['--source', 'x', '--metric', 'acuracy'], "--metric: expected one of ['accuracy/top1']"),
         (['--source', 'x', '--ema'], 'epoch_3.pth: --ema: it has no averaged weights'),
-        (['--source', 'x', '--config', RETRAIN], 'expected a place inside of'),
+        (['--source', 'x', '--config', RETRAIN], 'expected a path inside'),
         (['--source', 'x', '--name', '../evil'], 'expected arch.tag'),
         ([], '--source is missing'),
         (['--source', 'x', '--cfg-options', 'model.head.in_channels=1'], 'put it into a config'),

@@ -71,7 +71,7 @@ def test_a_flipped_network_starts_no_training(search: Path, tmp_path: Path, caps
     run = ['--work-dir', tmp_path / 'run', '--genotype', search / 'genotype.json']
     assert call('train.py', RETRAIN, *run, '--init-from', path, '--cfg-options', *TINY_TRAIN) == 2
     line = capsys.readouterr().err.strip().splitlines()[-1]
-    assert str(path) in line and 'its checksum does not fit' in line
+    assert str(path) in line and 'its checksum does not match' in line
 
 
 def test_files_without_a_checksum_are_read(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_sealed_file_is_a_safetensors_file_and_always_the_same(tmp_path: Path)
     tensors, told = checksums.read_safetensors(content)
     assert told == {'x': '1', 'y': '2', 'z': '3'} and tensors.keys() == state.keys()
     renamed = content.replace(b'"a":{', b'"c":{')
-    with pytest.raises(checksums.ChecksumError, match='checksum does not fit'):
+    with pytest.raises(checksums.ChecksumError, match='checksum does not match'):
         checksums.read_safetensors(renamed)
 
 
@@ -122,7 +122,7 @@ def test_tensors_do_not_change_with_their_file(tmp_path: Path) -> None:
         (b'{"a": 1', 'no valid JSON'),
         (b'\xff{}', 'no valid JSON'),
         (b'[1]', 'expected a JSON object, got list'),
-        (b'{"a": 1, "sha256": "0"}', 'sha256 does not fit'),
+        (b'{"a": 1, "sha256": "0"}', 'sha256 does not match'),
         (None, 'no such file'),
     ],
 )

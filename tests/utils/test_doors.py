@@ -164,8 +164,9 @@ def test_every_kind_of_file_is_refused(kind, tmp_path):
 
 
 def test_the_page_lists_the_doors():
-    text = (ROOT / 'docs/doors.md').read_text().split('\n## ')[0]  # of checkpoints
-    assert re.findall(r'^\| `(.+?)` \|', text, re.M) == [*DOORS, 'ppnas_mm.zoo.load']
+    text = (ROOT / 'docs/reference/doors.md').read_text()
+    section = text.split('\n## Checkpoints\n')[1].split('\n## ')[0]
+    assert re.findall(r'^\| `(.+?)` \|', section, re.M) == [*DOORS, 'ppnas_mm.zoo.load']
 
 
 def loaders(tree):

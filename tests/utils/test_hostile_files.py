@@ -331,7 +331,7 @@ LOADERS = re.compile(
 
 
 def test_every_loader_of_the_libraries_is_on_the_page() -> None:
-    page, found = (ROOT / 'docs/doors.md').read_text(), set()
+    page, found = (ROOT / 'docs/reference/doors.md').read_text(), set()
     for name in doors.LIBRARIES:
         folder = Path(str(importlib.util.find_spec(name).origin)).parent  # type: ignore[union-attr]
         for file in folder.rglob('*.py'):

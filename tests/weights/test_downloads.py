@@ -142,7 +142,7 @@ def test_load_from_http_ends_in_time(
     server.files['w.pth'] = buffer.getvalue()
     server.faults['w.pth'] = [fault]
     start, url = time.monotonic(), server.url('w.pth')
-    with pytest.raises(CheckpointError, match=f'checkpoint {url}: cannot be had: .*{words}'):
+    with pytest.raises(CheckpointError, match=f'checkpoint {url}: cannot be loaded: .*{words}'):
         CheckpointLoader.load_checkpoint(url)
     assert time.monotonic() - start < 3
     assert not [x for x in tmp_path.rglob('*') if x.is_file()]

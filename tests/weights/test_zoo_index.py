@@ -187,7 +187,7 @@ def test_an_unknown_key_is_named(tmp_path: Path) -> None:
         ('{"schema": 2, "entries": []}', 'schema: expected 1'),
         ('{"schema": 1, "entries": {}}', 'entries: expected a list'),
         ('{"schema": 1, "entries": [7]}', 'entry 0: expected an object'),
-        (json.dumps({'schema': 1, 'entries': [ENTRY, ENTRY]}), 'the name is given twice'),
+        (json.dumps({'schema': 1, 'entries': [ENTRY, ENTRY]}), 'duplicate name'),
     ],
 )
 def test_a_damaged_index(tmp_path: Path, content: str, reason: str) -> None:
@@ -211,7 +211,7 @@ def test_add_entry_checks_files_and_keeps_the_old_index(tmp_path: Path) -> None:
     assert list(load_index(index)) == ['a.a', 'b.b']
     assert json.loads(before)['entries'] == [{**ENTRY, 'name': n} for n in ('a.a', 'b.b')]
     wrong = [
-        (dict(name='a.a'), 'a.a is taken'),
+        (dict(name='a.a'), 'a.a exists'),
         (dict(name='c.c', sha256='0' * 64), 'SHA-256'),
         (dict(name='c.c', size=5), 'bytes instead of 5'),
         (dict(name='c.c', genotype_hash='0' * 64), 'genotype'),

@@ -151,10 +151,11 @@ def test_models_of_mmpretrain_are_as_before() -> None:
         mmpretrain.get_model(3)
 
 
-def test_the_snippet_of_the_readme_works(
+def test_the_snippet_of_the_how_to_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    blocks = re.findall(r'```python\n(.*?)```', (ROOT / 'README.md').read_text(), re.S)
+    page = (ROOT / 'docs/how_to/use_pretrained_weights.md').read_text()
+    blocks = re.findall(r'```python\n(.*?)```', page, re.S)
     code = next(block for block in blocks if 'ImageClassificationInferencer' in block)
     monkeypatch.chdir(tmp_path)
     exec(code, {})

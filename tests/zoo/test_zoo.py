@@ -301,6 +301,6 @@ def test_the_tool_lists_copies_and_refuses(
     source = INDEX.parent / ENTRY['urls'][0]
     assert Path(capsys.readouterr().out.strip()).read_bytes() == source.read_bytes()
     assert call('download.py', DIGITS, 'no.such', '--out', tmp_path / 'none') == 2
-    assert "error: ZooError: no weights are called 'no.such'" in capsys.readouterr().err
+    assert "error: ZooError: no weights with the name 'no.such'" in capsys.readouterr().err
     assert not (tmp_path / 'none').exists()
     assert call('download.py') == 2

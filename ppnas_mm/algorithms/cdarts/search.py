@@ -1,7 +1,7 @@
 """CDARTS: a search network and an evaluation network that teach each other.
 
 Paper: Cyclic Differentiable Architecture Search, TPAMI 2022, Algorithm 1 and equations 5 to 11.
-Where paper and authors' code differ, see ``docs/design.md``.
+``docs/explanation/decisions.md`` lists where paper and authors' code differ.
 """
 
 from __future__ import annotations

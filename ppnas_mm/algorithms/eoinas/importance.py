@@ -11,8 +11,8 @@ KINDS = ('paper', 'code', 'beta')
 class OperationImportance(nn.Module):
     """Accuracy A and training epochs E of every operation on every edge, and the indicator I.
 
-    Tables have a row for each choice and a column for each operation.  The letters in brackets are
-    the rows of the table of ambiguities in ``docs/design.md``.
+    Tables have a row for each choice and a column for each operation.  Letters in brackets refer
+    to the rows of ``docs/explanation/decisions.md``.
 
     Args:
         rows, columns: Size of the tables.

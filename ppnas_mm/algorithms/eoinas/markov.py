@@ -23,9 +23,8 @@ class LiveDie(nn.Module):
     "As the indicator of importance increases" ``epsilon`` goes from the column Die of Q to the
     column Live, and back as it decreases; ``against`` says what the indicator is compared with.
     Rows of Q so keep their sum (c), and Q is a function of the count k of increases minus
-    decreases: ``q_LL = .5 + e1 k``, ``q_DL = .5 + e2 k``.  One number for X and one for Q are all
-    there is to store.  The letters in brackets are the rows of the table of ambiguities in
-    ``docs/design.md``.
+    decreases: ``q_LL = .5 + e1 k``, ``q_DL = .5 + e2 k``.  So X and Q need one stored number each.
+    Letters in brackets refer to the rows of ``docs/explanation/decisions.md``.
 
     Args:
         rows, columns: Size of the tables.

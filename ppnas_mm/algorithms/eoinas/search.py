@@ -1,8 +1,8 @@
 """EoiNAS: operation importance and a high-order Markov chain that slims the search space.
 
 Paper: Exploiting Operation Importance for Differentiable Neural Architecture Search, TNNLS 2022,
-Algorithm 1 and equations 3 to 12.  What the paper leaves open is settled in ``docs/design.md``, a
-lettered row for each question; the letters in brackets are its rows.
+Algorithm 1 and equations 3 to 12.  The paper leaves much open: ``docs/explanation/decisions.md``
+has one lettered row for each question; letters in brackets refer to these rows.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """PP-NAS on CIFAR-10 at the paper's width and reduced depth, the data on the device.
 
 It searches, derives, and trains what it found from scratch, as far as the time reaches; the next
-run goes on from the last finished epoch.
+run continues after the last finished epoch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The page of GPU results, made of the records of runs."""
+"""The page of GPU results, written from the records of runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...utils.files import write_atomic
 from ...utils.tables import table
 
 BLOCK = re.compile(r'<!-- gpu: results -->\n(.*?)<!-- end -->', re.S)
-EMPTY = 'No run on a GPU yet: no machine with one has been at hand.\n'
+EMPTY = 'No run on a GPU yet.\n'
 
 
 def _cell(value: Any) -> str:
@@ -61,7 +61,7 @@ def load(path: Path) -> dict[str, Any]:
     """Read a record.
 
     Raises:
-        ConfigError: If the file is none.
+        ConfigError: If the file is not a record.
     """
     try:
         record = json.loads(path.read_text())
@@ -74,10 +74,10 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def render(page: Path, folder: Path) -> str:
-    """Return the page with its block made anew of the records in a folder, the newest first.
+    """Return the page with its block rewritten from the records in a folder, newest first.
 
     Raises:
-        ConfigError: If the page has no block or a record is none.
+        ConfigError: If the page has no block, or a file is not a record.
     """
     text = page.read_text()
     if len(BLOCK.findall(text)) != 1:
@@ -90,7 +90,7 @@ def render(page: Path, folder: Path) -> str:
 
 
 def update(page: Path, folder: Path) -> bool:
-    """Write the page anew; return whether it differed."""
+    """Rewrite the page; return whether it differed."""
     fresh = render(page, folder)
     if fresh == page.read_text():
         return False
