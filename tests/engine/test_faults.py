@@ -25,13 +25,14 @@ def parsed(name: str) -> ast.Module:
 
 def rows() -> list[list[str]]:
     """The rows of all tables, without heads and rules."""
-    lines = [line for line in PAGE.splitlines() if line.startswith('| ')]
+    faults = PAGE.split('\n## Long runs')[0]  # what follows are measurements
+    lines = [line for line in faults.splitlines() if line.startswith('| ')]
     cells = [[cell.strip() for cell in line.strip('|').split(' | ')] for line in lines]
     return [row for row in cells if row[0] != 'what happens' and set(row[0]) != {'-'}]
 
 
 def test_every_row_names_a_test_that_is_there() -> None:
-    assert re.findall(r'^## (.+)$', PAGE, re.M) == list(SECTIONS)
+    assert re.findall(r'^## (.+)$', PAGE, re.M)[: len(SECTIONS)] == list(SECTIONS)
     assert len(rows()) > 30
     for row in rows():
         assert len(row) == 3, row

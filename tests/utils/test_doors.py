@@ -169,6 +169,19 @@ def test_the_page_lists_the_doors():
     assert re.findall(r'^\| `(.+?)` \|', section, re.M) == [*DOORS, 'ppnas_mm.zoo.load']
 
 
+def test_every_function_of_the_page_names_a_test_that_is_there():
+    """The second table: what the libraries read through a few functions."""
+    section = (ROOT / 'docs/reference/doors.md').read_text().split('\n## Other files')[1]
+    table = section.split('\n\n')[1]
+    rows = [line.strip('| ').split(' | ') for line in table.splitlines()[2:]]
+    assert len(rows) >= 10
+    for row in rows:
+        assert len(row) == 4, row
+        file, name = row[3].strip('`').split('::')
+        (path,) = (ROOT / 'tests').glob(f'*/{file}')
+        assert f'\ndef {name}(' in path.read_text(), row
+
+
 def loaders(tree):
     """Calls in a syntax tree that could run what is in a file."""
     for node in ast.walk(tree):

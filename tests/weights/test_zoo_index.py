@@ -187,7 +187,7 @@ def test_an_unknown_key_is_named(tmp_path: Path) -> None:
         ('{"schema": 2, "entries": []}', 'schema: expected 1'),
         ('{"schema": 1, "entries": {}}', 'entries: expected a list'),
         ('{"schema": 1, "entries": [7]}', 'entry 0: expected an object'),
-        (json.dumps({'schema': 1, 'entries': [ENTRY, ENTRY]}), 'duplicate name'),
+        (json.dumps({'schema': 1, 'entries': [ENTRY, ENTRY]}), 'the name is given twice'),
     ],
 )
 def test_a_damaged_index(tmp_path: Path, content: str, reason: str) -> None:
