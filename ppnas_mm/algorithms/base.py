@@ -18,11 +18,17 @@ from ..utils.registries import MODELS
 
 
 class SearchAlgorithm(BaseModel):
-    """Base of all algorithms.
+    """Base of all algorithms. It trains as the wrapped model does.
 
-    It trains as the wrapped model does; a subclass adds losses (:meth:`arch_losses`), replaces
-    ``train_step``, or acts between epochs (:meth:`before_epoch`, :meth:`after_epoch`), and writes
-    :meth:`decide`.
+    A subclass writes :meth:`decide`: which candidates the search would keep now.  It may also
+
+    - add losses to one backward pass (:meth:`arch_losses`), or replace ``train_step``;
+    - act between epochs (:meth:`before_epoch`, :meth:`after_epoch`);
+    - name further optimizers (:meth:`optim_parts`);
+    - report: :meth:`distribution`, :meth:`details`, :meth:`remarks`, :meth:`pictures`.
+
+    How to choose is all that an algorithm owns.  The engine calls these methods, writes what they
+    return, and derives the network.
 
     Args:
         model: Config of a classifier, detector or segmentor whose ``backbone`` is a super-net.
