@@ -73,11 +73,13 @@ class Chain(nn.Module):
         return x
 
 
-def _check(variant: str, width: float) -> None:
+def _check(variant: str, width: float, strides: Sequence[int], stages: int) -> None:
     if variant not in ('imagenet', 'cifar'):
         raise ValueError(f"variant={variant!r}: expected 'imagenet' or 'cifar'")
     if not width > 0:
         raise ValueError(f'width={width}: expected a positive number')
+    if len(strides) != stages or not set(strides) <= {1, 2}:
+        raise ValueError(f'strides={strides}: expected {stages} times 1 or 2')
 
 
 class MacroChain(Backbone):
@@ -124,11 +126,9 @@ class MacroChain(Backbone):
         strides: Sequence[int] | None = None,
         **kwargs: Any,
     ) -> None:
-        _check(variant, width)
         plan = self.plan
         strides = plan.strides if strides is None else tuple(strides)
-        if len(strides) != len(plan.strides) or not set(strides) <= {1, 2}:
-            raise ValueError(f'strides={strides}: expected {len(plan.strides)} times 1 or 2')
+        _check(variant, width, strides, len(plan.strides))
         if out_indices is None:
             out_indices = range(1 + sum(stride > 1 for stride in strides[1:]))
         kwargs['act_cfg'] = kwargs.get('act_cfg') or plan.act_cfg
@@ -167,6 +167,9 @@ class MacroChain(Backbone):
             layers[-1].append(style.conv(channels, last_channels, 1))
             self.members[-1].append(None)
             info[-1][1] = last_channels
+        self._add_layers(layers, info)
+
+    def _add_layers(self, layers: list[list[nn.Module]], info: list[list[Any]]) -> None:
         for (name, *_), members in zip(info, layers, strict=True):
             self.add_module(name, nn.ModuleList(members))
         self.set_stages(*zip(*info, strict=True))

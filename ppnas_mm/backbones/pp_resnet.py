@@ -231,24 +231,27 @@ class MacroResNet(Backbone):
             blocks = nn.ModuleList()
             for rate in rates:
                 step = 1 if blocks else stride
-                start = step != 1 or channels != planes * EXPANSION
-                split = start and split_start
-                middle = (
-                    SplitConv(width, groups, rate, self.style)
-                    if split
-                    else conv2(s, width, rate, self.style)
-                )
                 shape = (channels, planes * EXPANSION)
+                start = step != 1 or shape[0] != shape[1]
+                split = groups if start and split_start else None
+                middle = self._middle(s, width, rate, split, conv2)
+                style, drop = self.style, next(drops)
                 blocks.append(
-                    Bottleneck(
-                        shape, width, middle, step, start, self.style, next(drops), self.with_cp
-                    )
+                    Bottleneck(shape, width, middle, step, start, style, drop, self.with_cp)
                 )
-                channels = planes * EXPANSION
+                channels = shape[1]
             self.add_module(f'layer{s + 1}', blocks)
             total_stride *= stride
             info.append((f'layer{s + 1}', channels, total_stride))
         self.set_stages(*zip(*info, strict=True))
+
+    def _middle(
+        self, stage: int, width: int, rate: int, split: int | None, conv2: Conv2Factory
+    ) -> nn.Module:
+        """Build the middle convolution; ``split``: groups of a start block that is split."""
+        if split is not None:
+            return SplitConv(width, split, rate, self.style)
+        return conv2(stage, width, rate, self.style)
 
     def init_values(self) -> None:
         """Zero the last norm of every block if asked to."""
@@ -321,19 +324,10 @@ class Preset(NamedTuple):
     settings: dict[str, Any]
 
 
+SMALL = dict(strides=(1, 2, 2), dilations=(1, 1, 1), out_indices=(0, 1, 2), zero_init_residual=True)
 PRESETS = {
     'imagenet': Preset(_imagenet_depths, 'pp_resnet_imagenet', dict(stem='imagenet')),
-    'cifar': Preset(
-        _cifar_depths,
-        'pp_resnet_cifar10',
-        dict(
-            stem='cifar',
-            strides=(1, 2, 2),
-            dilations=(1, 1, 1),
-            out_indices=(0, 1, 2),
-            zero_init_residual=True,
-        ),
-    ),
+    'cifar': Preset(_cifar_depths, 'pp_resnet_cifar10', dict(stem='cifar', **SMALL)),
 }
 """``imagenet``: four stages, vd stem; ``cifar``: three stages of (depth - 2) / 9 blocks."""
 
