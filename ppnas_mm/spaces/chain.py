@@ -20,8 +20,8 @@ from ..layers.ops import OpSpec, build_op
 from ..layers.recompute import run_block
 from ..utils.registries import MODELS
 from .mixed import Mixed
-from .mixture import ArchPath, Choice, Relaxed, Weights, mixed_sum
-from .super_net import NodeMix, SuperNet
+from .mixture import ArchPath, Choice, NodeMix, Relaxed, Weights, mixed_sum
+from .super_net import SuperNet
 
 CHAIN_OPS = (*(f'mbconv_{k}x{k}_e{e}_se' for k in (3, 5, 7) for e in (4, 6)), 'identity')
 """The reference's order of the blocks; the identity is no block."""

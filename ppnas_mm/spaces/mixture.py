@@ -64,6 +64,20 @@ class Weights(NamedTuple):
     value: Tensor | None = None
 
 
+class Node(NamedTuple):
+    """The choices that decide about one node."""
+
+    gates: Choice | None
+    ops: list[Choice]
+
+
+class NodeMix(NamedTuple):
+    """What a forward combines at one node: its connections (if any), the operations by source."""
+
+    gates: Weights
+    ops: dict[int | None, Weights]
+
+
 class Mixture(Protocol):
     """Maps one choice, its parameter and the candidates still alive to :class:`Weights`."""
 

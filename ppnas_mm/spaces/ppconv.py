@@ -18,8 +18,8 @@ from ..backbones.pp_resnet import PRESETS, MacroResNet, macro_settings
 from ..layers.ops import ConvStyle, OpSpec, build_op
 from ..utils.registries import MODELS
 from .mixed import Mixed
-from .mixture import ArchPath, Choice, Relaxed, Weights, mixed_sum
-from .super_net import NodeMix, SuperNet
+from .mixture import ArchPath, Choice, NodeMix, Relaxed, Weights, mixed_sum
+from .super_net import SuperNet
 
 DERIVED = {'imagenet': 'ppnas_mm.PPResNet', 'cifar': 'ppnas_mm.PPResNetCIFAR'}
 

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,21 +22,7 @@ from ..genotype import SPACE_RULES, Cell, DegenerateArchitectureError, Edge, Gen
 from ..layers.ops import OPS
 from .expansion import Expandable
 from .mixed import Mixed
-from .mixture import ArchPath, Choice, Mixture, Weights
-
-
-class Node(NamedTuple):
-    """The choices that decide about one node."""
-
-    gates: Choice | None
-    ops: list[Choice]
-
-
-class NodeMix(NamedTuple):
-    """What a forward combines at one node: its connections (if any), the operations by source."""
-
-    gates: Weights
-    ops: dict[int | None, Weights]
+from .mixture import ArchPath, Choice, Mixture, Node, NodeMix, Weights
 
 
 class SuperNet(Expandable):
