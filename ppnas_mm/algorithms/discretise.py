@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from ..spaces.mixture import ArchPath
-from ..spaces.super_net import Node, SuperNet
+from ..spaces.mixture import ArchPath, Node
+from ..spaces.super_net import SuperNet
 
 
 @torch.no_grad()
