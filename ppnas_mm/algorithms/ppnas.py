@@ -67,7 +67,7 @@ class PPNAS(SearchAlgorithm):
         gates = [choice for choice in self.super_net.choices.values() if choice.gates]
         if not gates or any(c.keep is not None or not c.learned for c in gates):
             raise ValueError(
-                f'PPNAS needs learned connection gates that keep any number; {self.super_net.space!r} '
+                f'PPNAS needs learned connection gates (any number kept); {self.super_net.space!r} '
                 'has none'
             )
         most = self.super_net.cell_inputs
