@@ -44,7 +44,7 @@ class Paths:
         self.ops = [choice for choice in net.choices.values() if not choice.gates]
 
     def alive(self) -> dict[str, tuple[int, ...]]:
-        """Return the operations left of each choice of operations, those that may be kept."""
+        """Return the operations left in each choice that an architecture may keep."""
         return {choice.name: self.net.keepable(choice.name) for choice in self.ops}
 
     def whole(self, ops: Mapping[str, int], rng: np.random.Generator) -> ArchPath:

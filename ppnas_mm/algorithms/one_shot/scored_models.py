@@ -18,7 +18,7 @@ from ...costs.limits import Cap
 
 SAMPLERS = ('uniform', 'depth_balanced')
 SWEEPS = 40
-"""Times that the sampler within caps draws each choice anew, from the cheapest model on."""
+"""Number of times that the sampler within caps redraws each choice."""
 
 Alive = Mapping[str, Sequence[int]]
 Model = dict[str, int]

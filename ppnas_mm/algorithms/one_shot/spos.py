@@ -185,7 +185,7 @@ class SPOS(BilevelSearch):
             yield batches
 
     def batch_accuracy(self, path: ArchPath, batches: Sequence[Any]) -> float:
-        """Return the accuracy in per cent of a path, each batch normalised by itself."""
+        """Return the accuracy of a path in per cent, with the statistics of each batch."""
         with self.super_net.using(Fixed(path)), batch_statistics(self.model):
             return self._mean_accuracy(batches)
 
@@ -342,7 +342,7 @@ class SPOS(BilevelSearch):
 
 
 def _checked(selection: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of the selection; one that is wrong shall not end a long search."""
+    """Check the arguments of the selection early, so that none fails after a long search."""
     given = dict(selection)
     settings = {key: value for key, value in given.items() if key != 'enumerate_up_to'}
     known = [field.name for field in fields(Evolution)]
