@@ -292,12 +292,12 @@ class SPOS(BilevelSearch):
             return super().forward(inputs, data_samples, mode)
 
     def val_step(self, data: Any) -> Any:
-        """Predict as the architecture that the search stands for."""
+        """Predict as the architecture that the search would choose now."""
         with self.super_net.using(Fixed(self.decide(strict=False))):
             return super().val_step(data)
 
     def test_step(self, data: Any) -> Any:
-        """Predict as the architecture that the search stands for."""
+        """Predict as the architecture that the search would choose now."""
         with self.super_net.using(Fixed(self.decide(strict=False))):
             return super().test_step(data)
 
