@@ -1,4 +1,4 @@
-"""Search algorithms: each wraps a whole model and owns only how to choose."""
+"""Search algorithms: each wraps a model and decides only how to choose."""
 
 from .base import SearchAlgorithm
 from .bilevel import BilevelSearch

@@ -11,17 +11,17 @@ from torch import Tensor
 
 
 class BatchAccuracy:
-    """Loss and accuracy of a whole mm-model on a preprocessed batch.
+    """Loss and accuracy of an OpenMMLab model on a preprocessed batch.
 
     Args:
         model: Classifier, detector or segmentor.
-        kind: ``'head'``: the share of images whose largest logit is that of their label, and what
-            other heads report of a batch (mmseg's ``acc_seg``); ``'loss'``: 100 exp(-loss), which
-            still tells models apart that, as on mostly empty label maps, all have the same
-            accuracy.  Where ``'head'`` finds neither (detectors, soft labels), it is ``'loss'``.
+        kind: ``'head'``: top-1 accuracy of a classifier, or the accuracy that another head reports
+            for a batch (mmseg's ``acc_seg``); ``'loss'``: 100 exp(-loss), which still distinguishes
+            models of equal accuracy, for example on mostly empty label maps.  If ``'head'`` finds
+            neither (detectors, soft labels), ``'loss'`` is used.
 
     Raises:
-        ValueError: If ``kind`` is another word.
+        ValueError: If ``kind`` is unknown.
     """
 
     def __init__(self, model: Any, kind: str = 'head') -> None:
@@ -35,7 +35,7 @@ class BatchAccuracy:
         return '100 exp(-loss)' if self.kind == 'loss' else 'accuracy'
 
     def __call__(self, data: Any) -> tuple[Tensor, Tensor]:
-        """Return the loss, and the accuracy in per cent without gradient."""
+        """Return the loss and the accuracy in per cent; the accuracy has no gradient."""
         with self._outputs() as outputs:
             loss, logs = self.model.parse_losses(self.model._run_forward(data, mode='loss'))
         found = None if self.kind == 'loss' else top_1(outputs, data)
@@ -48,7 +48,7 @@ class BatchAccuracy:
 
     @contextmanager
     def _outputs(self) -> Iterator[list[Any]]:
-        """Collect what the head of a classifier puts out."""
+        """Collect the outputs of a classifier's head."""
         head = getattr(self.model, 'head', None)
         found: list[Any] = []
         if not isinstance(head, torch.nn.Module):
@@ -64,10 +64,10 @@ class BatchAccuracy:
 def top_1(outputs: list[Any], data: Any) -> Tensor | None:
     """Return the accuracy in per cent of logits ``(N, classes)``; ``None`` without hard labels.
 
-    mmpretrain's own (``cal_acc``) does not count an image whose logits are all below 0.
+    mmpretrain's ``cal_acc`` does not count an image whose logits are all below 0.
 
     Args:
-        outputs: What a head put out; the last entry counts.
+        outputs: Outputs of a head; only the last is used.
         data: The batch, with one ``gt_label`` for each image in ``data_samples``.
     """
     logits = outputs[-1] if outputs else None

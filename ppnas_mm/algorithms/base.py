@@ -24,16 +24,17 @@ class SearchAlgorithm(BaseModel):
 
     - add losses to one backward pass (:meth:`arch_losses`), or replace ``train_step``;
     - act between epochs (:meth:`before_epoch`, :meth:`after_epoch`);
-    - name further optimizers (:meth:`optim_parts`);
+    - name more optimizers (:meth:`optim_parts`);
     - report: :meth:`distribution`, :meth:`details`, :meth:`remarks`, :meth:`pictures`.
 
-    How to choose is all that an algorithm owns.  The engine calls these methods, writes what they
+    An algorithm decides only how to choose.  The engine calls these methods, writes what they
     return, and derives the network.
 
     Args:
         model: Config of a classifier, detector or segmentor whose ``backbone`` is a super-net.
-        data_preprocessor: Passed on to the wrapped model (mmengine's runner gives it to the whole).
-        init_cfg: mmengine initialisation of the whole.
+        data_preprocessor: Passed to the wrapped model (mmengine's runner passes it to the
+            algorithm).
+        init_cfg: mmengine initialisation of the algorithm.
 
     Attributes:
         shared_statistics: Whether running statistics belong to many architectures, so that they
@@ -92,9 +93,9 @@ class SearchAlgorithm(BaseModel):
         outputs = self.model(inputs, data_samples, mode=mode)
         if mode != 'loss':
             return outputs
-        # mmpretrain's name for its loss is the one that the sum is logged under
+        # mmpretrain calls its loss 'loss', the name under which the sum is logged
         outputs = {'loss_task' if k == 'loss' else k: v for k, v in outputs.items()}
-        # sums over a few small parameters: mixed precision would save nothing there, only round
+        # these are sums over a few small parameters: mixed precision would only add rounding errors
         with torch.autocast(next(self.parameters()).device.type, enabled=False):
             return {**outputs, **self.arch_losses()}
 
@@ -107,11 +108,11 @@ class SearchAlgorithm(BaseModel):
         return self.model.test_step(data)
 
     def predict_as(self, mixture: Mixture, net: SuperNet | None = None) -> None:
-        """Set how the super-net (or another one) combines candidates outside of ``using``."""
+        """Set how the super-net (or another one) combines candidates outside ``using``."""
         (net or self.super_net).mixture = mixture
 
     def arch_losses(self) -> dict[str, torch.Tensor]:
-        """Return further losses, by names that contain ``loss``."""
+        """Return additional losses; their names contain ``loss``."""
         return {}
 
     def before_epoch(self, epoch: int) -> None:
@@ -138,7 +139,7 @@ class SearchAlgorithm(BaseModel):
 
     @torch.no_grad()
     def distribution(self) -> dict[str, list[float]]:
-        """Return, for each choice, the gates' sigmoids or the operations' softmax; 0: pruned."""
+        """the sigmoids of gates or the softmax of operations; 0: pruned."""
         found = {}
         for name, p in self.super_net.arch.items():
             alive = list(self.super_net.alive_candidates(name))

@@ -1,4 +1,4 @@
-"""What bilevel algorithms share: weights learn on one half of the data, alpha on the other."""
+"""Base of bilevel algorithms: weights learn on one half of the data, alpha on the other."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class BilevelSearch(SearchAlgorithm):
     They run in ``ppnas_mm.SearchLoop``.
 
     Attributes:
-        uses: Which halves of the data this epoch needs.
-        loaders: The loaders of the halves, where a loop has attached them.
-        epochs: Number of epochs of that loop.
-        strict_rates: Whether a cosine of the rates must end with the run.
+        uses: Halves of the data that this epoch needs.
+        loaders: The loaders of the halves; ``None`` until a loop attaches them.
+        epochs: Number of epochs of the loop; ``None`` until then.
+        strict_rates: Whether a cosine schedule of the learning rates must end with the run.
     """
 
     uses: tuple[str, ...] = ('train', 'val')
@@ -31,15 +31,15 @@ class BilevelSearch(SearchAlgorithm):
     strict_rates = False
 
     def attach(self, loaders: Mapping[str, Any], epochs: int) -> None:
-        """Take note of the data and of the length of the search."""
+        """Store the data loaders and the length of the search."""
         self.loaders, self.epochs = loaders, epochs
 
     def batches_evaluated(self, epoch: int, train: int, val: int) -> int:
-        """Return how many batches a process only evaluates after an epoch (from 1), at most.
+        """Return the most batches that a process evaluates, without training, after an epoch.
 
         Args:
-            epoch: The epoch.
-            train, val: Batches of the halves.
+            epoch: The epoch (from 1).
+            train, val: Numbers of batches of the halves.
         """
         return 0
 
@@ -56,7 +56,7 @@ class BilevelSearch(SearchAlgorithm):
         return path
 
     def half(self, data: Any, name: str) -> Any:
-        """Return the batch of a half, preprocessed.
+        """Return the preprocessed batch of a half.
 
         Raises:
             TypeError: If the run has no second half.
@@ -82,7 +82,7 @@ def owned_by(wrapper: Any) -> Iterator[nn.Parameter]:
 
 @contextmanager
 def without_gradient(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
-    """Spare the gradients of parameters that the coming step does not update."""
+    """Skip the gradients of parameters that the next step does not update."""
     frozen = [p for p in parameters if p.requires_grad]
     for parameter in frozen:
         parameter.requires_grad_(False)

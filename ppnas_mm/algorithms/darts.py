@@ -23,10 +23,10 @@ class DARTS(BilevelSearch):
 
     Args:
         model: Config of the wrapped model; its backbone is a super-net.
-        order: 1 takes the weights as they are; 2 looks one step of the weights ahead (eq. 6), with
-            the finite-difference Hessian product of eq. 8.
+        order: 1 uses the current weights; 2 looks one weight step ahead (eq. 6), with the
+            finite-difference Hessian-vector product of eq. 8.
         epsilon: Length of the finite difference: epsilon / |gradient| (paper: 0.01).
-        warmup_epochs: Epochs at the start in which only the weights learn.
+        warmup_epochs: Number of epochs at the start that train only the weights.
         **kwargs: See :class:`SearchAlgorithm`.
 
     Raises:
@@ -49,7 +49,7 @@ class DARTS(BilevelSearch):
         self.warmup_epochs = warmup_epochs
 
     def before_epoch(self, epoch: int) -> None:
-        """In the warm-up only the half ``train`` is used."""
+        """Use only the half ``train`` during warm-up."""
         self.uses = ('train',) if epoch <= self.warmup_epochs else ('train', 'val')
 
     def train_step(self, data: Any, optim_wrapper: Any) -> dict[str, Tensor]:
@@ -63,7 +63,7 @@ class DARTS(BilevelSearch):
                 if self.order == 1:
                     with optim_wrapper.optim_context(self):
                         loss = self.task_loss(val)
-                else:  # in full precision: it differentiates by finite differences
+                else:  # in full precision, because it uses finite differences
                     loss = self._unrolled(train, val, weights.optimizer)
                 optim_wrapper.update_parts(loss, ['arch'], average=True)
             logs['loss_val'] = loss.detach()
@@ -74,7 +74,7 @@ class DARTS(BilevelSearch):
         return {'loss': loss.detach(), 'loss_task': loss.detach(), **logs}
 
     def _unrolled(self, train: Any, val: Any, optimizer: torch.optim.Optimizer) -> Tensor:
-        """Return a stand-in for the validation loss whose gradient for alpha is that of eq. 7."""
+        """Return a surrogate of the validation loss whose gradient for alpha is that of eq. 7."""
         arch = list(self.arch_parameters().values())
         with kept_statistics(self.model):
             gradient, loss = self.unrolled_gradient(train, val, optimizer)
@@ -86,7 +86,7 @@ class DARTS(BilevelSearch):
     ) -> tuple[list[Tensor], Tensor]:
         """Return the gradient of L_val(w - xi dL_train/dw, alpha) for alpha (eq. 7, 8), and L_val.
 
-        ``xi`` is the optimizer's rate; momentum and weight decay take part as in the real step.
+        ``xi`` is the learning rate; momentum and weight decay are applied as in the real step.
 
         Raises:
             ValueError: If the weights' optimizer is not plain SGD.
@@ -117,7 +117,7 @@ class DARTS(BilevelSearch):
     def _gradient(self, batch: Any, parameters: list[nn.Parameter]) -> list[Tensor]:
         found = torch.autograd.grad(self.task_loss(batch), parameters, allow_unused=True)
         gradients = _filled(found, parameters)
-        average(gradients)  # of the batches of all processes
+        average(gradients)  # over the batches of all processes
         return gradients
 
 
@@ -137,7 +137,7 @@ def _set(parameters: list[nn.Parameter], values: list[Tensor]) -> None:
 def _step_ahead(
     optimizer: torch.optim.Optimizer, weights: list[nn.Parameter], gradients: list[Tensor]
 ) -> tuple[list[float], list[Tensor]]:
-    """Return rate and value after one SGD step of each weight, leaving all as it is."""
+    """Return the learning rate of each weight and its value after one SGD step; change nothing."""
     options = optimizer.defaults
     if type(optimizer) is not torch.optim.SGD or options['nesterov'] or options['dampening']:
         raise ValueError(
@@ -159,7 +159,7 @@ def _step_ahead(
 
 @contextmanager
 def kept_statistics(model: nn.Module) -> Iterator[None]:
-    """Undo what the enclosed forward passes do to buffers (running statistics)."""
+    """Restore the buffers (running statistics) after the enclosed forward passes."""
     before = [buffer.clone() for buffer in model.buffers()]
     try:
         yield

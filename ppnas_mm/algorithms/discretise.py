@@ -1,4 +1,4 @@
-"""From architecture parameters to one architecture: the strongest operations and edges."""
+"""Discretise architecture parameters: keep the strongest operations and edges."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ def strongest(
     """Return the path of the strongest operation of each edge and the strongest edges of each node.
 
     DARTS, Section 2.4; CDARTS, Section 3.2 (top-k, k = 2) and the authors' ``parse``: an operation
-    counts by its softmax among all candidates, ``none`` included, but ``none`` is kept only where
-    the space allows it; an edge counts by its strongest operation times its own weight.
+    is ranked by its softmax over all candidates, ``none`` included, but ``none`` is kept only if
+    the space allows it; an edge is ranked by its strongest operation times its own weight.
 
     Args:
         net: The super-net.
-        scores: What an operation counts, by choice and candidate, instead of its softmax.
-        keep: Connections of a node that keeps any number of them (spaces with free gates).
+        scores: Score of each operation, by choice and candidate, instead of its softmax.
+        keep: Number of connections to keep where a node may keep any number (spaces with free
+            gates).
     """
     path: dict[str, tuple[int, ...]] = {}
     for nodes in net.layout.values():

@@ -1,4 +1,4 @@
-"""Random draws that all processes make alike and that a resumed search goes on with."""
+"""Random draws that are the same in all processes and that a resumed search continues."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 
 class Draws(nn.Module):
-    """Seed and number of draws so far, as a buffer ``state`` that a checkpoint keeps.
+    """Seed and number of draws so far, in a buffer ``state`` that checkpoints contain.
 
-    The buffer stays on the host wherever the model goes: each draw reads it, and a read from a GPU
-    waits for all work in its queue.
+    The buffer stays on the CPU when the model moves, because each draw reads it and a read from a
+    GPU waits for all queued work.
 
     Args:
         seed: The seed; ``None`` takes torch's.
@@ -30,7 +30,7 @@ class Draws(nn.Module):
         return self
 
     def next(self) -> np.random.SeedSequence:
-        """Return the entropy of the next draw, and count it."""
+        """Return the entropy of the next draw and count the draw."""
         entropy = np.random.SeedSequence(self.state.tolist())
         self.state[1] += 1
         return entropy

@@ -1,4 +1,4 @@
-"""GDAS: differentiable search that computes only the operations it draws.
+"""GDAS: differentiable search that computes only the sampled operations.
 
 Paper: Searching for a Robust Neural Architecture in Four GPU Hours, CVPR 2019, equations 3 to 6;
 EoiNAS, Section III-A, equations 3 to 7.
@@ -24,10 +24,10 @@ from .op_table import OpTable
 
 @dataclass(frozen=True)
 class Temperature:
-    """Temperature T of an epoch (from 1): from ``start``, after ``hold`` epochs, down to ``end``.
+    """Temperature T of an epoch (from 1): ``start`` for ``hold`` epochs, then falling to ``end``.
 
     Attributes:
-        start, end: Of the first and of the last epoch.
+        start, end: T of the first and of the last epoch.
         epochs: Number of epochs of the search.
         shape: ``'linear'`` or ``'exponential'``.
         hold: Number of epochs at the start that keep ``start``.
@@ -46,7 +46,7 @@ class Temperature:
             raise ValueError(f'{self}: expected 0 < end <= start and 0 <= hold < epochs')
 
     def __call__(self, epoch: int) -> float:
-        """Return T of an epoch; epochs past the last keep ``end``."""
+        """Return T of an epoch; it stays at ``end`` after the last."""
         length = max(1, self.epochs - 1 - self.hold)
         done = min(max(epoch - 1 - self.hold, 0) / length, 1.0)
         if self.shape == 'linear':
@@ -55,23 +55,23 @@ class Temperature:
 
 
 class Drawn:
-    """The operations that were drawn; connections as they are (eq. 4 sums over them)."""
+    """The drawn operations; all connections are kept (eq. 4 sums over them)."""
 
     def __init__(self, weights: Mapping[str, Weights]) -> None:
         self.weights = weights
 
     def __call__(self, choice: Choice, parameter: Tensor | None, alive: tuple[int, ...]) -> Weights:
-        """Return what was drawn for a choice; learned connections get their normalised weights."""
+        """Return the operation drawn for a choice; learned connections get normalised weights."""
         if choice.name in self.weights:
             return self.weights[choice.name]
         return _connections(choice, parameter, alive)
 
 
 class MostLikely:
-    """The operation of largest alpha on every edge: what the super-net predicts with.
+    """The operation of largest alpha on every edge; the super-net predicts with these.
 
     Args:
-        keepable: Returns the candidates of a choice that an architecture may hold.
+        keepable: Returns the candidates of a choice that an architecture may contain.
     """
 
     def __init__(self, keepable: Callable[[str], tuple[int, ...]]) -> None:
@@ -91,19 +91,19 @@ def _connections(choice: Choice, parameter: Tensor | None, alive: tuple[int, ...
 
 @MODELS.register_module()
 class GDAS(BilevelSearch):
-    """Alternating steps of weights and alpha, each with operations drawn by Gumbel-softmax.
+    """Alternating steps of the weights and alpha, with operations drawn by Gumbel-softmax.
 
-    A step of the weights on the half ``train``, then a step of alpha on the half ``val``, each with
-    a draw of its own (Algorithm 1 of EoiNAS; authors' code of GDAS).  All cells of a kind share a
-    draw, and so do all processes.
+    The weights take a step on the half ``train``, then alpha takes one on the half ``val``, each
+    with its own draw (Algorithm 1 of EoiNAS; authors' code of GDAS).  All cells of a kind and all
+    processes share a draw.
 
     Args:
         model: Config of the wrapped model; its backbone is a super-net.
-        temperature: Arguments of :class:`Temperature`; its ``epochs`` are those of the run.
-        warmup_epochs: Epochs at the start in which only the weights learn.
+        temperature: Arguments of :class:`Temperature`; ``epochs`` is that of the run.
+        warmup_epochs: Number of epochs at the start that train only the weights.
         hard: Whether to compute only the drawn operation (GDAS, eq. 5), or all operations with
             the soft weights of eq. 5 of EoiNAS (the code of EoiNAS).
-        init_std: Standard deviation of alpha at the start (authors' code: 1e-3).
+        init_std: Standard deviation of the initial alpha (authors' code: 1e-3).
         accuracy: How accuracy is measured, see :class:`BatchAccuracy`.
         seed: Seed of the draws; ``None`` takes torch's, which follows the search's ``--seed``.
         **kwargs: See :class:`SearchAlgorithm`.
@@ -114,7 +114,7 @@ class GDAS(BilevelSearch):
 
     shared_statistics = True
     strict_rates = True
-    usual_epochs = 250  # where no loop has said how many the run has
+    usual_epochs = 250  # used until a loop attaches the number of epochs
 
     def __init__(
         self,
@@ -148,7 +148,7 @@ class GDAS(BilevelSearch):
 
     @property
     def warmup_epochs(self) -> int:
-        """Epochs at the start in which only the weights learn."""
+        """Number of epochs at the start that train only the weights."""
         return self.given_warmup
 
     @property
@@ -157,10 +157,10 @@ class GDAS(BilevelSearch):
         return Temperature(**{'epochs': self.length, **self.given_temperature})
 
     def attach(self, loaders: Mapping[str, Any], epochs: int) -> None:
-        """Also check that what is scheduled ends with the run.
+        """Also check that the schedules end with the run.
 
         Raises:
-            ValueError: If not; it names the key and says what would be right.
+            ValueError: If one does not; the message names the key and the right value.
         """
         super().attach(loaders, epochs)
         if self.warmup_epochs >= epochs:
@@ -175,12 +175,12 @@ class GDAS(BilevelSearch):
             )
 
     def before_epoch(self, epoch: int) -> None:
-        """Set the temperature; in the warm-up only the half ``train`` is used."""
+        """Set the temperature; use only the half ``train`` during warm-up."""
         self.uses = ('train',) if epoch <= self.warmup_epochs else ('train', 'val')
         self.now = self.temperature(epoch)
 
     def gumbel(self, shape: torch.Size) -> Tensor:
-        """Return the next standard Gumbel noise, on the host, the same for all processes."""
+        """Return the next standard Gumbel noise, on the CPU, the same in all processes."""
         entropy = self.draws.next().generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(entropy[0] >> 1))
         while True:  # a draw of exactly zero is possible and gives infinity
@@ -192,11 +192,11 @@ class GDAS(BilevelSearch):
         """Draw an operation for each choice (eq. 5).
 
         Args:
-            differentiable: Whether the gradient of alpha is wanted: then what is drawn has the
-                scale ``h = 1 + p - p.detach()``, p the softmax of eq. 5.
+            differentiable: Whether alpha needs a gradient; the drawn operation then has the scale
+                ``h = 1 + p - p.detach()``, where p is the softmax of eq. 5.
 
         Returns:
-            The mixture and the columns drawn, ``(choices,)``.
+            The mixture and the drawn columns, ``(choices,)``.
         """
         with torch.set_grad_enabled(differentiable):
             logits = self.table.logits().log_softmax(1)
@@ -208,7 +208,7 @@ class GDAS(BilevelSearch):
         return Drawn(dict(zip(names, weights, strict=True))), drawn
 
     def _hard(self, p: Tensor, drawn: Tensor) -> list[Weights]:
-        # the one value that a step reads from a GPU: what to compute is the host's to know
+        # the only read from the GPU in a step: the CPU must know what to compute
         kept = [(i,) for i in drawn.tolist()]
         if not p.requires_grad:
             return [Weights(k) for k in kept]
@@ -221,7 +221,7 @@ class GDAS(BilevelSearch):
         return [Weights(a, row[list(a)]) for a, row in zip(alive, p.unbind(), strict=True)]
 
     def drawn_loss(self, data: Any, differentiable: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """Return loss, accuracy in per cent, and the columns drawn for it, on a half's batch."""
+        """Return loss, accuracy in per cent, and the drawn columns, for a preprocessed batch."""
         mixture, drawn = self.draw(differentiable)
         with self.super_net.using(mixture):
             return *self.measure(data), drawn
@@ -240,13 +240,13 @@ class GDAS(BilevelSearch):
         with without_gradient(owned_by(weights)):
             with optim_wrapper.optim_context(self):
                 loss, accuracy, drawn = self.drawn_loss(self.half(data, 'val'), True)
-            if loss.requires_grad:  # not where ``none`` cuts every way to the output
+            if loss.requires_grad:  # it does not if ``none`` cuts every path to the output
                 optim_wrapper.update_parts(loss, ['arch'], average=True)
         self.on_validation(drawn, accuracy)
         return {**logs, 'loss_val': loss.detach(), 'accuracy_val': accuracy}
 
     def on_training(self, drawn: Tensor) -> None:
-        """Take note of the columns drawn for a step of the weights, after the warm-up."""
+        """Handle the columns drawn for a step of the weights; called after the warm-up."""
 
     def on_validation(self, drawn: Tensor, accuracy: Tensor) -> None:
-        """Take note of the columns drawn for a step of alpha and of its accuracy in per cent."""
+        """Handle the columns drawn for a step of alpha and its accuracy in per cent."""

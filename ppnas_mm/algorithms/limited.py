@@ -24,16 +24,16 @@ class _Row(NamedTuple):
 
 
 def check_one_limit(net: SuperNet, limits: Limits) -> None:
-    """Refuse what :func:`strongest_within` cannot decide.
+    """Reject spaces and limits that :func:`strongest_within` cannot handle.
 
     Raises:
-        ValueError: If connections are chosen, or there is not exactly one limit.
-        ConstraintError: If no architecture keeps it.
+        ValueError: If the space also chooses connections, or there is not exactly one limit.
+        ConstraintError: If no architecture is within it.
     """
     if any(choice.gates for choice in net.choices.values()):
         raise ValueError(
-            f'limits: in the space {net.space!r} connections are chosen, too; limits are for '
-            'spaces of operations alone'
+            f'limits: the space {net.space!r} also chooses connections; limits need '
+            'a space of operations only'
         )
     if len(limits.bounds) != 1:
         raise ValueError(f'limits={limits.bounds}: expected exactly one of flops, params, latency')
@@ -42,14 +42,15 @@ def check_one_limit(net: SuperNet, limits: Limits) -> None:
 
 @torch.no_grad()
 def strongest_within(net: SuperNet, limits: Limits) -> ArchPath:
-    """Return the path of the largest product of softmax weights that keeps the limit.
+    """Return the path within the limit that has the largest product of softmax weights.
 
-    Costs add up over the choices, so this is a knapsack with one candidate a choice: of partial
-    paths whose costs fall into one of :data:`BINS` steps up to the limit only the strongest goes
-    on.  Costs are compared as they are; what the steps lose is an optimum by a hair.
+    Costs add up over the choices, so this is a knapsack problem with one candidate per choice.
+    Costs up to the limit are divided into :data:`BINS` bins, and only the strongest partial path in
+    each bin is continued.  Exact costs are compared with the limit; binning can only miss the
+    optimum by a small margin.
 
     Raises:
-        ConstraintError: If nothing within the limit was found.
+        ConstraintError: If no architecture within the limit was found.
     """
     path = strongest(net)
     if limits.ok(path):
@@ -70,7 +71,7 @@ def strongest_within(net: SuperNet, limits: Limits) -> ArchPath:
 
 
 def _knapsack(rows: Sequence[_Row], low: float, high: float) -> tuple[int, ...] | None:
-    """Return the candidates of the largest sum of log-probabilities at a cost of low to high."""
+    """Return candidates with the largest sum of log-probabilities, at a cost of low to high."""
     least = [min(cost for _, cost, _ in row.candidates) for row in rows]
     most = [max(cost for _, cost, _ in row.candidates) for row in rows]
     width = max(min(high, sum(most)), 1e-12) / BINS

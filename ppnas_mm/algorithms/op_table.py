@@ -1,4 +1,4 @@
-"""The operations of all choices as one table: a row a choice, a column a candidate."""
+"""The operations of all choices as one table: a row per choice, a column per candidate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..spaces.super_net import SuperNet
 
 
 class OpTable(nn.Module):
-    """View of a super-net's choices of operations; what was pruned or is only padding is masked.
+    """View of a super-net's choices of operations; pruned candidates and padding are masked.
 
     Args:
         net: The super-net; it must learn operations.
@@ -30,14 +30,14 @@ class OpTable(nn.Module):
         self.choices = [c for c in net.choices.values() if not c.gates and c.learned]
         if not self.choices:
             raise ValueError(f'{net.space!r} has no operations to learn')
-        self._net = [net]  # in a list: the net is no part of this module
+        self._net = [net]  # in a list, so that the net is not a submodule
         rows = [net.starts[c.name] + torch.arange(len(c.candidates)) for c in self.choices]
         places = pad_sequence(rows, batch_first=True, padding_value=-1)
         self.register_buffer('places', places, persistent=False)
         self.width = places.shape[1]
 
     def alive(self) -> Tensor:
-        """Return which candidates are left, a mask ``(rows, width)``."""
+        """Return a mask ``(rows, width)`` of the candidates that are left."""
         return self._net[0].alive[self.places] & (self.places >= 0)
 
     def logits(self) -> Tensor:
@@ -48,7 +48,7 @@ class OpTable(nn.Module):
 
     @torch.no_grad()
     def shares(self) -> Tensor:
-        """Return beta, the softmax of the parameters over what is left, in double precision."""
+        """Return beta, the softmax of the parameters over candidates left, in double precision."""
         return self.logits().double().softmax(1)
 
     def named(self, table: Tensor, mask: Tensor | None = None) -> dict[str, list[float | None]]:
@@ -56,7 +56,7 @@ class OpTable(nn.Module):
 
         Args:
             table: ``(rows, width)``.
-            mask: Where there is a value, else ``None``; default: what was not pruned.
+            mask: Where to return a value rather than ``None``; default: candidates that are left.
         """
         shown = (self.alive() if mask is None else mask).tolist()
         found = {}

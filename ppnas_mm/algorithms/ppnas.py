@@ -23,19 +23,20 @@ class PPNAS(SearchAlgorithm):
     """One-level search: one backward pass trains weights and architecture on the training set.
 
     Total loss (eq. 5): task loss + zero-one loss (eq. 3) + connection-existence loss (eq. 4) + L2
-    on the architecture parameters.  The optimizers are those of ``SearchOptimConstructor``.
+    on the architecture parameters.  ``SearchOptimConstructor`` builds the optimizers.
 
     Args:
         model: Config of the wrapped model; its backbone is a super-net with learned connection
-            gates, any number of which a node may keep.
+            gates, of which a node may keep any number.
         zero_one_weight, connection_weight: Weights of eq. 3 and eq. 4; 0 switches one off.
-        l2_weight: Weight of ``0.5 * |alpha, beta|^2``; the paper's is the weights' decay.
-        reduction: ``'sum'`` (paper) or ``'mean'`` (authors' code; then eq. 3 is shifted by 0.25).
+        l2_weight: Weight of ``0.5 * |alpha, beta|^2``; the paper uses the weight decay.
+        reduction: ``'sum'`` (paper) or ``'mean'`` (authors' code, which also shifts eq. 3 by 0.25).
         threshold: A connection is kept when its sigmoid is above this.
-        identities: Number of identity operations a cell keeps: the nodes where it weighs most;
-            every other node takes its strongest other operation.  The paper keeps exactly one but
-            does not say which.  ``'first'`` keeps that of the first output node, where all
-            published architectures have it; ``None`` takes the strongest operation everywhere.
+        identities: Number of identity operations to keep in a cell, at the nodes where the identity
+            weighs most; every other node takes its strongest other operation.  The paper keeps
+            exactly one but does not say which.  ``'first'`` keeps the identity at the first output
+            node, as in all published architectures; ``None`` takes the strongest operation
+            everywhere.
         **kwargs: See :class:`SearchAlgorithm`.
 
     Raises:
@@ -66,7 +67,7 @@ class PPNAS(SearchAlgorithm):
         gates = [choice for choice in self.super_net.choices.values() if choice.gates]
         if not gates or any(c.keep is not None or not c.learned for c in gates):
             raise ValueError(
-                f'PPNAS needs connection gates that it may learn freely; {self.super_net.space!r} '
+                f'PPNAS needs learned connection gates (any number kept); {self.super_net.space!r} '
                 'has none'
             )
         most = self.super_net.cell_inputs
@@ -78,7 +79,7 @@ class PPNAS(SearchAlgorithm):
         self.reduction = reduction
         self.threshold = threshold
         self.identities = identities
-        # rows of eq. 4: which gates leave an input node, which enter an output node
+        # rows of eq. 4: gates that leave each input node, and gates that enter each output node
         self.register_buffer('leaving', self._incidence(entering=False), persistent=False)
         self.register_buffer('entering', self._incidence(entering=True), persistent=False)
 
@@ -119,11 +120,11 @@ class PPNAS(SearchAlgorithm):
 
     @torch.no_grad()
     def decide(self, strict: bool) -> ArchPath:
-        """Keep the connections above the threshold and one operation a node (Section III-C).
+        """Keep the connections above the threshold and one operation per node (Section III-C).
 
         Without ``strict``, an empty node keeps its strongest input and a dropped input its
-        strongest connection, so that an unfinished search can be looked at.  So it is in cells that
-        are not computed, of which nothing is learned.
+        strongest connection, so that an unfinished search can be inspected.  The same applies to
+        cells that are not computed and so learn nothing.
         """
         path: dict[str, tuple[int, ...]] = {}
         idle = self.super_net.idle_choices()

@@ -19,16 +19,17 @@ class RandomSearch(SearchAlgorithm):
 
     Args:
         model: Config of the wrapped model; its backbone is a super-net.
-        constrained: Resample until every input group of every cell is used; else it is "full".
+        constrained: Whether to resample until every input group of every cell is used; a "full"
+            random search does not.
         operations: ``'authors'``: as the space's :meth:`random_path` draws them (in ``ppconv`` one
-            identity and 3x3 convolutions a stage, the published ones and of one size), or
-            ``'free'``: each uniformly.
+            identity and 3x3 convolutions in each stage, like the published ones and all of one
+            size), or ``'free'``: each uniformly.
         seed: Seed of the draw; ``None`` takes torch's, which follows the search's ``--seed``.
-        limits: Limits that the architecture keeps, see :class:`Limits`; ``None``: none.
+        limits: Limits on the architecture, see :class:`Limits`; ``None``: none.
         **kwargs: See :class:`SearchAlgorithm`.
 
     Raises:
-        ConstraintError: If none of 10,000 draws keeps the limits.
+        ConstraintError: If none of 10,000 draws is within the limits.
         ValueError: If an option is unknown.
     """
 
@@ -65,15 +66,17 @@ class RandomSearch(SearchAlgorithm):
             f'{unit} {min(c[unit] for c in seen):,g} to {max(c[unit] for c in seen):,g}'
             for unit in limits.bounds
         )
-        raise ConstraintError(f'none of {len(seen):,} draws keeps {limits.bounds}; seen: {spans}')
+        raise ConstraintError(
+            f'none of {len(seen):,} draws is within {limits.bounds}; seen: {spans}'
+        )
 
     def decide(self, strict: bool) -> ArchPath:
-        """Return the path that was drawn: what is left of the super-net."""
+        """Return the drawn path, which is all that is left of the super-net."""
         alive = {name: self.super_net.alive_candidates(name) for name in self.super_net.choices}
         return {name: kept for name, kept in alive.items() if kept}
 
     def distribution(self) -> dict[str, list[float]]:
-        """Return 1 for what was drawn and 0 for the rest."""
+        """Return 1 for drawn candidates and 0 for the others."""
         return {
             name: [
                 float(i in self.super_net.alive_candidates(name)) for i in range(len(c.candidates))

@@ -1,6 +1,6 @@
-"""The best architecture of a super-net within limits (SE-NAS, Section 4.3): all, or evolution.
+"""Select the best architecture within limits by enumeration or evolution (SE-NAS, Section 4.3).
 
-Genes are the choices of a path; the values of a gene are the tuples of candidates that it may keep.
+Genes are the choices of a path; the values of a gene are the tuples of candidates it may keep.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class Selection:
     """What :func:`select` found.
 
     Args:
-        path: The architecture of the highest accuracy; of equal ones the first evaluated.
+        path: The architecture of the highest accuracy; among equals the first evaluated.
         accuracy: Its accuracy.
-        evaluated: All that were evaluated, in order.
+        evaluated: All evaluated architectures, in order.
         method: ``'enumeration'`` or ``'evolution'``.
     """
 
@@ -56,7 +56,7 @@ def space_size(genes: Genes) -> float:
 
 
 def models_selected_from(genes: Genes, enumerate_up_to: int = 1000, **settings: Any) -> int:
-    """Return how many architectures :func:`select` evaluates, at most; its arguments."""
+    """Return the most architectures that :func:`select` evaluates with these arguments."""
     size, evolution = space_size(genes), Evolution(**settings)
     if size <= enumerate_up_to:
         return int(size)
@@ -64,7 +64,7 @@ def models_selected_from(genes: Genes, enumerate_up_to: int = 1000, **settings: 
 
 
 def enumerate_paths(genes: Genes, limit_count: int | None = None) -> Iterator[ArchPath]:
-    """Yield every path once, the last gene fastest.
+    """Yield every path once; the last gene varies fastest.
 
     Raises:
         ValueError: If a gene's values are not listed, or there are more than ``limit_count``.
@@ -77,7 +77,7 @@ def enumerate_paths(genes: Genes, limit_count: int | None = None) -> Iterator[Ar
 
 
 class _Record:
-    """What was seen: an architecture is costed once, and evaluated once at most."""
+    """Architectures seen so far: each is costed once and evaluated at most once."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class _Record:
         self.evaluated: list[Evaluated] = []
 
     def admit(self, path: ArchPath) -> ArchPath | None:
-        """Return the canonical path if it is within the limits and was not seen yet."""
+        """Return the canonical path if it is within the limits and new, else ``None``."""
         architecture = self.canonical(path)
         if architecture is None or self._key(architecture) in self.costs:
             return None
@@ -105,7 +105,7 @@ class _Record:
         return architecture if legal else None
 
     def score(self, architecture: ArchPath) -> float:
-        """Evaluate what was admitted; return its accuracy."""
+        """Evaluate an admitted architecture; return its accuracy."""
         accuracy = float(self.evaluate(architecture))
         if math.isnan(accuracy):
             raise ValueError(f'the accuracy of {dict(architecture)} is NaN: expected a number')
@@ -116,7 +116,7 @@ class _Record:
         return accuracy
 
     def refusal(self) -> ConstraintError:
-        """Return the error that says what the limits are and which costs were seen."""
+        """Return an error that lists the limits and the range of costs seen."""
         texts = []
         for limit in self.limits:
             seen = [costs[limit.name] for costs in self.costs.values()]
@@ -135,17 +135,17 @@ class _Record:
 
 @dataclass(frozen=True)
 class Evolution:
-    """The settings of :func:`evolve`; by default SPOS'.
+    """The settings of :func:`evolve`; the defaults are those of SPOS.
 
     Args:
-        population: Architectures of a generation.
-        generations: Number of generations, the random one included.
-        parents: The best so far that have children.
-        crossover: Children that take each gene from one of two parents.
-        mutation: Children of one parent, each gene drawn anew with ``probability``.
+        population: Architectures in a generation.
+        generations: Number of generations, including the random first one.
+        parents: Number of best architectures so far that have children.
+        crossover: Number of children that take each gene from one of two parents.
+        mutation: Number of children of one parent, with each gene redrawn with ``probability``.
         probability: See ``mutation``.
-        tries: Fruitless proposals in a row after which crossover, mutation or random drawing is
-            given up for this generation (in the first one: a hundred times as many).
+        tries: Failed proposals in a row after which crossover, mutation or random drawing stops for
+            this generation (a hundred times as many in the first).
 
     Raises:
         ValueError: If a setting is out of range.
@@ -200,28 +200,28 @@ def evolve(
     progress: Progress | None = None,
     settings: Evolution | None = None,
 ) -> list[Evaluated]:
-    """Search by evolution (SPOS, Algorithm 1); return all that was evaluated, in order.
+    """Search by evolution (SPOS, Algorithm 1); return all evaluated architectures, in order.
 
-    The first generation is drawn at random; each of the others has children of the best so far,
-    and random architectures where too few of these are new and within the limits.  Nothing else is
-    evaluated, and nothing twice.  The search ends early where nothing new is found.
+    The first generation is random; each later one has children of the best so far, filled up with
+    random architectures if too few children are new and within the limits.  Only new architectures
+    within the limits are evaluated.  The search ends early if it finds nothing new.
 
     Args:
-        names, draw: The genes, and what draws a value of one.
+        names, draw: The genes, and a function that draws a value of one.
         evaluate: Returns the accuracy of a canonical path; higher is better.
-        limits: What an architecture must satisfy.
+        limits: Limits that an architecture must satisfy.
         rng: Source of randomness.
-        canonical: Returns the same path for equal architectures, such as without unread edges, or
-            ``None`` if the path is no architecture.
-        progress: Called with the number evaluated so far and the latest.
-        settings: Sizes; ``None``: SPOS'.
+        canonical: Returns the same path for equal architectures, for example without unread edges,
+            or ``None`` if the path is not an architecture.
+        progress: Called with the number of architectures evaluated so far and the latest one.
+        settings: Sizes; ``None``: those of SPOS.
 
     Raises:
-        ConstraintError: If the first generation finds none within the limits.
-        ValueError: If two limits have one name, or an accuracy is NaN.
+        ConstraintError: If the first generation has no architecture within the limits.
+        ValueError: If two limits have the same name, or an accuracy is NaN.
     """
     record, s = _Record(evaluate, limits, canonical, progress), settings or Evolution()
-    best: list[tuple[float, ArchPath]] = []  # with all genes, also those of unread edges
+    best: list[tuple[float, ArchPath]] = []  # with all genes, including those of unread edges
 
     def random() -> ArchPath:
         return {name: draw(name, rng) for name in names}
@@ -257,7 +257,7 @@ def _breed(
     record: _Record,
     number: int,
 ) -> list[tuple[float, ArchPath]]:
-    """Evaluate a generation; return the best paths so far, of equal ones the first."""
+    """Evaluate a generation; return the best paths so far, among equals the first."""
     scored = [(record.score(architecture), path) for path, architecture in current]
     return sorted(best + scored, key=lambda entry: -entry[0])[:number]
 
@@ -274,19 +274,19 @@ def select(
     progress: Progress | None = None,
     **settings: Any,
 ) -> Selection:
-    """Return the architecture of the highest accuracy within the limits.
+    """Return the most accurate architecture within the limits.
 
     Args:
-        genes: The values that each gene may have; ``None``: they are only drawn.
-        draw: Draws a value of a gene; ``None``: uniformly from those listed.
+        genes: The possible values of each gene; ``None``: not listed, only drawn.
+        draw: Draws a value of a gene; ``None``: uniformly from the listed values.
         evaluate, limits, rng, canonical, progress: See :func:`evolve`.
-        size: Number of different architectures; ``None``: that of paths (:func:`space_size`).
-        enumerate_up_to: Where there are no more of them, and all genes are listed, all are
-            evaluated; else :func:`evolve` searches.
-        **settings: Of :class:`Evolution`, such as ``population`` and ``generations``.
+        size: Number of different architectures; ``None``: the number of paths (:func:`space_size`).
+        enumerate_up_to: All architectures are evaluated if there are at most this many and all
+            genes are listed; otherwise :func:`evolve` searches.
+        **settings: Arguments of :class:`Evolution`, such as ``population`` and ``generations``.
 
     Raises:
-        ConstraintError: If none within the limits was found.
+        ConstraintError: If no architecture within the limits was found.
         ValueError: If a gene can neither be listed nor drawn, or a setting is out of range.
     """
     for name, values in genes.items():

@@ -1,4 +1,4 @@
-"""Networks, configs or searches side by side over several seeds."""
+"""Compare networks, configs or searches over several seeds."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from ..utils.jobs import Jobs, NothingFoundError
 from ..utils.tables import table
 
 Results = dict[str, list[dict | None]]
-"""What each seed of each network came to; ``None``: its search found no whole architecture."""
+"""Results of each seed, by network; ``None``: its search found no complete architecture."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is compared, and where.
+    """What to compare, and where.
 
     Attributes:
         tools: Folder of ``search.py`` and ``train.py``.
-        folder: Work dir; runs in it that have finished with the same settings are not repeated.
+        folder: Work dir; finished runs in it with the same settings are not repeated.
         seeds: Number of seeds, from 0.
-        search, retrain: Configs of a search and of the training of what it finds.
-        baselines: Configs that are trained beside what the search finds, by name.
+        search, retrain: Configs of a search and of the training of its result.
+        baselines: Configs to train for comparison with the result of the search, by name.
         configs: Configs to train and compare instead.
         searches: Searches to compare by ``retrain`` instead.
         options: ``KEY=VALUE`` for all of ``configs`` or ``searches``.
@@ -52,14 +52,14 @@ class Comparison:
     options: Sequence[str] = ()
 
     def run(self, metrics: Sequence[str]) -> str:
-        """Run what is missing; return the tables of the metrics, also written to ``table.md``.
+        """Do the missing runs; return the tables of the metrics, also written to ``table.md``.
 
         Raises:
-            ConfigError: If no run has measured one of the metrics, or options are for nothing.
+            ConfigError: If no run has measured one of the metrics, or options apply to nothing.
             JobError: If a run fails.
         """
         if self.options and not self.configs and not self.searches:
-            raise ConfigError('--cfg-options: they are for --configs or --searches')
+            raise ConfigError('--cfg-options needs --configs or --searches')
         self.folder.mkdir(parents=True, exist_ok=True)
         several = self.train_configs if self.configs else self.train_all
         results = self.train_searches() if self.searches else several()
@@ -78,7 +78,7 @@ class Comparison:
         super_net.random_genotype(np.random.default_rng(seed)).save(path)
 
     def config(self, path: str) -> Any:
-        """Load a config as the tools do, with the options."""
+        """Load a config like the tools, with the options."""
         pairs = (word.split('=', 1) for word in self.options)
         options = {key: DictAction._parse_iterable(value) for key, value in pairs}
         about = dict(config=path, cfg_options=options, launcher='none', local_rank=0)
@@ -93,7 +93,7 @@ class Comparison:
         seed: int,
         genotype: Path | None = None,
     ) -> dict:
-        """Train a config, unless that has been done with these settings; return the result."""
+        """Train a config, unless already done with these settings; return the result."""
         words: list[object] = [path, '--seed', seed, '--resume']
         words += ['--genotype', genotype] if genotype else []
         done = trained(work, seed, config, genotype)
@@ -101,7 +101,7 @@ class Comparison:
         return read_json(work / 'result.json')
 
     def try_search(self, jobs: Jobs, finished: bool, work: Path, *arguments: object) -> bool:
-        """Search unless finished; return whether a whole architecture came of it."""
+        """Search unless finished; return whether the search found a complete architecture."""
         with contextlib.suppress(NothingFoundError):
             jobs.run(finished, self.tools / 'search.py', work, *arguments)
         return not failure(work)
@@ -134,7 +134,7 @@ class Comparison:
         return results
 
     def _retraining(self) -> Any:
-        """Load the config of the retraining: of the options it gets the data's place only."""
+        """Load the config of the retraining; of the options, only ``data_root`` applies to it."""
         roots = [word for word in self.options if word.startswith('data_root=')]
         return replace(self, options=roots).config(self.retrain)
 
@@ -155,7 +155,7 @@ class Comparison:
         return results
 
     def train_searches(self) -> Results:
-        """Run every search with every seed and train what it found."""
+        """Run every search with every seed and train its result."""
         results: Results = {}
         jobs = Jobs(self.seeds * len(self.searches))
         loaded, retrain = {path: self.config(path) for path in self.searches}, self._retraining()
@@ -171,7 +171,7 @@ class Comparison:
         return results
 
     def operations(self) -> str:
-        """Return how often each operation stands in each cell that the searches found."""
+        """Return how often each operation occurs in each cell found by the searches."""
         rows = []
         for config in self.searches:
             for seed in range(self.seeds):
@@ -188,12 +188,12 @@ class Comparison:
 
 
 def metrics_of(results: Results, wanted: Sequence[str]) -> list[str]:
-    """Return the metrics that names or patterns (``coco/bbox_mAP*``) stand for, in order.
+    """Return the metrics that match names or patterns (``coco/bbox_mAP*``), in order.
 
     ``error/NAME`` is 100 minus ``accuracy/NAME``.
 
     Raises:
-        ConfigError: If one stands for nothing that the runs have measured.
+        ConfigError: If one matches no metric of the runs.
     """
     runs = [run for row in results.values() for run in row if run is not None]
     if not runs:
@@ -210,7 +210,7 @@ def metrics_of(results: Results, wanted: Sequence[str]) -> list[str]:
 
 
 def score(run: dict | None, metric: str) -> float:
-    """Return a metric of a run; not a number where it failed or has none."""
+    """Return a metric of a run; NaN if the run failed or lacks it."""
     if run is None:
         return float('nan')
     if metric.startswith('error/'):
@@ -221,8 +221,8 @@ def score(run: dict | None, metric: str) -> float:
 def summary(results: Results, metric: str) -> str:
     """Return mean, spread and a paired t-test of each network against the first.
 
-    A run without an architecture is a ``Fail``; means are over the others, tests over the seeds
-    where neither failed.
+    A run without an architecture is a ``Fail``; means exclude it, and tests use the seeds where
+    neither failed.
     """
     ttest = require('scipy.stats').ttest_rel
     scores = {name: np.array([score(r, metric) for r in rs]) for name, rs in results.items()}

@@ -1,9 +1,9 @@
-"""What each of the 15,625 cells of NAS-Bench-201 scores when trained: reader of public tables.
+"""Accuracies of the 15,625 trained cells of NAS-Bench-201, read from public tables.
 
-The benchmark (Dong and Yang, 2020) trained every cell of the space ``nasbench201``; a search in it
-is judged by looking its result up.  Two tables are read, as CSV, plain or gzipped; neither is part
-of this package (see :data:`SOURCES`).  Cells are looked up by their exact string: isomorphic cells
-were trained separately and have scores of their own.
+The benchmark (Dong and Yang, 2020) trained every cell of the space ``nasbench201``, so the result
+of a search can be looked up.  Two CSV tables are supported, plain or gzipped; neither is part of
+this package (see :data:`SOURCES`).  Cells are looked up by their exact string: isomorphic cells
+were trained separately and have their own scores.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ FORMATS: tuple[tuple[str, dict[str, str]], ...] = (
     ),
     ('arch', {f'{k}-{part}': f'{v}-{part}' for k, v in SETS.items() for part in ('test', 'val')}),
 )
-"""For each format: the column of the cell's string; the columns of scores, as we call them."""
+"""For each format: the column of the cell's string, and our names for the columns of scores."""
 
 
 class TableError(ValueError):
-    """A table that is missing, damaged or of another kind, or a cell or data set it lacks."""
+    """A table is missing, damaged or of unknown format, or lacks a cell or data set."""
 
 
 def arch_string(genotype: Genotype) -> str:
@@ -70,7 +70,7 @@ def from_arch_string(text: str, provenance: Mapping[str, Any] | None = None) -> 
     """Return the genotype of a benchmark's string.
 
     Raises:
-        GenotypeError: If the string has another form, or names another cell than the space allows.
+        GenotypeError: If the string is malformed, or its cell is not in the space.
     """
     nodes = []
     for node in text.split('+'):
@@ -92,14 +92,13 @@ class Table:
     """Accuracies (per cent) of cells on data sets.
 
     Args:
-        scores: For each data set the accuracies, in the order of ``cells``.
+        scores: Accuracies in the order of ``cells``, by data set.
         cells: The cells' strings.
-        name: What messages call the table.
+        name: Name of the table in messages.
 
     Attributes:
         cells: The cells' strings, in the order of the file.
-        datasets: Names of the data sets, such as ``'cifar10-test'``; without ``-test`` they name
-            the same.
+        datasets: Names of the data sets, such as ``'cifar10-test'``; ``-test`` may be omitted.
     """
 
     def __init__(
@@ -122,10 +121,10 @@ class Table:
 
     @classmethod
     def load(cls, path: str | os.PathLike = DEFAULT_PATH) -> Table:
-        """Read a table: a file, or the first that a folder has of :data:`SOURCES`.
+        """Read a table: a file, or the first of :data:`SOURCES` in a folder.
 
         Raises:
-            TableError: If there is none, or it is damaged or of an unknown format.
+            TableError: If there is no table, or it is damaged or of unknown format.
         """
         path = Path(path)
         if path.is_dir() or not path.exists():
@@ -222,12 +221,12 @@ def kendall_tau(first: Sequence[float], second: Sequence[float]) -> float:
 
 
 def accuracy_grid(table: Table, dataset: str) -> tuple[dict[str, list[int]], np.ndarray]:
-    """Return the operations of each edge, and the accuracies with one axis for each edge.
+    """Return the operations of each edge, and the accuracies with one axis per edge.
 
     Operations are numbered in the order of their names.
 
     Raises:
-        TableError: If the table lacks a combination of the operations that it has.
+        TableError: If the table lacks a combination of its operations.
     """
     rows = {}
     for text in table.cells:
@@ -243,11 +242,11 @@ def accuracy_grid(table: Table, dataset: str) -> tuple[dict[str, list[int]], np.
 
 
 RANKED = ('architecture', 'accuracy_share', 'importance', 'live')
-"""What a search's record may hold of each operation: beta, and EoiNAS' S, I and state Live."""
+"""Values per operation that a search's record may have: beta, and S, I and Live of EoiNAS."""
 
 
 def operation_means(table: Table, dataset: str) -> dict[str, dict[str, float]]:
-    """Return, by choice and operation, the mean accuracy of all cells of the table that hold it."""
+    """Return the mean accuracy of all cells with an operation, by choice and operation."""
     found: dict[str, dict[str, list[float]]] = {}
     for text in table.cells:
         genotype = from_arch_string(text)
@@ -265,17 +264,17 @@ def operation_means(table: Table, dataset: str) -> dict[str, dict[str, float]]:
 def rank_correlations(
     record: Mapping[str, Any], table: Table, dataset: str
 ) -> list[dict[str, float]]:
-    """Return, for each epoch of a search, how it ranks the operations left on the edges.
+    """Return how well a search ranks the operations left on the edges, for each epoch.
 
     Args:
         record: The contents of ``search.json``.
-        table: What the cells score.
+        table: Accuracies of the trained cells.
         dataset: Of the table.
 
     Returns:
-        For each epoch ``epoch`` and, of :data:`RANKED` what the record has, Kendall's tau to
-        :func:`operation_means`: the mean over the edges that have several operations left; NaN
-        where none has an order.
+        For each epoch, ``epoch`` and Kendall's tau to :func:`operation_means` for each of
+        :data:`RANKED` in the record: the mean over the edges with several operations left; NaN if
+        no edge has a ranking.
 
     Raises:
         TableError: If the search was in another space, or the table lacks an operation.
@@ -304,10 +303,10 @@ def rank_correlations(
 
 
 def accuracies_by_epoch(record: Mapping[str, Any], table: Table, dataset: str) -> list[float]:
-    """Return what the cell of each epoch's strongest operations scores when trained.
+    """Return the trained accuracy of the cell of strongest operations, for each epoch.
 
-    That is what DARTS and CDARTS would derive after the epoch (CDARTS, Fig. 3); NaN where the
-    table lacks the cell.
+    DARTS and CDARTS would derive this cell after the epoch (CDARTS, Fig. 3); NaN if the table lacks
+    it.
 
     Args:
         record: The contents of ``search.json``, of a search in this space.
@@ -339,7 +338,7 @@ def score_by_alpha(algorithm: SearchAlgorithm, genotype: Genotype) -> float:
 
 
 def draw_cells(table: Table, algorithm: SearchAlgorithm, number: int, seed: int) -> list[Genotype]:
-    """Draw different cells uniformly among those that the table and the super-net both have.
+    """Draw different cells uniformly from those in both the table and the super-net.
 
     Cells whose output does not depend on their input are left out.
 
@@ -347,7 +346,7 @@ def draw_cells(table: Table, algorithm: SearchAlgorithm, number: int, seed: int)
         TableError: If there are fewer than ``number`` such cells, or ``number`` is below 2.
     """
     if number < 2:
-        raise TableError(f'{number} cells have no ranking; ask for 2 or more')
+        raise TableError(f'{number} cells have no ranking; expected 2 or more')
     net, drawn = algorithm.super_net, []
     for i in np.random.default_rng(seed).permutation(len(table)):
         genotype = from_arch_string(table.cells[i])
@@ -376,12 +375,12 @@ def score_with_super_net(
     Args:
         algorithm: A trained search; its super-net's batch-norm statistics change.
         genotype: The cell.
-        batches: Training batches that batch norms take their statistics from; with none they keep
-            those that they have.
+        batches: Training batches to recompute batch-norm statistics; if empty, the statistics stay
+            unchanged.
         loader: Batches of the validation set.
         evaluator: mmengine's evaluator of the metrics.
-        network: ``'search'``: the network whose architecture is searched; ``'inherited'``: the one
-            whose weights a derived network inherits (CDARTS: the evaluation network).
+        network: ``'search'``: the network whose architecture is searched; ``'inherited'``: the
+            network whose weights a derived network inherits (CDARTS: the evaluation network).
 
     Raises:
         GenotypeError: If the super-net lacks the cell.

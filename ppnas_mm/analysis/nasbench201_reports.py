@@ -1,4 +1,4 @@
-"""What NAS-Bench-201 says of a cell, of a super-net and of a search, as text."""
+"""Text reports about a cell, a super-net and a search from NAS-Bench-201."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from .nasbench201 import (
 )
 
 NAMES = {'architecture': 'beta', 'accuracy_share': 'S', 'importance': 'I', 'live': 'Live'}
-"""What the columns of :func:`follow` are called."""
+"""Titles of the columns of :func:`follow`."""
 
 
 def look_up(table: Table, source: str, dataset: str | None = None) -> str:
-    """Return what a table says of a cell.
+    """Return the entries of a table for a cell.
 
     Args:
         table: The table.
@@ -60,16 +60,16 @@ def judge(
     seed: int = 0,
     dataset: str | None = None,
 ) -> Iterator[str]:
-    """Score random cells with a super-net's weights; yield lines, at last Kendall's tau.
+    """Score random cells with a super-net's weights; yield lines, the last with Kendall's tau.
 
     Args:
-        table: What the cells score when trained.
-        config: A search in the space, as of :func:`~ppnas_mm.engine.run.load_run`.
-        name: What messages call the config.
+        table: Accuracies of the trained cells.
+        config: A search in the space, as from :func:`~ppnas_mm.engine.run.load_run`.
+        name: Name of the config in messages.
         checkpoint: The super-net's weights.
-        networks: What scores: see :func:`score_of`; of several also their correlation.
+        networks: Networks that score, see :func:`score_of`; with several, also their correlation.
         cells, seed: Number of random cells, and seed of their draw.
-        batches: Training batches that batch norms see for each cell.
+        batches: Number of training batches to recompute batch-norm statistics for each cell.
         dataset: Of the table; ``None``: CIFAR-10.
 
     Raises:
@@ -102,7 +102,7 @@ def judge(
 
 
 def _prepare(config: Any, name: str, checkpoint: str, batches: int) -> tuple[Any, Any, list]:
-    """Return the trained search, the validation loop, and batches that are the same for all cells.
+    """Return the trained search, the validation loop, and training batches for all cells.
 
     Raises:
         ConfigError: If the config is of something else, or has no validation.
@@ -125,7 +125,7 @@ def _prepare(config: Any, name: str, checkpoint: str, batches: int) -> tuple[Any
 def score_of(
     algorithm: Any, cell: Genotype, batches: list, loop: Any, network: str
 ) -> tuple[str, float]:
-    """Return what a cell is scored by, and its score.
+    """Return the name and the value of a cell's score.
 
     Args:
         algorithm: A trained search.
@@ -144,12 +144,12 @@ def follow(table: Table, path: str, dataset: str | None = None) -> str:
     """Return how a search ranked the operations, in about ten of its epochs.
 
     Args:
-        table: What the cells score when trained.
+        table: Accuracies of the trained cells.
         path: ``search.json`` of a search in the space.
         dataset: Of the table; ``None``: CIFAR-10.
 
     Raises:
-        TableError: If the file is no such record.
+        TableError: If the file is not such a record.
     """
     try:
         record = read_json(path)
@@ -157,7 +157,7 @@ def follow(table: Table, path: str, dataset: str | None = None) -> str:
         if not epochs:
             raise ValueError('no epochs')
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TableError(f'{path}: no record of a search: {error!r:.200}') from None
+        raise TableError(f'{path}: not the record of a search: {error!r:.200}') from None
     dataset = table.dataset(dataset or 'cifar10-test')
     found = rank_correlations(record, table, dataset)
     accuracies = accuracies_by_epoch(record, table, dataset)

@@ -1,16 +1,16 @@
-"""Which operations EoiNAS prunes where the accuracy of every cell is known.
+"""Simulate which operations EoiNAS prunes, with known accuracy of every cell.
 
-A reconstruction of the closed loop of a search, with the package's classes for indicator, chain and
-pruning.  Only the network is replaced: a step of alpha sees the accuracy of the cell drawn, on a
+This reconstructs the closed loop of a search, with the package's classes for indicator, chain and
+pruning.  Only the network is replaced: a step of alpha sees the accuracy of the drawn cell on a
 batch, and beta follows a simple rule.
 
 - In each step of an epoch every edge draws an operation by Gumbel-max from beta, once for the
   weights (E) and once for alpha (A).
 - After an epoch the share beta of an operation moves by ``drift * z`` and stays above .01; then
-  shares are scaled to the sum 1.  z is A minus the mean over the edge's living operations, scaled
-  so that the largest is 1 (as Adam's steps, which do not depend on the size of the gradient).  With
-  drift 0 beta stays uniform.
-- The schedule is that of the package: an interval of warm-up, then a pruning an interval.
+  shares are scaled to the sum 1.  z is A minus the mean over the operations alive on the edge,
+  scaled so that the largest is 1 (as Adam's steps, which do not depend on the size of the
+  gradient).  With drift 0 beta stays uniform.
+- The schedule is that of the package: an interval of warm-up, then one pruning per interval.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ READINGS: dict[str, dict[str, Any]] = {
     'no chain: lowest I': {'chain': NONE, 'indicator': KEPT, 'step': 1},
     'no chain: lowest beta': {'chain': NONE, 'indicator': {'kind': 'beta'}, 'step': 1},
 }
-"""Names and what they ask of the chain, the indicator and the plan."""
-LEAST = 0.01  # no softmax gives an operation up
+"""Readings of the paper by name: options of the chain, the indicator and the plan."""
+LEAST = 0.01  # a softmax never reaches zero
 
 
 class World(NamedTuple):
@@ -51,8 +51,9 @@ class World(NamedTuple):
 
     Attributes:
         edges, ops: Size of the space.
-        accuracy: Maps cells, ``(steps, searches, edges)``, to what a step sees, shares.
-        score: Maps cells, ``(searches, edges)``, to what they are worth.
+        accuracy: Maps cells, ``(steps, searches, edges)``, to the accuracies in [0, 1] that a step
+            sees.
+        score: Maps cells, ``(searches, edges)``, to their scores.
     """
 
     edges: int
@@ -62,7 +63,7 @@ class World(NamedTuple):
 
 
 def table_world(drive: np.ndarray, values: np.ndarray) -> World:
-    """Return a space whose accuracies are tables with an axis for each edge, in per cent."""
+    """Return a space whose accuracies are tables with an axis per edge, in per cent."""
 
     def look_up(table: np.ndarray, cells: np.ndarray) -> np.ndarray:
         return table[tuple(np.moveaxis(cells, -1, 0))]
@@ -76,7 +77,7 @@ def table_world(drive: np.ndarray, values: np.ndarray) -> World:
 
 
 def made_world(searches: int, edges: int, ops: int, rng: np.random.Generator) -> World:
-    """Return a space of its own for each search: every operation has a quality on every edge.
+    """Return a separate space for each search: every operation has a quality on every edge.
 
     Qualities are uniform in [0, 1]; the accuracy is .3 + .6 times their mean.  A cell scores 0 if
     it is as good as the mean of all and 1 if it is the best.
@@ -97,7 +98,7 @@ def made_world(searches: int, edges: int, ops: int, rng: np.random.Generator) ->
 
 
 class Edges:
-    """What :class:`Slimming` asks of a super-net, of edges whose operations may all be kept.
+    """The super-net interface for :class:`Slimming`, with edges that may keep any operation.
 
     Args:
         alive: Mask ``(edges, operations)``, changed by prunings.
@@ -108,7 +109,7 @@ class Edges:
         self.names = [str(row) for row in range(len(alive))]
 
     def alive_candidates(self, name: str) -> tuple[int, ...]:
-        """Return what is left on an edge."""
+        """Return the operations left on an edge."""
         return tuple(self.alive[int(name)].nonzero().flatten().tolist())
 
     keepable = alive_candidates
@@ -119,13 +120,13 @@ class Edges:
 
 
 class Setting(NamedTuple):
-    """What is simulated.
+    """Settings of the simulation.
 
     Attributes:
-        seeds: Independent searches to take the mean over.
+        seeds: Number of independent searches to average.
         interval: Epochs between prunings.
-        steps: Steps an epoch.
-        batch: Images of a step.
+        steps: Steps per epoch.
+        batch: Images per step.
     """
 
     seeds: int = 40
@@ -135,7 +136,7 @@ class Setting(NamedTuple):
 
 
 class Search:
-    """Several independent searches in a world, by one reading of the paper.
+    """Several independent searches in a world, with one reading of the paper.
 
     Args:
         world: The space.
@@ -157,7 +158,7 @@ class Search:
         self.prunings = 0
 
     def beta(self) -> torch.Tensor:
-        """Return the softmax of alpha over what is left."""
+        """Return the softmax of alpha over the operations left."""
         return self.alpha.masked_fill(~self.edges.alive, -float('inf')).softmax(1)
 
     def draw(self) -> np.ndarray:
@@ -180,7 +181,7 @@ class Search:
         self.importance.finish_epoch()
 
     def move_beta(self, drift: float) -> None:
-        """Let beta follow A."""
+        """Move beta towards A."""
         known = self.edges.alive & (self.importance.accuracy >= 0)
         a = torch.where(known, self.importance.accuracy, 0.0)
         centred = torch.where(known, a - a.sum(1, keepdim=True) / known.sum(1, keepdim=True), 0.0)
@@ -188,7 +189,7 @@ class Search:
         self.alpha = (self.beta() + drift * z).clamp(min=LEAST).log()
 
     def prune(self, indicator: torch.Tensor) -> None:
-        """Let each edge lose an operation."""
+        """Prune one operation on each edge."""
         die, importance = map(self.edges.by_name, (self.chain.die, indicator))
         for name, op in self.slimming.worst(self.edges, die, importance):  # type: ignore[arg-type]
             self.edges.alive[int(name), op] = False
@@ -226,12 +227,13 @@ def simulate(
 def prune_tables(
     folder: Path, dataset: str, drifts: Sequence[float], setting: Setting
 ) -> tuple[list[dict[str, Any]], str]:
-    """Simulate prunings on NAS-Bench-201 and in made worlds of 8 operations and 14 edges.
+    """Simulate prunings on NAS-Bench-201 and in artificial worlds of 8 operations and 14 edges.
 
     Args:
-        folder: Has both tables; accuracies after 12 epochs drive, those after 200 score.
+        folder: Folder of both tables: accuracies after 12 epochs drive the search, those after 200
+            score.
         dataset: Data set of the tables.
-        drifts: How far a share of beta moves an epoch.
+        drifts: Distances that a share of beta moves per epoch.
         setting: Number and length of the searches.
 
     Returns:
@@ -252,7 +254,7 @@ def prune_tables(
 
 
 def report(results: list[dict[str, Any]]) -> str:
-    """Return a table of means: a row for each reading, a column for each world and drift."""
+    """Return a table of means with a row per reading and a column per world and drift."""
     columns = list(dict.fromkeys((r['world'], r['drift']) for r in results))
     found = {(r['reading'], (r['world'], r['drift'])): r['mean'] for r in results}
     rows = [

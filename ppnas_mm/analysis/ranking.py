@@ -24,13 +24,13 @@ SPARE = dict(population=1, generations=1, parents=1, crossover=0, mutation=0, en
 
 
 def drops_of(record: Mapping[str, Any]) -> list[list[list[str]]]:
-    """Return what each shrinking of a search dropped, as ``SENAS(drops=...)`` takes it."""
+    """Return what each shrinking of a search dropped, in the form of ``SENAS(drops=...)``."""
     entries = [entry['shrinking'] for entry in record['epochs'] if 'shrinking' in entry]
     return [[[d['choice'], d['op']] for d in entry['dropped']] for entry in entries]
 
 
 def build(config: str, folder: Path, seed: int, options: Mapping[str, Any]) -> Any:
-    """Return the runner of a config, quiet and without checkpoints."""
+    """Return the runner of a config, without logs and checkpoints."""
     from mmengine.runner import Runner
 
     from ..engine.run import load_run
@@ -46,14 +46,14 @@ def build(config: str, folder: Path, seed: int, options: Mapping[str, Any]) -> A
 def draw_cells(
     net: Any, number: int, seed: int, known: Any = None, constrained: bool = True
 ) -> list[Genotype]:
-    """Return different random architectures of what a super-net has left, or all if fewer.
+    """Return different random architectures left in a super-net, or all if there are fewer.
 
     Args:
         net: The super-net.
-        number: How many.
+        number: Number of architectures.
         seed: Seed of the draws.
-        known: The table of true accuracies; only its cells are drawn.  ``None``: any.
-        constrained: Whether to leave degenerate architectures out.
+        known: Table of true accuracies, from which cells are drawn; ``None``: any cells.
+        constrained: Whether to exclude degenerate architectures.
     """
     rng = np.random.default_rng(seed)
     found: dict[str, Genotype] = {}
@@ -67,7 +67,7 @@ def draw_cells(
 
 
 def random_drops(net: Any, counts: Sequence[int], seed: int) -> list[list[list[str]]]:
-    """Return shrinkings that drop operations at random, never the last of a choice."""
+    """Return shrinkings that drop random operations, never the last of a choice."""
     rng = np.random.default_rng(seed)
     alive = {c.name: list(c.candidates) for c in net.choices.values() if not c.gates}
     stages: list[list[list[str]]] = []
@@ -76,7 +76,9 @@ def random_drops(net: Any, counts: Sequence[int], seed: int) -> list[list[list[s
         while len(stages[-1]) < count:
             open_to = [[name, op] for name, ops in alive.items() if len(ops) > 1 for op in ops]
             if not open_to:
-                raise ConfigError(f'--random-drops {counts}: no more than {sum(map(len, stages))}')
+                raise ConfigError(
+                    f'--random-drops {counts}: expected at most {sum(map(len, stages))}'
+                )
             name, op = open_to[int(rng.integers(len(open_to)))]
             alive[name].remove(op)
             stages[-1].append([name, op])
@@ -94,14 +96,14 @@ def train_cells(
     seed: int = 0,
     options: Mapping[str, Any] | None = None,
 ) -> None:
-    """Train random architectures of a shrunk space from scratch and keep a table of them.
+    """Train random architectures of a shrunk space from scratch and save a table of them.
 
     Args:
         config: Config that trains one architecture.
         search: Config of the search with the super-net.
         out: The table to write, JSON.
-        drops: How many operations each stage drops at random, or the record of a search
-            (``search.json``) that says what it dropped.
+        drops: Number of operations that each stage drops at random, or the record of a search
+            (``search.json``) whose drops to repeat.
         folder: Work dir.
         cells, seeds: Number of architectures, and of trainings of each.
         seed: Of the draw.
@@ -131,7 +133,7 @@ def train_cells(
 
 
 def search_options(variant: str, drops: Any, threshold: int | None) -> dict[str, Any]:
-    """Return the config entries of a variant of SE-NAS; ``drops=None``: it shrinks by score."""
+    """Return the config entries of a variant of SE-NAS; ``drops=None``: shrink by score."""
     return {
         'model.selection': SPARE,
         # snapshots are SE-NAS' (eq. 4)
@@ -173,7 +175,7 @@ def study(
 
     Args:
         config: Config of a SENAS search.
-        truth: What the architectures score when trained.
+        truth: Accuracies of the trained architectures.
         folder: Work dir; gets ``ranking.json``, ``tau.svg`` and ``ranks.svg``.
         cells, seeds: Number of architectures, and of super-nets of each variant.
         seed: Of the draw of architectures.
@@ -192,7 +194,7 @@ def study(
             runner = build(config, folder / 'run', one, given)
             runner.train()
             net = runner.model.super_net
-            if truth.drops is None:  # the first one shrinks by scores, all others repeat it
+            if truth.drops is None:  # the first super-net shrinks by scores, the others repeat it
                 truth.drops = drops_of(read_json(folder / 'run/search.json'))
                 truth.cells = draw_cells(net, cells, seed, truth.table)
             row = result[variant]
@@ -217,7 +219,7 @@ def _draw(result: Mapping[str, Any], truth: Truth, folder: Path, title: str) -> 
 
 
 def report(result: Mapping[str, Any]) -> str:
-    """Return the table of taus: over what shrinking left, and over all that a super-net has."""
+    """Return the table of taus: over the shrunk space, and over the whole space of a super-net."""
     lines = [
         '| super-net | ranked | tau, mean | standard deviation | of each seed |',
         '| --- | --- | ---: | ---: | --- |',
@@ -235,7 +237,7 @@ def report(result: Mapping[str, Any]) -> str:
 
 
 def scored_models(configs: Sequence[str], seed: int, options: Mapping[str, Any]) -> str:
-    """Return a table of what the operations of each config's super-net are scored on at first.
+    """Return a table of the models for the first scoring of operations, for each config.
 
     Args:
         configs: Configs of SENAS searches.
@@ -264,7 +266,7 @@ def scored_models(configs: Sequence[str], seed: int, options: Mapping[str, Any])
 
 
 class Truth:
-    """True accuracies: of a table of :func:`train_cells`, or of NAS-Bench-201.
+    """True accuracies, from a table of :func:`train_cells` or from NAS-Bench-201.
 
     Args:
         trained: File of the table of trained architectures.
@@ -272,11 +274,11 @@ class Truth:
         dataset: Data set of the NAS-Bench-201 table.
 
     Attributes:
-        drops: The shrinkings that lead to the space of the cells; ``None``: not known yet.
+        drops: The shrinkings that lead to the space of the cells; ``None``: not yet known.
         cells: The architectures, the same for all seeds.
 
     Raises:
-        ConfigError: If ``trained`` is no such table.
+        ConfigError: If ``trained`` is not such a table.
         TableError: If the NAS-Bench-201 table cannot be read.
     """
 

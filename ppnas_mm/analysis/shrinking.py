@@ -1,4 +1,4 @@
-"""How well the scores of SE-NAS tell operations apart on NAS-Bench-201."""
+"""Simulate how well the scores of SE-NAS rank operations on NAS-Bench-201."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from .nasbench201 import Table, accuracy_grid
 
 
 class Setting(NamedTuple):
-    """What is simulated.
+    """Settings of the simulation.
 
     Attributes:
-        samples: Models for each operation.
-        stages: Times that operations are dropped.
-        drops: Operations dropped a time.
-        seeds: Random seeds, from 0, to take the mean over.
+        samples: Models per operation.
+        stages: Number of times that operations are dropped.
+        drops: Operations dropped each time.
+        seeds: Number of random seeds, from 0, to average.
     """
 
     samples: int = 200
@@ -60,7 +60,7 @@ def shrink(
         space: The operations of each edge.
         values: Accuracies, one axis for each edge.
         kind: Kind of the score, or ``'random'``.
-        noise: Standard deviation of what is added to an accuracy.
+        noise: Standard deviation of the noise added to accuracies.
         setting: Samples per operation, stages and drops.
         seed: Random seed.
     """
@@ -83,7 +83,7 @@ def shrink(
 def simulate(
     space: dict[str, list[int]], values: np.ndarray, noises: Sequence[float], setting: Setting
 ) -> list[dict[str, Any]]:
-    """Return means over the seeds for each noise and score: what is kept, best and mean left."""
+    """Return means over the seeds for each noise and score: operations kept, best and mean left."""
     top = true_best(space, values, max(1, sum(map(len, space.values())) - setting.drops))
     results = []
     for noise, kind in itertools.product(noises, [*KINDS, 'random']):
@@ -103,12 +103,12 @@ def simulate(
 def shrink_table(
     path: str | os.PathLike, dataset: str, noises: Sequence[float], setting: Setting
 ) -> tuple[list[dict[str, Any]], str]:
-    """Simulate shrinkings where the super-net's accuracy is that of NAS-Bench-201 plus noise.
+    """Simulate shrinkings with accuracies of NAS-Bench-201 plus noise as those of the super-net.
 
     Args:
         path: File or folder of the table.
         dataset: Data set of the table.
-        noises: Standard deviations of the noise, in units of the table's.
+        noises: Standard deviations of the noise, relative to that of the table.
         setting: Number and size of the shrinkings.
 
     Returns:

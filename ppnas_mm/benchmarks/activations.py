@@ -1,4 +1,4 @@
-"""Memory of the activations of a training step, with and without checkpointing."""
+"""Activation memory of a training step, with and without activation checkpointing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SUPER_NETS: dict[str, tuple[dict[str, Any], int]] = {
     'chain': (dict(type='ppnas_mm.ChainSuperNet'), 224),
     'mobile': (dict(type='ppnas_mm.MobileSuperNet'), 224),
 }
-"""Super-nets of the papers' sizes, and the side of their images."""
+"""Super-nets in the sizes of the papers, and the side of their images."""
 
 
 def build(name: str, with_cp: bool, device: str = 'cpu') -> tuple[Any, int]:
@@ -44,7 +44,7 @@ def build(name: str, with_cp: bool, device: str = 'cpu') -> tuple[Any, int]:
 
 
 def kept_activations(net: nn.Module, x: Tensor) -> float:
-    """Return the MiB that a forward pass of a backbone keeps for the backward pass."""
+    """Return the MiB that a forward pass of a backbone keeps for backward."""
     with count_saved(net) as saved:
         maps = net(x)
     found = saved.live / 2**20
@@ -53,7 +53,7 @@ def kept_activations(net: nn.Module, x: Tensor) -> float:
 
 
 def make_step(name: str, with_cp: bool, batch: int, device: str) -> Callable[[], None]:
-    """Return a step of a super-net: forward and backward; gradients are dropped at its end."""
+    """Return a step of a super-net: forward and backward, then gradients are cleared."""
     net, size = build(name, with_cp, device)
     net.to(memory_format=torch.channels_last)
     x = torch.randn(batch, 3, size, size, device=device)
@@ -66,7 +66,7 @@ def make_step(name: str, with_cp: bool, batch: int, device: str) -> Callable[[],
 
 
 def measure(names: Sequence[str] | None, batch: int, device: str = 'cpu') -> Record:
-    """Measure what a step of super-nets keeps and needs, without and with checkpointing."""
+    """Measure activations and peak memory of steps, without and with activation checkpointing."""
     results = []
     for name in names or SUPER_NETS:
         for form, with_cp in (('plain', False), ('with_cp', True)):

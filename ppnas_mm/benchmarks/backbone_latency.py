@@ -1,4 +1,4 @@
-"""Latency of backbones side by side, in several forms."""
+"""Compare the latency of backbones in several forms."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEFAULT = (
     'MobileNASNet',
 )
 FORMS = ('eager', 'fused', 'deployed', 'compiled')
-"""As built; that, norms folded into plain convolutions; after ``switch_to_deploy()``; that,
+"""As built; with norms folded into plain convolutions; after ``switch_to_deploy()``; deployed and
 compiled by ``torch.compile``."""
 
 
@@ -42,7 +42,7 @@ def build(name: str, form: str, device: str = 'cpu', dtype: str = 'fp32') -> Any
     net = net.switch_to_deploy()
     if form == 'deployed':
         return net
-    # of a GPU, launches take longer than small kernels: its compiled form replays a CUDA graph
+    # on a GPU, launches take longer than small kernels, so the compiled form replays a CUDA graph
     mode = 'reduce-overhead' if device == 'cuda' else 'default'
     return torch.compile(net, mode=mode, dynamic=False)
 
@@ -65,13 +65,13 @@ def measure(
     memory: bool = True,
     mean: bool = False,
 ) -> Record:
-    """Measure forwards; the rounds of an input go round all networks and forms, interleaved.
+    """Measure forwards; rounds for an input interleave all networks and forms.
 
-    ``sizes``: ``None`` takes that of each network's own images, 224 or 32.  ``memory``: also the
-    peak memory, weights and one forward, but not a compiler's.  ``mean``: the mean of the rounds
-    counts, as in PP-NAS' Table VII, not the median.
+    ``sizes``: ``None`` uses the image size of each network, 224 or 32.  ``memory``: also measure
+    the peak memory of weights and one forward, but not of compiled forms.  ``mean``: use the mean
+    of the rounds, as in PP-NAS' Table VII, instead of the median.
     """
-    if 'compiled' in forms:  # networks share a forward, and torch compiles it only so many times
+    if 'compiled' in forms:  # torch recompiles the shared forward only a few times
         torch._dynamo.reset()
     results = []
     for dtype in dtypes:

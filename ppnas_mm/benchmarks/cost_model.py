@@ -1,9 +1,9 @@
-"""What a search costs, from its config: steps, FLOPs, memory, operations, bytes sent and time.
+"""Costs of a search from its config: steps, FLOPs, memory, operations, bytes sent and time.
 
-Images, batch, epochs and phases are read from the config.  Of each phase two steps of the algorithm
-itself run, with real tensors but few images; what they take has a part that grows with the batch
-and one that stays, and so gives any batch.  On request ten steps of the whole batch are timed.
-Left out are validation, the final recalibration and the reading of images.
+Images, batch, epochs and phases are read from the config.  For each phase, two real steps of the
+algorithm run with few images; their costs have a part that grows with the batch and a constant
+part, which gives the cost of any batch.  Optionally ten steps of the full batch are timed.
+Validation, the final recalibration and reading images are left out.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ IMAGES = {
     'CityscapesDataset': 2_975,
     'Digits': 1_437,
 }
-"""Training images of data sets; of others the number must be given."""
+"""Number of training images of data sets; for others it must be given."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """Steps of one kind, all over the search.
+    """All steps of one kind in a search.
 
     Attributes:
         name: Phase of the algorithm, or ``'evaluation'`` for batches without a backward pass.
-        epochs: Epochs of the phase; of the evaluations, how many end with some.
-        steps: All steps of a process.
-        counts: What a step takes in one process.
-        seconds: How long a step took on this device; ``None``: it was not timed.
+        epochs: Number of epochs of the phase, or that end with evaluations.
+        steps: Total number of steps in a process.
+        counts: Costs of a step in one process.
+        seconds: Time of a step on this device; ``None``: not timed.
     """
 
     name: str
@@ -55,9 +55,9 @@ class Part:
 
 
 PROBED = (2, 3)
-"""Images of the steps that run; 2 or more, for the batch norms."""
+"""Numbers of images in the counted steps; 2 or more, for the batch norms."""
 TIMED = 10
-"""Steps that are timed together, after one to warm up."""
+"""Number of steps timed together, after a warm-up step."""
 
 
 def search_cost(
@@ -69,22 +69,22 @@ def search_cost(
     timed: bool = False,
     device: str = 'cpu',
 ) -> list[Part]:
-    """Return what each phase of a search costs each of its processes.
+    """Return the costs of each phase of a search, per process.
 
-    An algorithm that draws is at its start: nothing is pruned yet, and its cost is the mean of
-    several steps.  A search that may end early is taken at its full length.
+    Algorithms that draw are measured at the start, before any pruning, as the mean of several
+    steps.  A search that may stop early is counted at full length.
 
     Args:
-        config: Config of a search, as of :func:`ppnas_mm.config.load.load_config`.
+        config: Config of a search, as from :func:`ppnas_mm.config.load.load_config`.
         processes: Number of processes.
-        images: Training images, where :data:`IMAGES` does not name the data set.
+        images: Number of training images, if :data:`IMAGES` lacks the data set.
         size: Side of the square images; ``None``: that of the last crop or resize.
-        draws: Steps of which the mean is taken, where the algorithm draws.
-        timed: Whether to also time :data:`TIMED` steps of each phase, of the config's batch.
-        device: Where the steps run.
+        draws: Number of steps to average, if the algorithm draws.
+        timed: Whether to also time :data:`TIMED` steps of each phase with the config's batch.
+        device: Device that runs the steps.
 
     Raises:
-        ConfigError: If the config lacks what is needed; the message names it.
+        ConfigError: If the config lacks a needed entry, which the message names.
     """
     train, val = batches(config, processes, images)
     algorithm = build_model(config, device=device).train()
@@ -101,7 +101,7 @@ def search_cost(
 def _parts(
     probes: Probes, whole: Probe | None, epochs: int, halves: tuple[int, int], batch: int
 ) -> list[Part]:
-    """Return the phases; ``halves``: batches an epoch; ``whole``: what is timed."""
+    """Return the phases; ``halves``: batches per epoch; ``whole``: the probe to time."""
     algorithm = probes.algorithm
     algorithm.epochs = epochs
     first: dict[str, int] = {}
@@ -128,7 +128,7 @@ def _parts(
 
 
 class Probes:
-    """Counts what steps take with each of :data:`PROBED` images, and so with any number."""
+    """Counts the costs of steps with each of :data:`PROBED` images, to extrapolate to others."""
 
     def __init__(self, algorithm: Any, optimizers: Any, size: int, draws: int) -> None:
         self.algorithm = algorithm
@@ -138,17 +138,17 @@ class Probes:
         )
 
     def step(self, images: int) -> Counts:
-        """Return what a training step of some images takes."""
+        """Return the costs of a training step."""
         self.small.warm_up()
         return self.small.step().extrapolated(self.large.step(), *PROBED, images)
 
     def evaluation(self, images: int) -> Counts:
-        """Return what evaluating some images takes."""
+        """Return the costs of evaluating images."""
         return self.small.evaluation().extrapolated(self.large.evaluation(), *PROBED, images)
 
 
 class Probe:
-    """Runs steps of an algorithm on one small batch and counts what they take."""
+    """Runs steps of an algorithm on one small batch and counts their costs."""
 
     def __init__(self, algorithm: Any, optimizers: Any, batch: dict, draws: int) -> None:
         self.algorithm, self.optimizers, self.batch = algorithm, optimizers, batch
@@ -157,21 +157,21 @@ class Probe:
         self.draws = 1 if self.drawn is None else draws
         for wrapper in optimizers.values():
             for group in wrapper.optimizer.param_groups:
-                group['lr'] = 0.0  # the steps shall not change what is measured
+                group['lr'] = 0.0  # so that steps do not change the model
 
     def rewind(self) -> None:
-        """Let the algorithm draw again what it drew at first, so that steps compare."""
+        """Reset the algorithm's draws, so that steps are comparable."""
         if self.drawn is not None:
             self.algorithm.draws.state.copy_(self.drawn)
 
     def warm_up(self) -> None:
-        """Do the steps uncounted: the first ones also make the state of the optimizers."""
+        """Run steps without counting, because the first ones also create optimizer state."""
         self.rewind()
         for _ in range(self.draws):
             self.train_step()
 
     def step(self) -> Counts:
-        """Return what a training step takes, the mean of the draws."""
+        """Return the costs of a training step, averaged over the draws."""
         self.rewind()
         return _mean([self._step() for _ in range(self.draws)])
 
@@ -198,13 +198,13 @@ class Probe:
 
     @torch.no_grad()
     def evaluate(self) -> None:
-        """Evaluate the batch by an architecture that is drawn."""
+        """Evaluate the batch with a drawn architecture."""
         data = self.algorithm.data_preprocessor(self.batch, False)
         with self.algorithm.super_net.using(Fixed(self.algorithm.training_paths()[0])):
             self.algorithm.task_loss(data)
 
     def evaluation(self) -> Counts:
-        """Return what evaluating the batch takes, the mean of architectures that are drawn."""
+        """Return the costs of evaluating the batch, averaged over drawn architectures."""
         self.rewind()
         found = []
         for _ in range(self.draws):
@@ -215,7 +215,7 @@ class Probe:
         return _mean(found)
 
     def seconds(self, run: Callable[[], None]) -> float:
-        """Return how long a call takes: the mean of :data:`TIMED` in a row."""
+        """Return the time of a call: the mean of :data:`TIMED` in a row."""
 
         def now() -> float:
             if torch.cuda.is_available():
@@ -234,15 +234,15 @@ def _mean(counts: Sequence[Counts]) -> Counts:
 
 
 def batches(config: Any, processes: int, images: int | None = None) -> tuple[int, int]:
-    """Return the batches of an epoch in each process: of the half ``train``, or all, and ``val``.
+    """Return batches per epoch and process: of the half ``train``, or all data, and of ``val``.
 
     Args:
         config: See :func:`search_cost`.
         processes: Number of processes.
-        images: Training images; ``None``: those of :data:`IMAGES`.
+        images: Number of training images; ``None``: from :data:`IMAGES`.
 
     Raises:
-        ConfigError: If nothing says how many images there are.
+        ConfigError: If the number of images is unknown.
     """
     loader, loop = config.train_dataloader, config.train_cfg
     data = loader.dataset
@@ -276,7 +276,7 @@ def input_size(config: Any) -> int:
 
 
 def make_batch(model: Any, number: int, size: int) -> dict[str, Any]:
-    """Return a batch of random images as a loader gives it to a classifier or segmentor.
+    """Return a batch of random images in the form of a loader for a classifier or segmentor.
 
     Raises:
         ConfigError: If the model is neither.
@@ -303,7 +303,7 @@ def make_batch(model: Any, number: int, size: int) -> dict[str, Any]:
 
 
 def cost_report(parts: Sequence[Part]) -> str:
-    """Return the parts of a search as a table, with their sum; hours too where it was timed."""
+    """Return the parts of a search as a table with their sum, and hours if timed."""
     timed = all(part.seconds is not None for part in parts)
 
     def row(name: str, epochs: Any, counts: list[str], these: Sequence[Part]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Parameters and multiply-adds of the networks, and of whole detectors and segmentors."""
+"""Parameters and multiply-adds of the networks, and of complete detectors and segmentors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DOWNSTREAM = {
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep mmengine's counter from listing what it cannot count."""
+    """Stop mmengine's counter from listing operations that it cannot count."""
     from mmengine.logging import MMLogger
 
     logger = MMLogger.get_current_instance()
@@ -35,7 +35,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _macs(model: nn.Module, shape: Sequence[int]) -> float:
-    """Return the multiply-adds in G, norms and pools included."""
+    """Return the multiply-adds in G, including norms and pools."""
     from mmengine.analysis import get_model_complexity_info
 
     with _quiet():
@@ -46,7 +46,7 @@ def _macs(model: nn.Module, shape: Sequence[int]) -> float:
 
 
 def params(names: Sequence[str] | None = None) -> Record:
-    """Count parameters, classifier included, and multiply-adds of the backbones.
+    """Count parameters, including the classifier, and multiply-adds of the backbones.
 
     Raises:
         ConfigError: If a name is unknown.

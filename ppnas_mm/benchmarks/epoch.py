@@ -1,4 +1,4 @@
-"""Where the time of a real epoch goes: loading data, steps, everything else."""
+"""Time of the parts of a real epoch: loading data, steps, everything else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PARTS = ('data loading', 'step', 'everything else')
 
 
 class Enough(Exception):  # noqa: N818
-    """The epochs asked for have been timed; the run need not finish."""
+    """All requested epochs have been timed, so the run need not finish."""
 
 
 class Stopwatch:
@@ -40,7 +40,7 @@ class Stopwatch:
         self.last = time.perf_counter()
 
     def lap(self, part: str) -> None:
-        """Count the time since the last lap for a part."""
+        """Add the time since the last lap to a part."""
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         now = time.perf_counter()
@@ -59,7 +59,7 @@ class Stopwatch:
 
 
 class FirstHook(Hook):
-    """Comes before all other hooks."""
+    """Runs before all other hooks."""
 
     priority = 'HIGHEST'
 
@@ -67,7 +67,7 @@ class FirstHook(Hook):
         self.watch = watch
 
     def before_train_epoch(self, runner: Any) -> None:
-        """Start with what other hooks do."""
+        """Start timing other hooks."""
         self.watch.start()
 
     def before_train_iter(self, *args: Any, **kwargs: Any) -> None:
@@ -79,12 +79,12 @@ class FirstHook(Hook):
         self.watch.lap('step')
 
     def after_train_epoch(self, runner: Any, *args: Any, **kwargs: Any) -> None:
-        """End what the loader takes to stop."""
+        """Count the time that the loader takes to stop."""
         self.watch.lap('data loading')
 
 
 class LastHook(Hook):
-    """Comes after all other hooks."""
+    """Runs after all other hooks."""
 
     priority = 'LOWEST'
 
@@ -92,15 +92,15 @@ class LastHook(Hook):
         self.watch = watch
 
     def before_train_epoch(self, runner: Any) -> None:
-        """End what hooks do before an epoch."""
+        """Count the time of hooks before an epoch."""
         self.watch.lap('everything else')
 
     def before_train_iter(self, *args: Any, **kwargs: Any) -> None:
-        """End what hooks do before a step."""
+        """Count the time of hooks before a step."""
         self.watch.lap('everything else')
 
     def after_train_iter(self, *args: Any, **kwargs: Any) -> None:
-        """End what hooks do after a step."""
+        """Count the time of hooks after a step."""
         self.watch.lap('everything else')
 
     def after_train_epoch(self, runner: Any, *args: Any, **kwargs: Any) -> None:
@@ -109,17 +109,17 @@ class LastHook(Hook):
 
 
 def measure(config: Any, name: str, epochs: int = 1) -> Record:
-    """Run the first epochs of a training or a search, hooks and all, and time their parts.
+    """Run the first epochs of a training or a search with all hooks, and time their parts.
 
     The first epoch warms up. Validation and the end of the search are left out.
 
     Args:
         config: A loaded config (``load_run``); its work dir is not used.
-        name: What the record calls it.
-        epochs: Epochs that are timed; the medians count.
+        name: Name of the config in the record.
+        epochs: Number of timed epochs, of which medians are taken.
 
     Raises:
-        ConfigError: If it does not train by epochs, or not so many.
+        ConfigError: If the config does not train by epochs, or has too few.
     """
     train = config.get('train_cfg') or {}
     if not train.get('by_epoch', 'max_epochs' in train) or train.get('max_epochs', 0) <= epochs:
@@ -137,12 +137,12 @@ def measure(config: Any, name: str, epochs: int = 1) -> Record:
         runner.register_hook(LastHook(watch))
         with suppress(Enough):
             runner.train()
-    device = 'cuda' if torch.cuda.is_available() else 'cpu'  # what mmengine takes
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'  # the device that mmengine uses
     return Record('epoch', conditions(device, epochs=epochs), results(name, watch.epochs[1:]))
 
 
 def results(name: str, epochs: list[dict[str, float]]) -> list[dict[str, Any]]:
-    """Return a result for each part: medians and least of its milliseconds, share of the whole."""
+    """Return a result for each part: median and minimum in milliseconds, share of the epoch."""
     middle = {part: statistics.median(1e3 * e[part] for e in epochs) for part in PARTS}
     whole = sum(middle.values())
     return [

@@ -1,4 +1,4 @@
-"""How strongly each term of CDARTS' joint loss pulls at alpha when a search begins."""
+"""Gradients of alpha from each term of CDARTS' joint loss at the start of a search."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def gradient_norms(
 ) -> dict[str, float]:
     """Return the Euclidean norm of alpha's gradient from each term of eq. 8 and eq. 11.
 
-    The terms carry their weights (lambda, T^2, lambda').  Images are noise, labels go round.
+    The terms include their weights (lambda, T^2, lambda').  Images are noise, labels cycle.
 
     Args:
-        config: Config of a CDARTS search, as of :func:`ppnas_mm.config.load.load_config`.
+        config: Config of a CDARTS search, as from :func:`ppnas_mm.config.load.load_config`.
         batch_size: Number of images.
-        seed: Of weights, alpha and images.
+        seed: Seed of weights, alpha and images.
         size: Side of the square images; ``None``: that of the last crop or resize.
 
     Raises:
-        ConfigError: If the search is not CDARTS, or nothing says how large images are.
+        ConfigError: If the search is not CDARTS, or the size of images is unknown.
     """
     torch.manual_seed(seed)
     algorithm = build_model(config)
@@ -44,7 +44,7 @@ def gradient_norms(
     data = algorithm.data_preprocessor(batch, True)
     arch = list(algorithm.arch_parameters().values())
     terms = ['loss_search', *(['loss_distillation'] if algorithm.distill_weight else [])]
-    # a forward for each: with_cp recomputes blocks for one backward pass only
+    # one forward per term: with_cp recomputes blocks for one backward pass only
     found = {name: _norm(algorithm.joint_losses(data)[name], arch) for name in terms}
     return found | {name: _norm(loss, arch) for name, loss in algorithm.arch_losses().items()}
 
@@ -56,7 +56,7 @@ def _norm(loss: torch.Tensor, arch: list[nn.Parameter]) -> float:
 
 
 def norms_report(found: Mapping[str, Mapping[str, float]]) -> str:
-    """Return the norms of several configs as a table; ``-``: without this term."""
+    """Return the norms of several configs as a table; ``-``: no such term."""
     terms = ('loss_search', 'loss_distillation', 'loss_l1')
     rows = [
         [name, *(f'{norms[t]:.2g}' if t in norms else '-' for t in terms)]

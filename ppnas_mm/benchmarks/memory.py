@@ -1,4 +1,4 @@
-"""Peak memory of a call; on a CPU that of the whole process, so in one of its own."""
+"""Peak memory of a call; on a CPU that of a separate process."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from torch import nn
 
 
 def resident(what: str) -> float:
-    """Return the memory of this process in MiB: ``'VmRSS'`` now, ``'VmHWM'`` at most (Linux)."""
+    """Return the memory of this process in MiB: ``'VmRSS'`` now, ``'VmHWM'`` peak (Linux)."""
     lines = Path('/proc/self/status').read_text().splitlines()
     return float(next(line for line in lines if line.startswith(what)).split()[1]) / 1024
 
 
 def weights(module: nn.Module) -> float:
-    """Return the MiB of the parameters and buffers."""
+    """Return the size of parameters and buffers in MiB."""
     tensors = [*module.parameters(), *module.buffers()]
     return sum(t.numel() * t.element_size() for t in tensors) / 2**20
 
 
 def _peak(make: Callable[..., Callable[[], Any]], arguments: tuple, device: str) -> float:
-    """Make a call, do it twice, and return the MiB that the second adds at most."""
+    """Build a call, run it twice, and return the peak MiB that the second run adds."""
     call = make(*arguments)
     call()
     if device == 'cuda':
@@ -35,7 +35,7 @@ def _peak(make: Callable[..., Callable[[], Any]], arguments: tuple, device: str)
         call()
         return (torch.cuda.max_memory_allocated() - before) / 2**20
     ctypes.CDLL(None).malloc_trim(0)
-    Path('/proc/self/clear_refs').write_text('5')  # the high-water mark starts anew
+    Path('/proc/self/clear_refs').write_text('5')  # resets the high-water mark
     before = resident('VmRSS')
     call()
     return resident('VmHWM') - before
@@ -44,13 +44,13 @@ def _peak(make: Callable[..., Callable[[], Any]], arguments: tuple, device: str)
 def peak_memory(
     make: Callable[..., Callable[[], Any]], *arguments: Any, device: str = 'cpu'
 ) -> float:
-    """Return the MiB that a call adds at most to what is there.
+    """Return the peak MiB that a call adds to the memory in use.
 
-    A GPU's memory is counted by torch.  On a CPU the call has a process of its own, of as many
-    threads as this one; that needs Linux with glibc.
+    torch counts the memory of a GPU.  On a CPU the call runs in a separate process with as many
+    threads as this one; this needs Linux with glibc.
 
     Args:
-        make: A function of a module that returns the call.
+        make: A module-level function that returns the call.
         *arguments: Its arguments.
         device: ``'cpu'`` or ``'cuda'``.
     """

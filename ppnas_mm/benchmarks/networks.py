@@ -1,4 +1,4 @@
-"""The networks that are counted, timed and trained: one table."""
+"""Table of the networks to count, time and train."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ CHAIN = (1280,)
 
 @dataclass(frozen=True)
 class Network:
-    """A backbone and what is trained with it.
+    """A backbone and the parts trained with it.
 
     Attributes:
         backbone: Its config, without the scope.
-        classes: Of the classifier; 1000 stands for images of 224 x 224, 10 for 32 x 32.
+        classes: Number of classes; 1000 implies images of 224 x 224, 10 images of 32 x 32.
         hidden: Channels of the layers between backbone and classifier.
-        paper: Millions of parameters that the paper prints.
-        search: The algorithm that trains it, where it is a super-net.
+        paper: Millions of parameters in the paper.
+        search: The algorithm that trains the backbone, if it is a super-net.
     """
 
     backbone: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Blocks of pages that follow from records: ``<!-- benchmark: NAME -->`` to ``<!-- end -->``."""
+"""Blocks of pages generated from records: ``<!-- benchmark: NAME -->`` to ``<!-- end -->``."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .record import Record
 
 BLOCK = re.compile(r'<!-- benchmark: ([\w.-]+) -->\n(.*?)<!-- end -->', re.S)
 RECORDS = Path('..', 'benchmarks')
-"""The folder of the records, seen from the folder of the pages."""
+"""The folder of the records, relative to the folder of the pages."""
 
 
 def block(name: str, record: Record) -> str:
-    """Return the block of a record, markers included."""
+    """Return the block of a record, including its markers."""
     picture = f'![{name}]({(RECORDS / name).as_posix()}.svg)'
     body = f'`{record.command}`\n\n{record.report()}\n\n{picture}\n'
     return f'<!-- benchmark: {name} -->\n{body}<!-- end -->'
@@ -41,13 +41,14 @@ def _texts(pages: Path) -> Iterator[tuple[Path, str]]:
 
 
 def render(pages: str | os.PathLike) -> tuple[dict[Path, str], list[str]]:
-    """Write the blocks of all pages in a folder from the records, in memory.
+    """Render the blocks of all pages in a folder from the records, without writing.
 
     Returns:
         The new text of each page that has blocks, and the names of the blocks that differ.
 
     Raises:
-        ConfigError: If a block has no record, a record no block or several, or a marker no end.
+        ConfigError: If a block has no record, a record has no block or several, or a marker has no
+            end.
     """
     folder = Path(os.path.normpath(Path(pages) / RECORDS))
     texts = dict(_texts(Path(pages)))
@@ -66,7 +67,7 @@ def render(pages: str | os.PathLike) -> tuple[dict[Path, str], list[str]]:
 
 
 def update(pages: str | os.PathLike) -> list[str]:
-    """Write pages and pictures again from the records; return the names of blocks that differed."""
+    """Rewrite pages and pictures from the records; return the names of blocks that differed."""
     texts, differ = render(pages)
     for page, text in texts.items():
         for name, _ in BLOCK.findall(text):

@@ -1,7 +1,7 @@
-"""Search steps as the papers write them, slow and plain: contexts that the super-nets run in.
+"""Search steps exactly as in the papers, slow and plain: contexts for running super-nets.
 
-They use the super-net's own modules, one call for each operation on each edge.  The peers of the
-benchmarks, and what the tests hold the fast forms against.
+They use the super-net's own modules, with one call for each operation on each edge.  They are the
+reference in benchmarks and in tests of the fast forms.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def edge_by_edge() -> Any:
 
 
 def every_operation() -> Any:
-    """Context in which GDAS computes all operations, those not drawn times zero, edge by edge."""
+    """Context in which GDAS computes all operations edge by edge, undrawn ones times zero."""
 
     def all_of_them(search: Any, p: Tensor, drawn: Tensor) -> list[Weights]:
         alive = [search.super_net.alive_candidates(c.name) for c in search.table.choices]
@@ -64,7 +64,7 @@ def every_operation() -> Any:
 
 
 def every_candidate() -> Any:
-    """Context in which a single path computes all candidates, those not on it times zero."""
+    """Context in which a single path computes all candidates, multiplying the others by zero."""
 
     def all_of_them(
         path: Fixed, choice: Choice, parameter: Tensor | None, alive: tuple[int, ...]
@@ -95,12 +95,12 @@ def plain_ppconv(block: Any, x: Tensor, weights: Sequence[tuple[Weights, Weights
 
 
 def written_out() -> Any:
-    """Context in which the blocks of PP-NAS compute their equations by loops."""
+    """Context in which the blocks of PP-NAS compute their equations in loops."""
     return patch.object(MixedPPConv, 'forward', plain_ppconv)
 
 
 def all_gradients() -> Any:
-    """Context in which a step also computes the gradients of what it does not update."""
+    """Context in which a step also computes gradients of parameters that it does not update."""
     stack = ExitStack()
     for module in ('cdarts.search', 'darts', 'gdas'):
         name = f'ppnas_mm.algorithms.{module}.without_gradient'

@@ -1,4 +1,4 @@
-"""One form for what every benchmark found: a JSON file, a table, a picture of bars."""
+"""Common format of benchmark results: a JSON file, a table, a bar chart."""
 
 from __future__ import annotations
 
@@ -47,31 +47,31 @@ COLUMNS: dict[str, tuple[str, str]] = {
     'memory': ('peak memory, MiB', '.0f'),
 }
 NAMES = ('network', 'formulation', 'config', 'part')
-"""What has a bar of its own: the first of these that the results have."""
+"""Keys with one bar per value: the first of these in the results is used."""
 PANELS = {
     'algorithm': '{}',
     'batch': 'batch {}',
     'size': '{0} x {0}',
     'dtype': '{}',
 }
-"""What has a panel of its own, where the results have it."""
+"""Keys with one panel per value, if in the results."""
 CONDITIONS = {
     'threads': 'threads: {}',
     **PANELS,
     'rounds': '{} interleaved rounds',
     'epochs': 'timed epochs: {}',
 }
-"""How the conditions are worded."""
+"""Wording of the conditions."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """What a benchmark found.
+    """Results of a benchmark.
 
     Attributes:
         what: Name of the benchmark.
-        conditions: What holds for all results: device, threads, rounds, versions, ...
-        results: Flat dicts with keys of :data:`COLUMNS`; the ratios are to the first.
+        conditions: Conditions of all results: device, threads, rounds, versions, ...
+        results: Flat dicts with keys of :data:`COLUMNS`; ratios are relative to the first.
         command: The command line.
     """
 
@@ -100,7 +100,7 @@ class Record:
         return found
 
     def columns(self) -> list[str]:
-        """Return the keys that some result has, in the order of the table."""
+        """Return the keys of all results, in the order of the table."""
         keys = list(dict.fromkeys(key for result in self.results for key in result))
         unknown = set(keys) - set(COLUMNS)
         if unknown or not keys:
@@ -129,7 +129,7 @@ class Record:
         return f'{table(header, rows)}\n\n{self.machine()}'
 
     def machine(self) -> str:
-        """Return the conditions in words."""
+        """Return the conditions as text."""
         given = dict(self.conditions)
         versions = given.pop('versions')
         words = [given.pop('device')] if 'device' in given else []
@@ -139,7 +139,7 @@ class Record:
         return ', '.join([*words, f'torch {versions["torch"]}'])
 
     def draw(self) -> bytes:
-        """Return the medians, else the parameters or the memory, as bars: an SVG."""
+        """Return an SVG bar chart of the medians, or else of the parameters or memory."""
         import matplotlib
         from matplotlib.figure import Figure
 
@@ -164,7 +164,7 @@ class Record:
             axes.set_axis_off()
         figure.tight_layout()
         file = io.BytesIO()
-        with matplotlib.rc_context({'svg.hashsalt': self.what}):  # the same record, the same bytes
+        with matplotlib.rc_context({'svg.hashsalt': self.what}):  # equal records give equal bytes
             figure.savefig(file, format='svg', metadata={'Date': None})
         return file.getvalue()
 
@@ -177,7 +177,7 @@ class Record:
 
 
 def _bars(axes: Any, results: Sequence[Mapping[str, Any]], name: str, value: str) -> None:
-    """Draw one panel: a group of bars for each name, in it one for each form."""
+    """Draw one panel: a group of bars per name, with one bar per form."""
     names = list(dict.fromkeys(r[name] for r in results))
     forms = list(dict.fromkeys(r.get('form') for r in results))
     height = 0.8 / len(forms)
@@ -195,7 +195,7 @@ def _bars(axes: Any, results: Sequence[Mapping[str, Any]], name: str, value: str
 
 
 def conditions(device: str | None = None, **given: Any) -> dict[str, Any]:
-    """Return conditions: the device's name and the threads (if it computes), what is given."""
+    """Return conditions: device name and threads (with a device), versions, and those given."""
     versions = {'torch': torch.__version__, 'ppnas_mm': __version__}
     if device is None:
         return {**given, 'versions': versions}
@@ -211,20 +211,20 @@ def timed(
     warmup: int,
     mean: bool = False,
 ) -> list[dict[str, Any]]:
-    """Time calls, interleaved; return a result for each.
+    """Time calls in interleaved rounds; return a result for each.
 
     Args:
-        keys: What the parts of a run's name are called, ``('network', 'form')``.
-        runs: What is called, by name.
+        keys: Keys for the parts of a run's name, ``('network', 'form')``.
+        runs: The calls, by name.
         device: ``'cpu'`` or ``'cuda'``.
         rounds: Timings of each.
         warmup: Calls of each before.
-        mean: Whether the mean counts, not the median.
+        mean: Whether to use the mean instead of the median.
 
     Returns:
-        Dicts of the name's parts, the median (or mean) and the least milliseconds, and the ratio of
-        the median to that of the first run (of the same form, where names have a second part).
-        The medians are also printed on stderr during the run.
+        Dicts with the parts of the name, the median (or mean) and minimum in milliseconds, and the
+        ratio of the median to that of the first run (of the same form, if names have a second
+        part).  The medians are also printed on stderr during the run.
     """
     taken = samples(runs, torch.device(device), rounds, warmup)
     key, middle_of = ('mean', statistics.fmean) if mean else ('median', statistics.median)

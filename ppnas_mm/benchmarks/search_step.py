@@ -1,4 +1,4 @@
-"""A step of each search beside its plain formulation."""
+"""Compare a step of each search with its plain formulation."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .step import Setting, classifier, make_step, profile
 
 @dataclass(frozen=True)
 class Algorithm:
-    """A search in the setting of CIFAR-10.
+    """A search in the CIFAR-10 setting.
 
     Attributes:
         search: Config of the algorithm, without the model.
         backbone: Config of the super-net.
-        plain: Context in which it computes what the paper writes.
-        bilevel: Whether its steps update one part of what one loss reaches, so that plain ones
-            compute gradients that no step uses.
+        plain: Context in which it computes the formulas of the paper.
+        bilevel: Whether its steps update only some of the parameters of a loss, so that plain steps
+            compute unused gradients.
     """
 
     search: dict[str, Any]
@@ -50,10 +50,10 @@ ALGORITHMS: dict[str, Algorithm] = {
     'senas': Algorithm(dict(type='ppnas_mm.SENAS'), DARTS, every_candidate, bilevel=False),
     'ppnas': Algorithm(dict(type='ppnas_mm.PPNAS'), PPCONV, written_out, bilevel=False),
 }
-"""What is measured; in its plain form
+"""The algorithms to measure; in plain form
 
 - cdarts, darts: the mixture edge by edge, one call for each operation;
-- gdas, eoinas, spos, senas: so, every operation computed, those not drawn times zero;
+- gdas, eoinas, spos, senas: the same, with every operation computed and undrawn ones times zero;
 - ppnas: equations 1 and 2 in loops over inputs and operations.
 """
 
@@ -63,9 +63,10 @@ class Formulation:
     """How a step is computed.
 
     Attributes:
-        plain: Whether by the plain formula, and the optimizer parameter by parameter.
-        channels_last: Layout of the weights, and so of the maps.
-        all_gradients: Whether also what the step does not update gets a gradient.
+        plain: Whether to use the plain formula, and an optimizer that goes parameter by parameter.
+        channels_last: Whether weights, and so maps, are channels-last.
+        all_gradients: Whether to also compute gradients of parameters that the step does not
+            update.
     """
 
     plain: bool = False
@@ -95,10 +96,10 @@ def formulations(algorithm: str) -> list[str]:
 
 
 def build(algorithm: str, formulation: str, setting: Setting) -> Callable[[], dict[str, Any]]:
-    """Return a step of an algorithm in a formulation, which decides about the layout."""
+    """Return a step of an algorithm in a formulation, which sets the layout."""
     what, how = ALGORITHMS[algorithm], FORMULATIONS[formulation]
     model = {**what.search, 'model': classifier(what.backbone, 10)}
-    # parts have the published clipping of 5; the plain optimizer goes parameter by parameter
+    # parts use the published clipping of 5; the plain optimizer goes parameter by parameter
     sgd: dict[str, Any] = dict(clip_grad=dict(max_norm=5)) if what.bilevel else {}
     step = make_step(
         model,
@@ -128,10 +129,10 @@ def measure(
     memory: bool = True,
     only: Sequence[str] | None = None,
 ) -> Record:
-    """Measure steps; the rounds of an algorithm go round its formulations, interleaved.
+    """Measure steps; rounds for an algorithm interleave its formulations.
 
-    ``memory``: also what a step adds at most to weights and optimizers.  ``only``: only these
-    :data:`FORMULATIONS`.
+    ``memory``: also measure the peak memory that a step adds to weights and optimizers. ``only``:
+    the :data:`FORMULATIONS` to measure; ``None``: all.
     """
     setting = Setting(batch, size, device)
     results = []
@@ -151,6 +152,6 @@ def measure(
 
 
 def profiles(algorithms: Sequence[str], setting: Setting) -> str:
-    """Return the profile of one step of each algorithm as it is."""
+    """Return the profile of one default step of each algorithm."""
     found = [(name, profile(build(name, 'ours', setting), setting.device)) for name in algorithms]
     return '\n'.join(f'{name}\n{text}' for name, text in found)

@@ -1,4 +1,4 @@
-"""One training step of a whole model, as its training or search does it."""
+"""One training step of a model, as in its training or search."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ ADAM = dict(type='Adam', lr=3e-4)
 
 @dataclass(frozen=True)
 class Setting:
-    """What a step is done with.
+    """Settings of a step.
 
     Attributes:
-        batch, size: Images and their side.
+        batch, size: Number of images and their side.
         device: ``'cpu'`` or ``'cuda'``.
-        dtype: Key of ``networks.DTYPES``; other than fp32 by torch's autocast, without a scaler.
-        channels_last: Whether the convolutions' weights are, as in the searches.
+        dtype: Key of ``networks.DTYPES``; types other than fp32 use torch's autocast, without a
+            scaler.
+        channels_last: Whether convolution weights are channels-last, as in the searches.
     """
 
     batch: int
@@ -63,15 +64,15 @@ def make_step(
     wrapper: dict[str, Any] | None = None,
     optimizer: dict[str, Any] | None = None,
 ) -> Callable[[], dict[str, Any]]:
-    """Return a function that does one step: losses, gradients and the optimizers.
+    """Return a function for one step: losses, gradients and optimizers.
 
-    The step returns what it logs, ``loss`` and others.
+    The step returns its logs, ``loss`` and others.
 
     Args:
         model: Config of a classifier, or of a search algorithm around one.
-        setting: What the step is done with; images and labels are random, and always the same.
-        wrapper, optimizer: Further arguments of each optimizer's wrapper, and of each optimizer:
-            Adam for alpha, SGD for all else.
+        setting: Settings of the step; images and labels are random, but always the same.
+        wrapper, optimizer: More arguments of each optimizer wrapper and of each optimizer: Adam for
+            alpha, SGD for all other parameters.
     """
     samples = require('mmpretrain.structures')
     require('mmpretrain.models')
@@ -88,7 +89,7 @@ def make_step(
         optimizers = build_optim_wrapper(net, config)
     if setting.channels_last:
         net.to(memory_format=torch.channels_last)
-    if hasattr(net, 'before_epoch'):  # past the warm-up, into an epoch in which all parts learn
+    if hasattr(net, 'before_epoch'):  # after the warm-up, in an epoch that trains all parts
         late = getattr(net, 'warmup_epochs', 0) + getattr(net, 'separate_epochs', 0)
         net.before_epoch(1 + late)
 
@@ -109,7 +110,7 @@ def make_step(
 
 
 def profile(step: Callable[[], Any], device: str) -> str:
-    """Return torch.profiler's table of one step, after one to warm up: the 25 longest kernels."""
+    """Return torch.profiler's table of one step after a warm-up step: the 25 longest kernels."""
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as profiler
 

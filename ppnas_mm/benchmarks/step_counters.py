@@ -1,4 +1,4 @@
-"""What one training step takes: FLOPs, memory traffic, operations, and what its backward needs."""
+"""Counters for one training step: FLOPs, memory traffic, operations, memory for backward."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ aten: Any = torch.ops.aten
 
 
 class Counts(NamedTuple):
-    """What one step takes in one process, or the mean of several steps.
+    """Costs of one step in one process, or the mean of several steps.
 
     Attributes:
-        flops: Floating-point operations of convolutions and matrix products, two a multiply-add.
+        flops: Floating-point operations of convolutions and matrix products, two per multiply-add.
         moved: Bytes that operations read and write.
-        operations: Operations of aten that compute.
-        saved: Bytes kept for the backward pass, at most; weights and their optimizer come on top.
-        sent: Bytes of the gradients that are averaged over the processes.
+        operations: Number of computing aten operations.
+        saved: Peak bytes kept for the backward pass, without weights and optimizer state.
+        sent: Bytes of gradients averaged over the processes.
     """
 
     flops: float
@@ -34,13 +34,13 @@ class Counts(NamedTuple):
     sent: float
 
     def extrapolated(self, more: Counts, few: int, many: int, images: int) -> Counts:
-        """Return the counts of another batch: a part grows with the images, the rest stays.
+        """Return the counts for another batch size: one part grows with it, the rest is constant.
 
         Args:
-            more: Counts of the same step of more images.
-            few: Images of this step.
-            many: Images of ``more``.
-            images: Images asked for.
+            more: Counts of the same step with more images.
+            few: Number of images in this step.
+            many: Number of images in ``more``.
+            images: Number of images to extrapolate to.
         """
         share = (images - few) / (many - few)
         return Counts(*(a + share * (b - a) for a, b in zip(self, more, strict=True)))
@@ -60,9 +60,9 @@ def _convolution_backward(
     wanted: tuple[bool, bool, bool],
     out_shape: Any = None,
 ) -> int:
-    """Each gradient of a convolution takes what its forward pass takes.
+    """Each gradient of a convolution costs as much as its forward pass.
 
-    torch's own count for the weight leaves the groups out: for a depthwise convolution it is too
+    torch's count for the weight gradient ignores groups, so for a depthwise convolution it is too
     large by the number of channels.
     """
     return sum(wanted[:2]) * conv_flop_count(x, weight, gradient, transposed)
@@ -78,10 +78,10 @@ def count_flops() -> FlopCounterMode:
 
 
 class Traffic(TorchDispatchMode):
-    """Counts operations of aten and the bytes that they move, in forward, backward and optimizer.
+    """Counts aten operations and the bytes they move, in forward, backward and optimizer.
 
-    An operation moves its tensor arguments and its results, each once; of an expanded tensor only
-    what it holds.  Views are no operations; tensors that are made empty take no bytes.
+    An operation moves its tensor arguments and results, each once; for an expanded tensor only its
+    storage counts.  Views are not counted; allocating empty tensors moves no bytes.
 
     Attributes:
         moved: Bytes read and written so far.
@@ -108,11 +108,11 @@ def _held(tensor: Tensor) -> int:
 
 
 class SavedTensors:
-    """Bytes of the tensors that autograd keeps for the backward pass, each storage once.
+    """Counts bytes of tensors that autograd keeps for the backward pass, each storage once.
 
     Attributes:
         live: Bytes kept now.
-        peak: The most bytes kept at one moment.
+        peak: Maximum of ``live``.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -122,11 +122,11 @@ class SavedTensors:
         self.live = self.peak = 0
 
     def pack(self, tensor: Tensor) -> _Kept:
-        """Count a tensor as it is saved."""
+        """Count a tensor when it is saved."""
         return _Kept(self, tensor)
 
     def change(self, tensor: Tensor, by: int) -> None:
-        """Count one user more or less of a tensor's storage."""
+        """Add or remove one user of a tensor's storage."""
         storage = tensor.untyped_storage()
         place = storage.data_ptr()
         if place in self.own:
@@ -142,7 +142,7 @@ class _Kept:
     """A saved tensor, counted as long as it is kept."""
 
     def __init__(self, counter: SavedTensors, tensor: Tensor) -> None:
-        # detached: an output that is kept would hold itself
+        # detached, because a kept output would reference itself
         self.counter, self.tensor = counter, tensor.detach()
         counter.change(tensor, 1)
 

@@ -1,4 +1,4 @@
-"""A training step of networks side by side: forward, backward and optimizer."""
+"""Compare training steps of networks: forward, backward and optimizer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ DEFAULT = ('ResNet-50-vd', 'Res2Net-50-vd', 'PP-ResNet-50')
 
 
 def build(name: str, setting: Setting) -> Callable[[], dict[str, Any]]:
-    """Return a step of a network of the table, a super-net's with its search's losses and Adam.
+    """Return a step of a network in the table; for a super-net, with the losses of its search and
+    Adam.
 
     Raises:
         ConfigError: If the name is unknown.
@@ -36,10 +37,10 @@ def measure(
     memory: bool = True,
     channels_last: bool = True,
 ) -> Record:
-    """Measure steps; the rounds of an input go round all networks, interleaved.
+    """Measure steps; rounds for an input interleave all networks.
 
-    ``sizes``: ``None`` takes that of the first network's images.  ``memory``: also what a step
-    adds at most to weights and optimizer.
+    ``sizes``: ``None`` uses the image size of the first network.  ``memory``: also measure the peak
+    memory that a step adds to weights and optimizer.
     """
     sizes = sizes or (named(names)[names[0]].size,)
     results = []

@@ -1,4 +1,4 @@
-"""What an architecture costs (multiply-adds, parameters, latency), and limits on it."""
+"""Costs of architectures (multiply-adds, parameters, latency) and limits on them."""
 
 from .counting import flops_table, params_table
 from .limits import ConstraintError, Limit, Limits

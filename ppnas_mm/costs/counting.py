@@ -1,4 +1,4 @@
-"""Multiply-adds and parameters of each candidate of a super-net, counted."""
+"""Count multiply-adds and parameters of each candidate of a super-net."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Candidate:
 
     @property
     def module(self) -> nn.Module | None:
-        """What is computed: where a super-net was expanded, one of the equal copies."""
+        """The module to compute; in an expanded super-net, one of the equal copies."""
         if isinstance(self.place, nn.ModuleDict):
             return next(iter(self.place.values()))
         return self.place
@@ -53,7 +53,7 @@ def candidates(net: SuperNet) -> Iterator[Candidate]:
 
 
 def _holders(block: Mixed, choice: Choice) -> tuple[Any, Any]:
-    """Return a choice's modules of its own by operation, and those shared with other edges."""
+    """Return a choice's own modules by operation, and those shared with other edges."""
     holder: Any = block.nodes[choice.node - block.inputs]
     if choice.source is None:
         return holder, {}
@@ -62,7 +62,7 @@ def _holders(block: Mixed, choice: Choice) -> tuple[Any, Any]:
 
 
 def sums(net: SuperNet, costs: Mapping[Candidate, float]) -> dict[str, list[float]]:
-    """Return a table's entries: the costs of each candidate, summed over the blocks."""
+    """Return the entries of a table: the cost of each candidate, summed over the blocks."""
     entries = {n: [math.nan] * len(c.candidates) for n, c in net.choices.items() if not c.gates}
     for candidate, cost in costs.items():
         row, i = entries[candidate.choice.name], candidate.index
@@ -71,13 +71,13 @@ def sums(net: SuperNet, costs: Mapping[Candidate, float]) -> dict[str, list[floa
 
 
 def some_path(net: SuperNet) -> ArchPath:
-    """Return a valid path, always the same one."""
+    """Return a valid path, always the same."""
     return net.random_path(np.random.default_rng(0))
 
 
 @contextmanager
 def running(model: nn.Module, path: ArchPath) -> Iterator[None]:
-    """Let a model run one architecture of its super-net, in evaluation mode, without gradients."""
+    """Run a model as one architecture of its super-net, in evaluation mode, without gradients."""
     modes = {m: m.training for m in model.modules()}
     model.eval()
     try:
@@ -89,14 +89,14 @@ def running(model: nn.Module, path: ArchPath) -> Iterator[None]:
 
 
 def run_on_meta(module: nn.Module, shape: Sequence[int]) -> int:
-    """Run a module on shapes alone and return its multiply-adds.
+    """Run a module on the meta device and return its multiply-adds.
 
-    Counted are convolutions and matrix products, as torch counts them (it takes two operations
-    for a multiply-add); norms, activations, pools and sums are left out.
+    Convolutions and matrix products are counted, as by torch (which counts two operations per
+    multiply-add); norms, activations, pools and sums are left out.
 
     Args:
-        module: Takes one image batch; its own tensors stay as they are.
-        shape: Of the input, ``(N, C, H, W)``.
+        module: Takes one image batch; its own tensors stay unchanged.
+        shape: Shape of the input, ``(N, C, H, W)``.
     """
     tensors = chain(module.named_parameters(), module.named_buffers())
     meta = {name: tensor.to('meta') for name, tensor in tensors}
@@ -107,13 +107,13 @@ def run_on_meta(module: nn.Module, shape: Sequence[int]) -> int:
 
 @contextmanager
 def _recorded(net: SuperNet) -> Iterator[dict[tuple[str, str], tuple[int, ...]]]:
-    """Record, in each forward, the input shape of every choice, by block and choice."""
+    """Record the input shape of every choice in each forward, by block and choice."""
     shapes: dict[tuple[str, str], tuple[int, ...]] = {}
     blocks = dict(net.blocks())
     handles = []
 
     def of_states(path: str, block: Mixed) -> Any:
-        # modules on edges may be fused, so they are not called: the nodes say what they read
+        # modules on edges may be fused and so not called: take the shapes from the nodes
         def hook(module: nn.Module, args: Any, output: Any) -> None:
             states = [*args[0], *output]
             for name, choice in net.choices.items():
@@ -144,11 +144,11 @@ def _recorded(net: SuperNet) -> Iterator[dict[tuple[str, str], tuple[int, ...]]]
 def input_shapes(model: nn.Module, shape: Sequence[int]) -> tuple[dict[Candidate, Any], int]:
     """Return the input shape of every candidate, and the multiply-adds of :func:`some_path`.
 
-    Candidates in stages behind the last of ``out_indices`` are not computed and left out.
+    Candidates in stages after the last of ``out_indices`` are not computed and left out.
 
     Args:
         model: A super-net or a model on top of one.
-        shape: Of the images, ``(N, C, H, W)``.
+        shape: Shape of the images, ``(N, C, H, W)``.
     """
     net = super_net_of(model)
     with running(model, some_path(net)), _recorded(net) as shapes:
@@ -160,13 +160,13 @@ def input_shapes(model: nn.Module, shape: Sequence[int]) -> tuple[dict[Candidate
 def alike(
     shapes: Mapping[Candidate, tuple[int, ...]],
 ) -> list[tuple[tuple[nn.Module | None, tuple[int, ...]], list[Candidate]]]:
-    """Group candidates that compute the same: operation, printed module and input shape are equal.
+    """Group candidates that compute the same, with equal operation, printed module and input shape.
 
     Args:
         shapes: Input shape of each candidate, see :func:`input_shapes`.
 
     Returns:
-        For each group one module with its input shape, and all of its candidates.
+        For each group, one module with its input shape, and all its candidates.
     """
     groups: dict[tuple, list[Candidate]] = {}
     for c, shape in shapes.items():
@@ -179,7 +179,7 @@ def alike(
 
 
 def flops_table(model: nn.Module, input_shape: Sequence[int]) -> CostTable:
-    """Return the multiply-adds of every candidate (see :func:`run_on_meta` for what counts).
+    """Return the multiply-adds of every candidate (see :func:`run_on_meta`).
 
     Args:
         model: A super-net, or a model on top of one: then neck and head are in the fixed part.
@@ -201,7 +201,7 @@ def flops_table(model: nn.Module, input_shape: Sequence[int]) -> CostTable:
 
 
 def params_table(model: nn.Module) -> CostTable:
-    """Return the parameters of every candidate; of an expanded super-net, those of one copy.
+    """Return the parameters of every candidate; in an expanded super-net, those of one copy.
 
     Args:
         model: A super-net, or a model on top of one: then neck and head are in the fixed part.

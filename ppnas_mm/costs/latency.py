@@ -1,7 +1,7 @@
-"""Latency of a super-net's candidates, measured, and how well the sums predict whole networks.
+"""Measure the latency of a super-net's candidates, and how well sums predict whole networks.
 
-Each candidate is timed alone on input of its real shape; what is not searched is what reference
-architectures take longer than the sum of their candidates (SE-NAS does not say how).
+Each candidate is timed alone on input of its real shape.  The fixed part is the time that reference
+architectures take beyond the sum of their candidates (SE-NAS does not specify this).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .table import CostError, CostTable, describe, super_net_of
 
 
 class Check(NamedTuple):
-    """A whole network, in milliseconds: the sum of its table and what was measured."""
+    """Latency of a whole network in milliseconds: the sum from its table, and the measurement."""
 
     table: float
     measured: float
@@ -40,7 +40,7 @@ class Check(NamedTuple):
 
 @contextmanager
 def _networks(model: nn.Module, paths: Sequence[ArchPath], x: Tensor) -> Iterator[list[Callable]]:
-    """Give a call for each path: the model with the derived network as its backbone."""
+    """Yield a call for each path: the model with the derived network as its backbone."""
     net: Any = super_net_of(model)
 
     def on_top(derived: nn.Module) -> None:
@@ -71,19 +71,19 @@ def latency_table(
     warmup: int = 3,
     references: int = 4,
 ) -> CostTable:
-    """Measure the milliseconds of every candidate for one batch, where the model is.
+    """Measure the milliseconds of every candidate for one batch, on the model's device.
 
-    In evaluation mode, without gradients, with the threads that torch has.  Candidates that
+    Measured in evaluation mode, without gradients, with torch's number of threads.  Candidates that
     compute the same (:func:`.costs.alike`) are measured once.
 
     Args:
         model: A super-net, or a model on top of one: then neck and head are in the fixed part.
         input_shape: Of one image, ``(C, H, W)``.
-        batch_size: Images of a batch.
-        repeats: Timings of each candidate and network; the median counts.
+        batch_size: Images per batch.
+        repeats: Number of timings of each candidate and network, of which the median is taken.
         warmup: Calls of each before.
-        references: Random architectures whose time beyond their candidates' is the fixed part, in
-            the median.
+        references: Number of random architectures; the median of their time beyond that of their
+            candidates is the fixed part.
 
     Raises:
         TypeError: If the model has no super-net.
@@ -123,17 +123,17 @@ def latency_table(
 def check_latency(
     table: CostTable, model: nn.Module, paths: int = 5, repeats: int = 20, warmup: int = 3
 ) -> list[Check]:
-    """Measure random derived networks and set them beside the table's sums.
+    """Measure random derived networks and compare them with the sums of the table.
 
     Args:
-        table: Of :func:`latency_table`, measured on this device.
-        model: What it was made of.
-        paths: Number of random architectures, others than the table's references.
+        table: The result of :func:`latency_table` on this device.
+        model: The model that the table was measured for.
+        paths: Number of random architectures, different from the references of the table.
         repeats: Timings of each.
         warmup: Calls of each before.
 
     Raises:
-        CostError: If the table is of another super-net, device or unit.
+        CostError: If the table is for another super-net, device or unit.
     """
     net: Any = super_net_of(model)
     table.check(net)
@@ -141,7 +141,7 @@ def check_latency(
     here = device_name(device)
     if table.unit != 'latency' or table.measured.get('device') != here:
         raise CostError(
-            f'the table is of {table.unit} on {table.measured.get("device")}; expected latency '
+            f'the table is for {table.unit} on {table.measured.get("device")}; expected latency '
             f'on {here}'
         )
     x = torch.randn(table.measured['batch_size'], *table.measured['input_shape'], device=device)
@@ -152,7 +152,7 @@ def check_latency(
 
 
 def latency_report(table: CostTable, checks: Sequence[Check]) -> str:
-    """Return the table, the check and the conditions as text for people."""
+    """Return the table, the check and the conditions as text."""
     by_choice: Mapping[str, list[str]] = table.super_net['candidates']
     ops = list(dict.fromkeys(op for known in by_choice.values() for op in known))
     rows = []

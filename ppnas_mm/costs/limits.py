@@ -15,20 +15,21 @@ from .table import UNITS, CostTable, super_net_of
 
 
 class Limits:
-    """The limits of a search, and what an architecture costs in their units.
+    """The limits of a search, and the costs of architectures in their units.
 
     Args:
-        model: The model whose backbone is the super-net; neck and head count too.
+        model: The model whose backbone is the super-net; neck and head are included.
         input_shape: Of one image, ``(C, H, W)``; for multiply-adds.
         latency_table: File of ``tools/benchmark.py latency-table``; for latency.
-        **bounds: ``flops`` (multiply-adds), ``params`` or ``latency`` (milliseconds): the most, or
-            a pair of the least and the most, either of which may be ``None``.
+        **bounds: ``flops`` (multiply-adds), ``params`` or ``latency`` (milliseconds): the maximum,
+            or a pair of minimum and maximum, either of which may be ``None``.
 
     Example:
         >>> limits = dict(flops=(300e6, 320e6), input_shape=(3, 224, 224))
 
     Raises:
-        ValueError: If a bound is unknown or no number, or what its unit needs is missing.
+        ValueError: If a bound is unknown or not a number, or an argument that its unit needs is
+            missing.
     """
 
     def __init__(
@@ -58,14 +59,14 @@ class Limits:
         ]
 
     def ok(self, path: ArchPath) -> bool:
-        """Return whether an architecture keeps all limits."""
+        """Return whether an architecture is within all limits."""
         return all(limit.ok(path) for limit in self.limits)
 
     def caps(self) -> list[Cap]:
-        """Return the upper limits as scoring takes them; the lower ones hold for the choice only.
+        """Return the upper limits for scoring; the lower ones apply to the final selection only.
 
-        A network near the least cost has lost most of its blocks, and tells nothing of operations
-        that the final one will have.
+        A network near the minimum cost has lost most of its blocks, so it says nothing about the
+        operations of the final network.
         """
         return [
             Cap(high - self.tables[unit].fixed, self.tables[unit].entries)
@@ -74,16 +75,16 @@ class Limits:
         ]
 
     def below(self, path: ArchPath) -> bool:
-        """Return whether an architecture keeps the upper limits."""
+        """Return whether an architecture is within the upper limits."""
         highs = [limit.range[1] for limit in self.limits]
         return all(limit.cost(path) <= high for limit, high in zip(self.limits, highs, strict=True))
 
     def costs(self, path: ArchPath) -> dict[str, float]:
-        """Return what an architecture costs, in each unit that there is a table of."""
+        """Return the cost of an architecture in each unit that has a table."""
         return {unit: round(table(path), 6) for unit, table in sorted(self.tables.items())}
 
     def reachable(self, alive: Mapping[str, Sequence[int]]) -> bool:
-        """Return whether the operations left can still keep every limit, each limit by itself."""
+        """Return whether the operations left can satisfy each limit on its own."""
         for unit, (low, high) in self.bounds.items():
             least, most = self._range(self.tables[unit], alive)
             if (high is not None and least > high) or (low is not None and most < low):
@@ -91,13 +92,13 @@ class Limits:
         return True
 
     def check(self, alive: Mapping[str, Sequence[int]]) -> None:
-        """Raise :class:`ConstraintError` unless the operations left can keep every limit."""
+        """Raise :class:`ConstraintError` unless the operations left can satisfy each limit."""
         if not self.reachable(alive):
             costs = {unit: self._range(self.tables[unit], alive) for unit in self.bounds}
             raise ConstraintError(f'limits={self.bounds}: architectures of the space cost {costs}')
 
     def _range(self, table: CostTable, alive: Mapping[str, Sequence[int]]) -> tuple[float, float]:
-        """Return the least and the most that an architecture of the operations left costs."""
+        """Return the minimum and maximum cost of architectures with the operations left."""
         least = most = table.fixed
         for nodes in self.net.layout.values():
             for node in nodes.values():
@@ -115,7 +116,7 @@ def _pair(unit: str, value: Any) -> tuple[float | None, float | None]:
     numbers = [v for v in (low, high) if v is not None]
     good = all(isinstance(v, (int, float)) and not isinstance(v, bool) and v > 0 for v in numbers)
     if not numbers or not good or (len(numbers) == 2 and low > high):
-        raise ValueError(f'limits.{unit}={value!r}: expected the most, or (least, most)')
+        raise ValueError(f'limits.{unit}={value!r}: expected the maximum, or (minimum, maximum)')
     return low, high
 
 
@@ -123,20 +124,20 @@ LIMITS = ('flops', 'params', 'latency')
 
 
 class ConstraintError(ValueError):
-    """No architecture within the limits was found; the message says which costs were seen."""
+    """No architecture within the limits was found; the message gives the costs seen."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """A range that a cost of an architecture must lie in.
+    """A range in which a cost of an architecture must lie.
 
     Args:
         name: ``'flops'``, ``'params'`` or ``'latency'``.
-        low, high: Least and greatest cost allowed, in the unit of ``cost``; ``None``: any.
+        low, high: Minimum and maximum cost, in the unit of ``cost``; ``None``: unbounded.
         cost: The cost of a path.
 
     Raises:
-        ValueError: If the name is unknown, or the range is empty or without an end.
+        ValueError: If the name is unknown, or the range is empty or unbounded on both sides.
     """
 
     name: str
@@ -156,7 +157,7 @@ class Limit:
 
     @property
     def range(self) -> tuple[float, float]:
-        """Least and greatest cost allowed; infinite where there is no limit."""
+        """Minimum and maximum cost; infinite where unbounded."""
         low = -math.inf if self.low is None else self.low
         return low, math.inf if self.high is None else self.high
 
@@ -175,14 +176,14 @@ class Cap:
     """An upper limit on a cost that adds up over the choices.
 
     Attributes:
-        most: What the operations of a model may cost together.
-        costs: For each choice, the cost of each of its candidates.
+        most: Maximum total cost of the operations of a model.
+        costs: The cost of each candidate, by choice.
     """
 
     most: float
     costs: Mapping[str, Sequence[float]]
 
     def keeps(self, model: Mapping[str, int]) -> bool:
-        """Return whether a model costs at most that; rounding is no excess."""
+        """Return whether a model costs at most that, up to rounding."""
         total = sum(self.costs[name][op] for name, op in model.items())
         return total <= self.most * (1 + 1e-12)

@@ -1,9 +1,9 @@
-"""What the architectures of a super-net cost, as tables that add up over the choices.
+"""Tables of costs of a super-net's candidates, which add up to the cost of an architecture.
 
-An architecture is one path, and the candidates of a choice see the same input whatever else is
-chosen; so multiply-adds and parameters of a path are a fixed part and one term a choice, exactly,
-and latency is so nearly (:mod:`ppnas_mm.costs.latency`).  A search under a limit only looks numbers
-up (SE-NAS does not say how).
+An architecture is one path, and the candidates of a choice see the same input for any other
+choices.  So the multiply-adds and parameters of a path are exactly a fixed part plus one term per
+choice; for latency this holds approximately (:mod:`ppnas_mm.costs.latency`).  A search under a
+limit only looks up numbers (SE-NAS does not specify this).
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from ..utils.schema import SchemaError
 SCHEMA = 1
 UNITS = {'flops': 'multiply-adds', 'params': 'parameters', 'latency': 'milliseconds'}
 FREE = ('with_cp', 'frozen_stages', 'norm_eval', 'init_cfg')
-"""Arguments of a backbone that change no cost."""
+"""Arguments of a backbone that do not affect costs."""
 
 
 class CostError(ValueError):
-    """A table of costs that is damaged, or does not fit; the message names what is wrong."""
+    """A table of costs is damaged or does not match; the message says what is wrong."""
 
 
 def describe(net: SuperNet) -> dict[str, Any]:
-    """Return, as plain JSON, what a super-net must share with a table: space, size, candidates."""
+    """Return what a super-net must share with a table, as plain JSON: space, size, candidates."""
     config = {k: v for k, v in net.derived_config.items() if k not in FREE}
     choices = {n: c.candidates for n, c in net.choices.items() if not c.gates}
     return json.loads(json.dumps(dict(space=net.space, config=config, candidates=choices)))
@@ -47,10 +47,10 @@ class CostTable:
     Args:
         unit: A key of :data:`UNITS`: ``'flops'`` (multiply-adds of one image), ``'params'``, or
             ``'latency'`` (milliseconds for one batch).
-        fixed: Cost of all that is not searched.
-        entries: For each choice of an operation, the cost of each of its candidates, over all
-            blocks of its cell; NaN: pruned.
-        super_net: What it is a table of, by :func:`describe`.
+        fixed: Cost of all parts that are not searched.
+        entries: Cost of each candidate, summed over all blocks of its cell, by choice of an
+            operation; NaN: pruned.
+        super_net: The super-net of the table, from :func:`describe`.
         measured: Input shape; for latency also device, threads, repeats and versions.
     """
 
@@ -64,7 +64,7 @@ class CostTable:
         """Return the cost of a path, in :attr:`unit`; connections cost nothing.
 
         Raises:
-            CostError: If the path has another choice or candidate, or one that was pruned.
+            CostError: If the path has an unknown choice or candidate, or a pruned one.
         """
         total = self.fixed
         for name, kept in path.items():
@@ -75,11 +75,11 @@ class CostTable:
             except (KeyError, IndexError):
                 raise CostError(f'the table of {self.unit} has no {name} {kept}') from None
         if math.isnan(total):
-            raise CostError(f'the path holds candidates that the table of {self.unit} lacks')
+            raise CostError(f'the path has candidates that the table of {self.unit} lacks')
         return total
 
     def check(self, net: SuperNet) -> None:
-        """Raise :class:`CostError` if the table is of another super-net than ``net``."""
+        """Raise :class:`CostError` if the table is for another super-net than ``net``."""
         mine, other = self.super_net, describe(net)
         for key in ('space', 'config', 'candidates'):
             if mine[key] == other[key]:
@@ -89,12 +89,12 @@ class CostTable:
                 names = [n for n in {**want, **have} if have.get(n) != want.get(n)]
                 key, have, want = f'{key}.{names[0]}', have.get(names[0]), want.get(names[0])
             raise CostError(
-                f'the table of {self.unit} is of another super-net: its {key} is {have!r:.100}, '
+                f'the table of {self.unit} is for another super-net: its {key} is {have!r:.100}, '
                 f'the super-net has {want!r:.100}; make a table of this super-net'
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form; ``null`` stands for what was pruned."""
+        """Return the JSON form, with ``null`` for pruned candidates."""
         rows = {n: [None if math.isnan(v) else v for v in row] for n, row in self.entries.items()}
         return {'schema': SCHEMA, **asdict(self), 'entries': rows}
 
@@ -113,10 +113,10 @@ class CostTable:
 
     @classmethod
     def load(cls, path: str | os.PathLike, net: SuperNet | None = None) -> CostTable:
-        """Read a file that :meth:`save` wrote; with ``net``, check that it is of this super-net.
+        """Read a file written by :meth:`save`; with ``net``, check that it is for this super-net.
 
         Raises:
-            CostError: If the file is missing, damaged or of another super-net.
+            CostError: If the file is missing, damaged or for another super-net.
         """
         try:
             table = cls.from_dict(schema.parse(Path(path).read_bytes()))

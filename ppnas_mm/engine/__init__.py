@@ -1,4 +1,4 @@
-"""The little that mmengine's runner lacks for searches."""
+"""Hooks, loops and optimizers that mmengine's runner lacks for searches."""
 
 from .channels_last import ChannelsLastHook
 from .checkpoint import SafeCheckpointHook

@@ -1,4 +1,4 @@
-"""All processes of a search hold one architecture, or the search stops."""
+"""Check that all processes of a search have the same architecture; otherwise stop the search."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ..spaces.super_net import SuperNet
 
 
 class DifferentArchitecturesError(RuntimeError):
-    """Processes of one search hold different architectures."""
+    """Processes of one search have different architectures."""
 
 
 def architecture_hash(net: SuperNet) -> str:
-    """Return the SHA-256 of the architecture parameters, what is pruned and what is merged."""
+    """Return the SHA-256 of the architecture parameters, pruned candidates and merged choices."""
     digest = hashlib.sha256()
     for value in (net.alive, net.merged, *net.arch.values()):
         digest.update(value.detach().double().cpu().numpy().tobytes())
@@ -22,10 +22,10 @@ def architecture_hash(net: SuperNet) -> str:
 
 
 def require_one_architecture(net: SuperNet, epoch: int) -> None:
-    """Compare the architecture of all processes, after an epoch.
+    """Compare the architectures of all processes after an epoch.
 
     Raises:
-        DifferentArchitecturesError: In every process, if it is not the same in all.
+        DifferentArchitecturesError: In every process, if they differ.
     """
     if get_world_size() == 1:
         return
@@ -33,7 +33,7 @@ def require_one_architecture(net: SuperNet, epoch: int) -> None:
     if len(set(hashes)) > 1:
         held = ', '.join(f'rank {rank}: {text[:12]}' for rank, text in enumerate(hashes))
         raise DifferentArchitecturesError(
-            f'after epoch {epoch} the processes hold different architectures ({held}): a hook or '
-            'an optimizer of yours acts on some ranks only, or the averaging of gradients is off; '
-            'the checkpoint of the epoch before is intact'
+            f'after epoch {epoch} the processes have different architectures ({held}): a hook or '
+            'optimizer of yours acts on some ranks only, or gradients are not averaged; '
+            'the checkpoint of the last epoch is intact'
         )

@@ -1,4 +1,4 @@
-"""The best of several searches that differ in their seed.
+"""The best of several searches with different seeds.
 
 The architecture that one search finds depends on its seed; EoiNAS (Section IV-B) searches with four
 and keeps the best by validation.
@@ -41,19 +41,21 @@ KEPT = (
     'retrain/result.json',
     'retrain/*.pth',
 )
-"""What is copied of the best search."""
+"""Files copied from the best search."""
 
 
 def seed_list(text: str) -> list[int]:
     """Return the seeds of ``0,1,2``.
 
     Raises:
-        argparse.ArgumentTypeError: If one is no whole number from 0 on, or is given twice.
+        argparse.ArgumentTypeError: If one is not a whole number of 0 or more, or is given twice.
     """
     words = [word.strip() for word in text.split(',')]
     wrong = [word for word in words if not re.fullmatch('[0-9]+', word)]
     if wrong:
-        raise argparse.ArgumentTypeError(f'{text!r}: {wrong[0]!r} is no seed; give e.g. 0,1,2,3')
+        raise argparse.ArgumentTypeError(
+            f'{text!r}: {wrong[0]!r} is not a seed; use for example 0,1,2,3'
+        )
     seeds = [int(word) for word in words]
     if len(set(seeds)) < len(seeds):
         raise argparse.ArgumentTypeError(f'{text!r}: a seed is given twice')
@@ -80,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def check_arguments(parser: argparse.ArgumentParser, args: Namespace) -> None:
-    """End with an error where arguments do not go together."""
+    """Report an error if arguments contradict each other."""
     if args.seeds and args.seed is not None:
         parser.error('--seed and --seeds exclude each other')
     if args.select and not args.seeds:
@@ -90,12 +92,12 @@ def check_arguments(parser: argparse.ArgumentParser, args: Namespace) -> None:
 
 
 def shared_options(args: Namespace) -> dict[str, Any]:
-    """Return the ``--cfg-options`` of a search that hold for its retraining, too: the data."""
+    """Return the ``--cfg-options`` of a search that also apply to its retraining: the data."""
     return {key: value for key, value in args.cfg_options.items() if key == 'data_root'}
 
 
 def search_environment(launcher: str, local_rank: int) -> dict[str, str]:
-    """Return the environment of a search: one process, with a GPU of its own if launched."""
+    """Return the environment of a search: one process, with its own GPU if launched."""
     import torch
 
     environment = {k: v for k, v in os.environ.items() if not LAUNCHED.fullmatch(k)}
@@ -107,7 +109,7 @@ def search_environment(launcher: str, local_rank: int) -> dict[str, str]:
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """Return the record of a search; nothing, and a warning, where it is missing or damaged."""
+    """Return the record of a search, empty if missing or damaged; print a warning if damaged."""
     path = folder / 'search.json'
     try:
         return read_json(path) if path.is_file() else {}
@@ -117,9 +119,9 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 
 def finished(folder: Path, seed: int, config: Any, retrain: Any = None) -> bool:
-    """Say whether a search has ended with its config, and its retraining, if wanted, with its own.
+    """Return whether a search, and optionally its retraining, has ended with its config.
 
-    Records of earlier versions do not tell their settings; these count as right.
+    Records of earlier versions lack their settings; these are assumed to match.
 
     Args:
         folder: The work dir.
@@ -137,13 +139,13 @@ def finished(folder: Path, seed: int, config: Any, retrain: Any = None) -> bool:
 
 
 def trained(folder: Path, seed: int, config: Any, genotype: Path | None = None) -> bool:
-    """Say whether a training has ended with its config.
+    """Return whether a training has ended with its config.
 
     Args:
         folder: Its work dir.
         seed: Its seed.
         config: Its config, with any seed.
-        genotype: A file that takes the place of the config's architecture.
+        genotype: A file that replaces the config's architecture.
     """
     path = folder / 'result.json'
     if not path.is_file():
@@ -160,24 +162,24 @@ def trained(folder: Path, seed: int, config: Any, genotype: Path | None = None) 
 
 
 def failure(folder: Path) -> str:
-    """Return why a search that has ended found no whole architecture; '' if it did."""
+    """Return why a finished search found no complete architecture; '' if it found one."""
     return str(read_record(folder).get('result', {}).get('failed', ''))
 
 
 def search_seeds(args: Namespace, tool: Path) -> None:
-    """Search with every seed of ``args``; the process that ends last keeps the best.
+    """Search with every seed of ``args``; the last process to end keeps the best.
 
-    The processes of a launcher share nothing but the work dir: none waits for another, and each
-    ends with an error of its own.
+    The processes of a launcher share only the work dir: none waits for another, and each reports
+    its own errors.
 
     Args:
         args: The arguments of ``tools/search.py``.
         tool: Path of ``tools/search.py``.
 
     Raises:
-        ConfigError: If the config, that of the retraining, or the launcher is not right.
-        JobError: If a search broke off, or none found a whole architecture; those of the other
-            seeds are run first.
+        ConfigError: If the config, the config of the retraining, or the launcher is wrong.
+        JobError: If a search failed, or none found a complete architecture; the other seeds are run
+            first.
     """
     config = load_run(Namespace(**{**vars(args), 'launcher': 'none'}))
     require_search(config, args.config)
@@ -207,12 +209,12 @@ def search_seeds(args: Namespace, tool: Path) -> None:
         arguments = [args.config, '--seed', seed, *options]
         try:
             jobs.run(done, tool, folders[seed], *arguments, environment=environment)
-        except NothingFoundError:  # a result, too: its record says why
+        except NothingFoundError:  # also a result: its record says why
             print(f'seed {seed}: Fail: {failure(folders[seed])}', flush=True)
         except JobError as error:
             failed.append(f'seed {seed}: {error}')
     if failed:
-        raise JobError(f'{"; ".join(failed)}; with --resume only what failed is repeated')
+        raise JobError(f'{"; ".join(failed)}; --resume repeats only the failed seeds')
     left = [str(s) for s, path in folders.items() if not finished(path, s, config, retrain)]
     if left:
         print(f'not finished yet: seeds {", ".join(left)}; the last process to end picks the best')
@@ -237,11 +239,11 @@ def measures(folder: Path, record: Mapping[str, Any]) -> dict[str, tuple[str, fl
 
 
 def choose(values: Mapping[int, Mapping[str, float]], select: str | None = None) -> tuple[str, int]:
-    """Return the measure to choose by, and the seed where it is highest; of equals the first.
+    """Return the measure for the choice and the seed where it is highest, among equals the first.
 
     Args:
-        values: Each seed's measures.
-        select: The measure; default ``val`` where all have it, else ``derived``.
+        values: Measures of each seed.
+        select: The measure; default: ``val`` if all seeds have it, else ``derived``.
 
     Raises:
         ConfigError: If not every seed has the measure.
@@ -262,22 +264,23 @@ def choose(values: Mapping[int, Mapping[str, float]], select: str | None = None)
 
 
 def keep_best(folder: Path, folders: Mapping[int, Path], select: str | None = None) -> str:
-    """Copy the best of finished searches to ``folder``; write and return the table of all.
+    """Copy the best finished search to ``folder``; write and return the table of all.
 
     Args:
-        folder: Gets ``KEPT`` of the best, ``seeds.json``, ``seeds.md`` and ``seeds.svg``.
+        folder: Destination for ``KEPT`` of the best, ``seeds.json``, ``seeds.md`` and
+            ``seeds.svg``.
         folders: The work dir of each seed.
         select: One of ``MEASURES``; see :func:`choose`.
 
     Raises:
         ConfigError: If not every seed has the measure.
-        JobError: If none found a whole architecture.
+        JobError: If no seed found a complete architecture.
     """
     everything = dict(folders)
     failed = {seed: failure(path) for seed, path in everything.items()}
     folders = {seed: path for seed, path in everything.items() if not failed[seed]}
     if not folders:
-        raise JobError(f'no seed found a whole architecture; {next(iter(failed.values()))}')
+        raise JobError(f'no seed found a complete architecture; {next(iter(failed.values()))}')
     records = {s: read_json(p / 'search.json') for s, p in folders.items()}
     found = {seed: measures(path, records[seed]) for seed, path in folders.items()}
     values = {seed: {k: value for k, (_, value) in row.items()} for seed, row in found.items()}
@@ -299,7 +302,7 @@ def keep_best(folder: Path, folders: Mapping[int, Path], select: str | None = No
         text += '\nIf that is the test split, this choice was made on test data.'
     if len(folders) < len(everything):
         left = ', '.join(f'{seed} ({reason})' for seed, reason in failed.items() if reason)
-        text += f'\nWarning: no architecture came of seed {left}. Means are over the others.'
+        text += f'\nWarning: no architecture from seed {left}. Means are over the others.'
     _copy(folders[best], folder)
     draw_seeds(records, values, names, (key, best), folder / 'seeds.svg')
     write_atomic(folder / 'seeds.md', f'{text}\n'.encode())
@@ -311,7 +314,7 @@ def _copy(source: Path, target: Path) -> None:
     paths = [path.relative_to(source) for pattern in KEPT for path in source.glob(pattern)]
     for path in paths:
         write_atomic(target / path, (source / path).read_bytes())
-    for path in target.glob('retrain/*.pth'):  # of a seed that was the best before
+    for path in target.glob('retrain/*.pth'):  # of the previous best seed
         if path.relative_to(target) not in paths:
             path.unlink()
 
@@ -319,7 +322,7 @@ def _copy(source: Path, target: Path) -> None:
 def seeds_table(
     values: Mapping[int, Mapping[str, float] | None], names: Mapping[str, str], best: int
 ) -> str:
-    """Return the Markdown table of each seed's measures, their mean and spread; ``None``: Fail."""
+    """Return a Markdown table of the measures of each seed, mean and spread; ``None``: Fail."""
     keys = [key for key in MEASURES if key in names]
     rows: list[Sequence[Any]] = [
         [

@@ -1,4 +1,4 @@
-"""Memory layout of a training: channels-last, which depthwise convolutions on a CPU ask for."""
+"""Channels-last memory layout in training, which is faster for depthwise convolutions on a CPU."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ..utils.registries import HOOKS
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
-    """Keeps convolution weights channels-last: the same numbers up to rounding, in less time.
+    """Keeps convolution weights channels-last: the same results up to rounding, but faster.
 
-    Convolutions that are none of torch's (deformable ones, for example) stay as they are.
+    Convolutions other than torch's (for example deformable ones) stay unchanged.
     """
 
     priority = 'VERY_HIGH'
 
     def before_train(self, runner: Any) -> None:
-        """Convert the model, also one that was resumed."""
+        """Convert the model, including a resumed one."""
         to_channels_last(runner.model)

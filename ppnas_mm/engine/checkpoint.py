@@ -1,4 +1,4 @@
-"""Checkpoints that survive a kill, and that hold nothing but data."""
+"""Checkpoints that survive a killed process and contain only plain data."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from ..weights.checkpoint import (
 from .settings import check_settings, continue_schedules, settings_of
 
 TEMPLATES = ('epoch_{}.pth', 'iter_{}.pth')
-"""mmengine's names of checkpoints."""
+"""mmengine's names for checkpoints."""
 STEPS = r'(best|last|latest)|.*\d$'
 
 
@@ -45,7 +45,7 @@ class AtomicBackend(LocalBackend):
 
 
 def checkpoint_place(config: Any) -> tuple[Path, list[str]]:
-    """Return where a run's checkpoints are, and how they may be called, the likeliest first.
+    """Return the folder of a run's checkpoints, and their possible names, most likely first.
 
     Args:
         config: A config with ``work_dir``; its ``default_hooks.checkpoint`` may have an
@@ -63,15 +63,15 @@ def checkpoint_place(config: Any) -> tuple[Path, list[str]]:
 def latest_checkpoint(
     folder: str | Path, warn: Any = print, names: Sequence[str] = TEMPLATES
 ) -> Path | None:
-    """Return the newest readable checkpoint; tell ``warn`` of each that is damaged.
+    """Return the newest readable checkpoint; call ``warn`` for each damaged one.
 
     Args:
-        folder: Where they are.
-        warn: Is told of damaged ones.
-        names: What they may be called, with ``{}`` for the number; the first that occurs counts.
+        folder: Folder of the checkpoints.
+        warn: Called with a message for each damaged checkpoint.
+        names: Possible names, with ``{}`` for the number; the first name with a match is used.
 
     Raises:
-        CheckpointError: If there are checkpoints but none can be read, or all have other names.
+        CheckpointError: If there are checkpoints but none is readable, or all have other names.
     """
     found: dict[int, Path] = {}
     for name in names:
@@ -88,7 +88,7 @@ def latest_checkpoint(
             load_checkpoint(found[number])
         except CheckpointError as error:
             reason = reason or str(error)
-            warn(f'{error}; falling back to the one before')
+            warn(f'{error}; falling back to the previous one')
         else:
             return found[number]
     if found:
@@ -96,25 +96,25 @@ def latest_checkpoint(
     others = sorted(p.name for p in Path(folder).glob('*.pth') if re.match(STEPS, p.stem))
     if others:
         raise CheckpointError(
-            f'{folder} has {", ".join(others[:3])}, but no {" or ".join(names)}; to go on from one '
-            'of these, write resume=True and load_from=FILE into the config; '
-            'to start anew, take another --work-dir'
+            f'{folder} has {", ".join(others[:3])}, but no {" or ".join(names)}; to continue '
+            'from one of these, set resume=True and load_from=FILE in the config; '
+            'to start again, use another --work-dir'
         )
     return None
 
 
 def load_as_saved(runner: Any) -> None:
-    """Give the model the weights that a checkpoint of it would hold now.
+    """Give the model the weights that a checkpoint would contain now.
 
-    Hooks such as ``EMAHook`` save others than those that were trained.  Call it when training is
-    over: those are lost.
+    Hooks such as ``EMAHook`` save other weights than the trained ones.  Call this after training,
+    because it overwrites the trained weights.
     """
     model: Any = runner.model.module if is_model_wrapper(runner.model) else runner.model
     hooks = [hook for hook in runner.hooks if not isinstance(hook, SafeCheckpointHook)]
     if not any(is_method_overridden('before_save_checkpoint', Hook, hook) for hook in hooks):
         return
     with TemporaryDirectory(dir=runner.work_dir) as folder:
-        # mmengine's own way, so that the hooks find all that they find in a checkpoint
+        # saved by mmengine, so that the hooks see a complete checkpoint
         runner.save_checkpoint(folder, 'last.pth', by_epoch=False)
         path = Path(folder) / 'last.pth'
         state = load_checkpoint(path)['state_dict'] if path.is_file() else None
@@ -137,7 +137,7 @@ def _plain(value: Any) -> Any:
 
 
 def _shares_a_head(checkpoint: dict[str, Any], model: Any) -> bool:
-    """Whether a file has anything for a model beside its backbone; a bare backbone counts."""
+    """Whether a file has parts of a model besides its backbone; a bare backbone counts."""
     inner = model.module if is_model_wrapper(model) else model
     parts, own = (
         {key.split('.')[0] for key in state} - {'backbone', 'data_preprocessor'}
@@ -147,19 +147,19 @@ def _shares_a_head(checkpoint: dict[str, Any], model: Any) -> bool:
 
 
 def _check_kind(checkpoint: dict[str, Any], runner: Any) -> None:
-    """Say what to write where ``load_from`` names the weights of another kind of model."""
+    """Raise an error with advice if ``load_from`` has the weights of another kind of model."""
     saved = signature(checkpoint)
     kind, own = saved.get('model'), describe(runner.model)['model']
     if kind is None and not _shares_a_head(checkpoint, runner.model):
         kind = 'another kind of model'
     if kind in (None, own):
         return
-    text = f'load_from: {runner._load_from} holds the weights of {kind}, this is {own}; '
+    text = f'load_from: {runner._load_from} has the weights of {kind}, but this is {own}; '
     if 'space' in saved:
         text += 'derive its network (tools/derive.py) and start from it with --init-from'
     else:
         text += (
-            'to start from its backbone, write model.backbone.init_cfg='
+            'to start from its backbone, set model.backbone.init_cfg='
             f"dict(type='Pretrained', checkpoint={str(runner._load_from)!r}, prefix='backbone') "
             'instead of load_from'
         )
@@ -168,18 +168,17 @@ def _check_kind(checkpoint: dict[str, Any], runner: Any) -> None:
 
 @HOOKS.register_module()
 class SafeCheckpointHook(CheckpointHook):
-    """mmengine's checkpoint hook, atomic, readable with ``weights_only=True``, with a signature.
+    """mmengine's checkpoint hook, but atomic, signed and readable with ``weights_only=True``.
 
-    The log history is left out (it is in the logs); the last two checkpoints are kept, so that a
-    damaged one has a predecessor.
+    The log history is omitted (it is in the logs).  The last two checkpoints are kept as a fallback
+    for a damaged one.
 
     Args:
         *args: See mmengine's ``CheckpointHook``.
-        max_keep_ckpts: How many checkpoints are kept.
-        other_processes: Whether a run may be resumed by another number of processes than it had:
-            its batches, steps and schedules are then others.
-        other_settings: Whether a run may be resumed with other settings than it had; each is
-            logged.
+        max_keep_ckpts: Number of checkpoints to keep.
+        other_processes: Whether a run may be resumed with another number of processes, which
+            changes its batches, steps and schedules.
+        other_settings: Whether a run may be resumed with other settings; each change is logged.
         **kwargs: See mmengine's ``CheckpointHook``.
     """
 
@@ -205,7 +204,7 @@ class SafeCheckpointHook(CheckpointHook):
         self.other_settings = other_settings
 
     def before_train(self, runner: Any) -> None:
-        """Let the schedules of a run that is now longer go on."""
+        """Continue the schedules of a run that is now longer."""
         super().before_train(runner)
         if runner._resume:
             continue_schedules(runner)
@@ -216,7 +215,7 @@ class SafeCheckpointHook(CheckpointHook):
         return super().is_last_train_epoch(runner) or getattr(model, 'finished', False)
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Keep plain data only and sign the checkpoint."""
+        """Keep only plain data and sign the checkpoint."""
         info = checkpoint['message_hub']['runtime_info']
         plain = {k: _plain(v) for k, v in info.items() if _plain(v) is not None}
         checkpoint['message_hub'] = dict(log_scalars={}, runtime_info=plain, resumed_keys={})
@@ -225,11 +224,11 @@ class SafeCheckpointHook(CheckpointHook):
         checkpoint['meta']['settings'] = json.dumps(settings_of(runner.cfg))
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Refuse, before anything is loaded, what the run cannot go on from.
+        """Reject checkpoints from which the run cannot continue, before anything is loaded.
 
         Raises:
-            CheckpointError: If the checkpoint is of another space, or a run is resumed by another
-                number of processes or with other settings.
+            CheckpointError: If the checkpoint is from another space, or a run is resumed with
+                another number of processes or other settings.
         """
         if not runner._resume:
             _check_kind(checkpoint, runner)
@@ -238,8 +237,8 @@ class SafeCheckpointHook(CheckpointHook):
         before = checkpoint.get('meta', {}).get('processes', now)
         if runner._resume and before != now and not self.other_processes:
             raise CheckpointError(
-                f'the run had {before} processes, --resume has {now}: steps and batches would be '
-                f'others; resume with {before}, or let it go on otherwise with '
+                f'the run had {before} processes, --resume has {now}: steps and batches would '
+                f'change; resume with {before}, or allow the change with '
                 '--cfg-options default_hooks.checkpoint.other_processes=True'
             )
         if runner._resume:

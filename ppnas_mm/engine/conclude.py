@@ -24,9 +24,9 @@ from .seed import mix_seed, set_epoch
 def genotype_now(
     algorithm: SearchAlgorithm, record: SearchRecord, epoch: int, epochs: int, strict: bool
 ) -> Genotype:
-    """Return the genotype that a search stands for after an epoch.
+    """Return the genotype that a search would choose after an epoch.
 
-    Without ``strict`` a degenerate one is repaired, and its provenance says so.
+    Without ``strict`` a degenerate genotype is repaired, which its provenance records.
 
     Raises:
         DegenerateArchitectureError: With ``strict``, if nodes are empty or inputs dropped.
@@ -47,13 +47,14 @@ def conclude(
     """Write the pictures, the genotype, the derived network's weights and the record.
 
     Args:
-        runner: Has the data; its model has the weights of the search.
+        runner: The runner with the data and with the weights of the search in its model.
         algorithm: The search.
         record: Gets the result.
         recalibrate_batches: See :class:`SearchHook`.
 
     Raises:
-        DegenerateArchitectureError: If the search found no whole architecture; the record says so.
+        DegenerateArchitectureError: If the search found no complete architecture, which the record
+            says.
     """
     epoch = runner.epoch or len(record.data['epochs'])
     if is_main_process():
@@ -83,7 +84,7 @@ def conclude(
 
 
 def _found(runner: Any, algorithm: SearchAlgorithm, record: SearchRecord, epoch: int) -> Genotype:
-    """Return what was found; a search that found nothing whole says so in its record."""
+    """Return the genotype found; if it is not complete, write this into the record."""
     try:
         return genotype_now(algorithm, record, epoch, runner.max_epochs, strict=True)
     except DegenerateArchitectureError as error:
@@ -97,7 +98,7 @@ def _found(runner: Any, algorithm: SearchAlgorithm, record: SearchRecord, epoch:
 def _scores(
     runner: Any, algorithm: SearchAlgorithm, model: nn.Module, epoch: int, batches: int
 ) -> dict[str, Any]:
-    """Compute the batch-norm statistics anew; return the scores on the validation data, if any."""
+    """Recompute the batch-norm statistics; return the scores on the validation data, if any."""
     validated = runner.val_loop is not None
     inherited = _score(runner, model) if batches and validated else {}
     loader = runner.train_dataloader

@@ -16,7 +16,7 @@ def derive_model(algorithm: SearchAlgorithm, genotype: Genotype) -> nn.Module:
 
     Args:
         algorithm: A trained search algorithm.
-        genotype: What to derive; of the algorithm's space.
+        genotype: The genotype to derive, from the algorithm's space.
 
     Returns:
         A model like the wrapped one, with the derived backbone, in evaluation mode; its outputs

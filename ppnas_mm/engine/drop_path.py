@@ -1,4 +1,4 @@
-"""Drop path that grows over the training (DARTS; CDARTS, Section 4.3)."""
+"""Drop path with a probability that grows during training (DARTS; CDARTS, Section 4.3)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ..utils.registries import HOOKS
 class DropPathHook(Hook):
     """Raises the drop path of the backbone linearly: ``rate * epoch / max_epochs``.
 
-    The rate is the backbone's own ``drop_path_rate``, the first epoch has number 0: it drops
-    nothing.  The probability depends on the epoch only, so a resumed run goes on right.
+    ``rate`` is the backbone's ``drop_path_rate``; the first epoch is 0 and drops nothing.  The
+    probability depends on the epoch only, so a resumed run continues correctly.
     """
 
     def before_train(self, runner: Any) -> None:
-        """Check that there is something to drop.
+        """Check that the backbone has drop path.
 
         Raises:
             ValueError: If the backbone has no drop path.

@@ -1,4 +1,4 @@
-"""How the processes of a launcher know which one they are."""
+"""Ranks of the processes that a launcher starts."""
 
 from __future__ import annotations
 
@@ -12,28 +12,30 @@ LAUNCHERS = {
     'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
     'mpi': ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
 }
-"""Where a launcher tells a process its number, their count, and its number on its machine."""
+"""Variables in which a launcher sets rank, number of processes and local rank."""
 
 LAUNCHED = re.compile(
     r'((LOCAL|GROUP|ROLE)_)?(RANK|WORLD_SIZE)|ROLE_NAME|MASTER_(ADDR|PORT)'
     r'|(TORCHELASTIC|OMPI|PMI|PMIX)_.*|SLURM_(?!JOB|TMPDIR).*'
 )
-"""Variables by which a process takes itself for one of several; the searches are none."""
+"""Variables that mark a process as one of several; removed for searches, which run alone."""
 
 
 def check_launcher(launcher: str, environment: Mapping[str, str]) -> None:
-    """Make sure that a launcher has started this process.
+    """Check that a launcher has started this process.
 
     Raises:
-        ConfigError: Naming the variable that is missing.
+        ConfigError: If it has not; the message names the missing variable.
     """
     missing = [name for name in LAUNCHERS.get(launcher, ()) if name not in environment]
     if missing:
-        raise ConfigError(f'--launcher {launcher}: it did not start this; {missing[0]} is not set')
+        raise ConfigError(
+            f'--launcher {launcher} did not start this process: {missing[0]} is not set'
+        )
 
 
 def place(launcher: str, environment: Mapping[str, str]) -> tuple[int, int, int]:
-    """Return this process' number, their count, and its number on its machine.
+    """Return this process' rank, the number of processes and its local rank.
 
     Raises:
         ConfigError: If the launcher has not started this process.

@@ -14,10 +14,10 @@ from ..utils.registries import OPTIM_WRAPPERS
 
 @OPTIM_WRAPPERS.register_module()
 class BFloat16OptimWrapper(OptimWrapper):
-    """Runs forward passes in torch's autocast to bfloat16, on the device that the model is on.
+    """Runs forward passes in torch's autocast to bfloat16, on the model's device.
 
     bfloat16 has the range of float32, so gradients need no loss scaler.  mmengine's
-    ``AmpOptimWrapper`` has one and refuses to run without a GPU.
+    ``AmpOptimWrapper`` uses one and needs a GPU.
     """
 
     @contextmanager

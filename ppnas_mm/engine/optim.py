@@ -1,4 +1,4 @@
-"""Several optimizers of one search: network weights, architecture parameters, further parts."""
+"""Several optimizers for one search: network weights, architecture parameters, other parts."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from ..utils.registries import OPTIM_WRAPPER_CONSTRUCTORS
 
 
 class SearchOptimWrapper(OptimWrapperDict):
-    """``weights``, ``arch`` and further parts; any of them can be updated from one loss.
+    """Optimizers of ``weights``, ``arch`` and other parts; one loss can update any of them.
 
-    One-level algorithms update both at once (PP-NAS, eq. 6), bilevel ones name the parts.
+    One-level algorithms update both at once (PP-NAS, eq. 6); bilevel ones name the parts.
 
     Args:
-        model: What is optimised; the optimizers follow it where it is pruned or expanded.
+        model: The model to optimise; the optimizers follow its pruning and expansion.
         **wrappers: The parts.
 
     Attributes:
-        norms: Norms of the gradients of the last step, where they were clipped, by name.
+        norms: Norms of the gradients clipped in the last step, by name.
     """
 
     def __init__(self, model: nn.Module, **wrappers: OptimWrapper) -> None:
@@ -40,8 +40,9 @@ class SearchOptimWrapper(OptimWrapperDict):
     def follow_model(self) -> None:
         """Remove pruned parameters and add new copies of parameters.
 
-        A copy (see :class:`Expandable`) joins the group of what it was copied from, with a copy of
-        its state.  A group keeps the model's order, so that a resumed search has the same groups.
+        A copy (see :class:`Expandable`) joins the parameter group of its source, with a copy of the
+        optimizer state.  Groups keep the order of the model, so that a resumed search has the same
+        groups.
         """
         parents: dict[nn.Parameter, nn.Parameter] = {}
         for module in self.model.modules():
@@ -51,31 +52,31 @@ class SearchOptimWrapper(OptimWrapperDict):
         for wrapper in self.optim_wrappers.values():
             optimizer = wrapper.optimizer
             _adopt(optimizer, [p for p in order if p in parents], parents)
-            for group in optimizer.param_groups:  # emptied groups stay: schedules count them
+            for group in optimizer.param_groups:  # keep empty groups: schedules count them
                 left = [p for p in group['params'] if p in order]
                 group['params'] = sorted(left, key=order.__getitem__)
             for parameter in [p for p in optimizer.state if p not in order]:
                 del optimizer.state[parameter]
 
     def load_state_dict(self, state_dict: dict) -> None:
-        """Load the state of optimizers that followed a model which was pruned or expanded."""
+        """Load the state of optimizers after the model was pruned or expanded."""
         self.follow_model()
         super().load_state_dict(state_dict)
 
     def update_params(
         self, loss: Tensor, step_kwargs: dict | None = None, zero_kwargs: dict | None = None
     ) -> None:
-        """Go backward once and step all parts; each clips its own gradients."""
+        """Run one backward pass and step all parts; each clips its own gradients."""
         self.update_parts(loss, tuple(self.optim_wrappers))
 
     def update_parts(self, loss: Tensor, parts: Sequence[str], average: bool = False) -> None:
-        """Go backward once, step the named parts and forget all gradients.
+        """Run one backward pass, step the named parts and clear all gradients.
 
         Args:
-            loss: What to minimise.
+            loss: The loss to minimise.
             parts: Names of the parts to step, each with its own clipping.
-            average: Whether to average the gradients over the processes, which a model without
-                DDP's forward needs.
+            average: Whether to average the gradients over the processes, which is needed without
+                DDP.
 
         Raises:
             ValueError: If gradients are accumulated over steps that update different parts.
@@ -84,7 +85,7 @@ class SearchOptimWrapper(OptimWrapperDict):
         if set(parts) != set(self.optim_wrappers) and weights._accumulative_counts != 1:
             raise ValueError(
                 f'accumulative_counts={weights._accumulative_counts}: a search with several '
-                'updates a step cannot accumulate gradients; take a smaller batch'
+                'updates per step cannot accumulate gradients; use a smaller batch'
             )
         weights.backward(weights.scale_loss(loss))
         if not weights.should_update():
@@ -102,22 +103,22 @@ class SearchOptimWrapper(OptimWrapperDict):
         self.zero_grad()
 
     def _scaled_step(self, scaler: Any, chosen: Sequence[OptimWrapper]) -> None:
-        """Step the parts under one loss scaler, or none where a gradient overflowed."""
+        """Step the parts with one loss scaler; skip the step if a gradient overflowed."""
         norms: list[Tensor] = []
         for wrapper in chosen:
             scaler.unscale_(wrapper.optimizer)
             grads = [p.grad for p in _parameters(wrapper) if p.grad is not None]
             norms += torch._foreach_norm(grads) if grads else []
-        if not norms:  # nothing to step, and the scaler has seen nothing
+        if not norms:  # nothing to step, and the scaler has no gradients
             return
-        # one value read from the GPU, as torch's scaler does
+        # reads one value from the GPU, as torch's scaler does
         if bool(torch.stack(norms).isfinite().all()):
             for wrapper in chosen:
                 self._step(wrapper)
         scaler.update()
 
     def _step(self, wrapper: OptimWrapper) -> None:
-        """Clip and step; mmengine's own clipping reads the norm from the GPU in every step."""
+        """Clip and step; mmengine's clipping would read the norm from the GPU in every step."""
         grown = [p for p in _parameters(wrapper) if p.requires_grad and p.grad is not None]
         if wrapper.clip_grad_kwargs and grown:
             norm = wrapper.clip_func(grown, **wrapper.clip_grad_kwargs)
@@ -129,7 +130,7 @@ class SearchOptimWrapper(OptimWrapperDict):
         return self['weights'].optim_context(model)
 
     def initialize_count_status(self, model: nn.Module, cur_iter: int, max_iters: int) -> None:
-        """Tell the weights' wrapper, which counts for both, where the run stands."""
+        """Tell the weights' wrapper, which counts for all parts, the progress of the run."""
         self['weights'].initialize_count_status(model, cur_iter, max_iters)
 
 
@@ -138,7 +139,7 @@ def _adopt(
     heirs: Sequence[nn.Parameter],
     parents: Mapping[nn.Parameter, nn.Parameter],
 ) -> None:
-    """Let copies join the group of the nearest ancestor that the optimizer knows."""
+    """Add copies to the group of the nearest ancestor that the optimizer knows."""
     groups = {p: group for group in optimizer.param_groups for p in group['params']}
     for heir in heirs:
         known: nn.Parameter | None = heir
@@ -156,7 +157,7 @@ def _parameters(wrapper: OptimWrapper) -> list[nn.Parameter]:
 
 
 class _PartConstructor(DefaultOptimWrapperConstructor):
-    """mmengine's constructor, over a part of a model's parameters.
+    """mmengine's constructor for a part of a model's parameters.
 
     Args:
         config: The part's config.
@@ -170,7 +171,7 @@ class _PartConstructor(DefaultOptimWrapperConstructor):
 
     def __call__(self, model: Any) -> OptimWrapper:
         """Build the optimizer and its wrapper."""
-        if not self.paramwise_cfg:  # one group: all that mmengine asks of the model then
+        if not self.paramwise_cfg:  # one group: mmengine then only calls parameters()
             mine = [p for p in model.parameters() if id(p) in self.owned]
             model = SimpleNamespace(parameters=lambda: mine)
         return super().__call__(model)
@@ -180,7 +181,7 @@ class _PartConstructor(DefaultOptimWrapperConstructor):
     ) -> None:
         """Add the groups of the part's parameters."""
         super().add_params(params, module, prefix, *args, **kwargs)
-        if not prefix:  # after all of the model
+        if not prefix:  # after the whole model
             for group in params:
                 group['params'] = [p for p in group['params'] if id(p) in self.owned]
             params[:] = [group for group in params if group['params']]
@@ -188,7 +189,7 @@ class _PartConstructor(DefaultOptimWrapperConstructor):
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class SearchOptimConstructor:
-    """Splits a search algorithm's parameters into ``weights``, ``arch`` and what else it names.
+    """Splits a search algorithm's parameters into ``weights``, ``arch`` and other parts it names.
 
     Example:
         >>> optim_wrapper = dict(
@@ -196,16 +197,16 @@ class SearchOptimConstructor:
         ...     weights=dict(optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=5e-4)),
         ...     arch=dict(optimizer=dict(type='Adam', lr=1e-3)))
 
-    Each part takes all that mmengine's default constructor takes, ``paramwise_cfg`` included.
+    Each part takes the options of mmengine's default constructor, including ``paramwise_cfg``.
 
     Raises:
-        KeyError: If the config has other parts than the algorithm.
+        KeyError: If the parts in the config differ from those of the algorithm.
     """
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
         self.config = dict(optim_wrapper_cfg)
         if paramwise_cfg:
-            raise KeyError('optim_wrapper: paramwise_cfg belongs into weights')
+            raise KeyError('optim_wrapper: paramwise_cfg belongs in weights')
 
     def __call__(self, model: nn.Module) -> SearchOptimWrapper:
         """Build a wrapper for each part of a :class:`SearchAlgorithm`."""

@@ -12,9 +12,9 @@ from ..utils.registries import MODEL_WRAPPERS
 
 @MODEL_WRAPPERS.register_module()
 class Replicas(nn.Module):
-    """One copy of the model a process, equal at the start; the algorithm averages gradients.
+    """One copy of the model per process, equal at the start; the algorithm averages gradients.
 
-    Stands in for DDP where a step has several backward passes over parts of the model.
+    Replaces DDP if a step has several backward passes over parts of the model.
     """
 
     def __init__(self, module: nn.Module) -> None:

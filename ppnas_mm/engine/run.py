@@ -1,4 +1,4 @@
-"""From the arguments of a tool to the checked config of a run."""
+"""Build the checked config of a run from the arguments of a tool."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def _launch_on_cpu(config: Any) -> None:
-    """Start the group of processes; mmengine's launcher and default wrapper ask for a GPU."""
+    """Start the process group; mmengine's launcher and default wrapper need a GPU."""
     from torch import distributed
 
     if not distributed.is_initialized():
@@ -26,7 +26,7 @@ def _launch_on_cpu(config: Any) -> None:
 
 
 def load_run(args: argparse.Namespace) -> Any:
-    """Load the config of a run and apply the arguments; no run starts here."""
+    """Load the config of a run and apply the arguments, without starting the run."""
     import torch
 
     from ..config.keys import ConfigError
@@ -62,9 +62,9 @@ def load_run(args: argparse.Namespace) -> Any:
 
 
 def _safe_checkpoints(config: Any) -> None:
-    """Let this package's hook save the checkpoints: whole after a kill, and readable as data.
+    """Let this package's hook save the checkpoints: atomically, and readable as plain data.
 
-    mmengine's own saves its log with methods inside, which nobody can read as data.
+    mmengine's hook saves its log with methods inside, so its files are not plain data.
     """
     from ..config.keys import type_name
 
@@ -76,21 +76,21 @@ def _safe_checkpoints(config: Any) -> None:
 
 
 def _mix_precision(wrapper: Any, gpu: bool) -> None:
-    """Let the optimizer of the weights run all forward passes in mixed precision."""
+    """Make the optimizer wrapper of the weights run all forward passes in mixed precision."""
     part = wrapper.get('weights', wrapper)
     if gpu:
         part['type'] = 'AmpOptimWrapper'
         part.setdefault('loss_scale', 'dynamic')
         return
     part['type'] = 'ppnas_mm.BFloat16OptimWrapper'
-    for key in ('loss_scale', 'dtype'):  # of the wrapper for a GPU
+    for key in ('loss_scale', 'dtype'):  # options of the GPU wrapper
         part.pop(key, None)
 
 
 def require_search(config: Any, path: str) -> None:
-    """Make sure that a config is that of a search, before anything is trained.
+    """Check that a config is for a search, before any training.
 
-    The hook that writes and derives is added where the config lists none.
+    If the config lists no ``SearchHook``, one is added.
 
     Raises:
         ConfigError: If its model is not a search algorithm.
@@ -104,9 +104,9 @@ def require_search(config: Any, path: str) -> None:
         kind = kind if inspect.isclass(kind) else registry.get(kind)
     if not (inspect.isclass(kind) and issubclass(kind, SearchAlgorithm)):
         raise ConfigError(
-            f'config {path} trains a network (model.type={type_name(config.model)!r}); it is no '
+            f'config {path} trains a network (model.type={type_name(config.model)!r}) and is not a '
             "search. A search wraps the model: model=dict(type='ppnas_mm.PPNAS', model=...), see "
-            'configs/search. To train the network, take tools/train.py'
+            'configs/search. To train the network, use tools/train.py'
         )
     hooks = [*(config.get('default_hooks') or {}).values(), *(config.get('custom_hooks') or ())]
     if not any(type_name(hook or {}).endswith('SearchHook') for hook in hooks):
@@ -114,7 +114,7 @@ def require_search(config: Any, path: str) -> None:
 
 
 def require_arch(config: Any, option: str) -> None:
-    """Make sure that a config has a searched backbone, whose architecture can be replaced.
+    """Check that a config has a searched backbone, whose architecture can be replaced.
 
     Raises:
         ConfigError: If it has none.
@@ -126,7 +126,7 @@ def require_arch(config: Any, option: str) -> None:
 
 
 def set_genotype(config: Any, path: str) -> None:
-    """Put a genotype in place of the config's ``model.backbone.arch``.
+    """Replace the config's ``model.backbone.arch`` by a genotype.
 
     Raises:
         ConfigError: If the config has no searched backbone.

@@ -1,4 +1,4 @@
-"""A search, epoch by epoch: the algorithm acts, and what it came to is written."""
+"""Run the algorithm's actions between the epochs of a search and write the results."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class NonFiniteLossError(FloatingPointError):
 
 
 def summarise(algorithm: SearchAlgorithm) -> tuple[float, str]:
-    """Return the share of decided candidates and the architecture in words.
+    """Return the share of decided candidates and a description of the architecture.
 
-    Decided are connections whose gate is above 0.9 or below 0.1, where gates are learned; where
-    not, operations with a weight above one half.
+    If gates are learned, connections with a gate above 0.9 or below 0.1 are decided; otherwise
+    operations with a weight above one half.
     """
     choices = algorithm.super_net.choices
     weights = algorithm.distribution()
@@ -62,9 +62,9 @@ class SearchHook(Hook):
     """Runs ``after_epoch`` and writes genotype, picture, weights and record of a search.
 
     Args:
-        recalibrate_batches: Training batches on which the derived network's batch-norm statistics
-            are recomputed; 0 keeps the super-net's.
-        channels_last: Whether to keep convolution weights channels-last: the same numbers up to
+        recalibrate_batches: Number of training batches to recompute the derived network's
+            batch-norm statistics; 0 keeps those of the super-net.
+        channels_last: Whether to keep convolution weights channels-last: the same results up to
             rounding, in about three quarters of the time on a CPU.
     """
 
@@ -80,18 +80,20 @@ class SearchHook(Hook):
         self.values: dict[str, list[float]] = {}
 
     def before_train(self, runner: Any) -> None:
-        """Start the record, or continue that of the epochs before.
+        """Start the record, or continue that of earlier epochs.
 
         Raises:
             ConfigError: If the config has two such hooks, or averages weights that are pruned.
         """
         if sum(isinstance(hook, SearchHook) for hook in runner.hooks) > 1:
-            raise ConfigError('two SearchHooks: keep that of default_hooks.search or custom_hooks')
+            raise ConfigError(
+                'two SearchHooks: keep only one, in default_hooks.search or custom_hooks'
+            )
         self._start(runner)
         if self.algorithm.prunes and any(isinstance(hook, EMAHook) for hook in runner.hooks):
             raise ConfigError(
                 f'EMAHook: {type(self.algorithm).__name__} prunes its super-net, and an average of '
-                'its weights cannot follow; leave EMAHook to the training of what is found'
+                'its weights cannot follow; use EMAHook only to train the result'
             )
         if self.channels_last:
             to_channels_last(runner.model)
@@ -103,21 +105,21 @@ class SearchHook(Hook):
         self.record = SearchRecord(runner)
 
     def before_train_epoch(self, runner: Any) -> None:
-        """Forget the losses of the epoch before; let the algorithm prepare."""
+        """Reset the losses and call the algorithm's ``before_epoch``."""
         self.values = {}
         if isinstance(runner.model, DistributedDataParallel):
-            # DDP lays out its buckets anew after its first step, and sums round as they lie there:
-            # so that a resumed search repeats an epoch, each epoch starts as a resumed one does
+            # DDP rebuilds its buckets after its first step, which changes how sums are rounded;
+            # each epoch starts like a resumed one, so that a resumed search repeats it exactly
             runner.model = runner.wrap_model(runner.cfg.get('model_wrapper_cfg'), self.algorithm)
-            runner._maybe_compile('train_step')  # the runner did so to the wrapper before
+            runner._maybe_compile('train_step')  # as the runner did with the old wrapper
         self.algorithm.before_epoch(runner.epoch + 1)
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Collect losses and accuracies; stop at once where one is not finite."""
+        """Collect losses and accuracies; stop at once if one is not finite."""
         for name, norm in getattr(runner.optim_wrapper, 'norms', {}).items():
-            if norm is not None:  # of clipping by value there is none
+            if norm is not None:  # clipping by value has no norm
                 runner.message_hub.update_scalar(f'train/{name}', float(norm))
         for name, value in (outputs or {}).items():
             if 'loss' not in name and 'accuracy' not in name:
@@ -126,15 +128,15 @@ class SearchHook(Hook):
             if not math.isfinite(number):
                 raise NonFiniteLossError(
                     f'{name} is {number} at epoch {runner.epoch + 1}, iteration {batch_idx + 1}; '
-                    f'what epoch {runner.epoch} left in {self.record.folder} is intact; '
+                    f'the files of epoch {runner.epoch} in {self.record.folder} are intact; '
                     'lower the learning rate or clip gradients'
                 )
             self.values.setdefault(name, []).append(number)
 
     def after_train_epoch(self, runner: Any) -> None:
-        """Let the algorithm act; then write genotype and record of this epoch."""
+        """Call the algorithm's ``after_epoch``; then write genotype and record of this epoch."""
         epoch = runner.epoch + 1
-        # a checkpoint holds the buffers of one process, so all must have the same
+        # a checkpoint has the buffers of one process, so they must be equal in all
         average_buffers(self.algorithm)
         self.algorithm.after_epoch(epoch)
         if isinstance(runner.optim_wrapper, SearchOptimWrapper):
@@ -147,19 +149,19 @@ class SearchHook(Hook):
         runner.visualizer.add_scalars({'arch/decided': share}, step=epoch)
         means = {name: sum(values) / len(values) for name, values in self.values.items()}
         self.record.add_epoch(epoch, self.algorithm, means)
-        # goes into the checkpoint of this epoch
+        # saved in the checkpoint of this epoch
         runner.message_hub.update_info('search_epochs', json.dumps(self.record.data['epochs']))
         self.record.write()
         genotype = genotype_now(self.algorithm, self.record, epoch, runner.max_epochs, strict=False)
         genotype.save(self.record.folder / 'genotype.json')
 
     def after_train(self, runner: Any) -> None:
-        """Derive the network and write everything."""
+        """Derive the network and write all results."""
         load_as_saved(runner)
         conclude(runner, self.algorithm, self.record, self.recalibrate_batches)
 
     def finish(self, runner: Any, epochs: list[dict[str, Any]]) -> None:
-        """Do what ends a search for a model that was loaded from its checkpoint.
+        """Do the final steps of a search for a model loaded from its checkpoint.
 
         Args:
             runner: A runner whose model has the weights of the search.

@@ -19,30 +19,30 @@ from .search_hook import SearchHook
 
 @LOOPS.register_module()
 class SearchLoop(EpochBasedTrainLoop):
-    """Epochs over the batches that the algorithm asks for: ``train``, ``val`` or both.
+    """Epochs over the batches that the algorithm needs: ``train``, ``val`` or both.
 
     Example:
         >>> train_cfg = dict(type='ppnas_mm.SearchLoop', max_epochs=50)
 
-    The training set is cut into two class-balanced halves (:func:`ppnas_mm.datasets.half.Half`),
-    ``train`` for the network's weights and ``val`` for the architecture.  The algorithm's
-    attribute ``uses`` names the halves of this epoch; its ``train_step`` gets a dict with a batch
-    of each.  An epoch has as many steps as ``train`` has batches; a shorter ``val`` starts anew.
+    The training set is split into two class-balanced halves (:func:`ppnas_mm.datasets.half.Half`),
+    ``train`` for the network's weights and ``val`` for the architecture.  The algorithm's attribute
+    ``uses`` names the halves of this epoch; its ``train_step`` gets a dict with a batch of each.
+    An epoch has as many steps as ``train`` has batches; a shorter ``val`` starts again.
 
     Args:
         runner: The runner.
         dataloader: Config of the training data.
         max_epochs: Number of epochs.
-        fraction: Share of the training set that is used (ImageNet: 0.2 are 10 % + 10 %).
-        split_seed: Seed of the cut into halves.
-        val_share: Share of the data used that is the half ``val`` (SE-NAS on CIFAR: a tenth).
+        fraction: Fraction of the training set to use (ImageNet: 0.2, so 10 % + 10 %).
+        split_seed: Seed of the split into halves.
+        val_share: Fraction of the data used for the half ``val`` (SE-NAS on CIFAR: a tenth).
         val_pipeline: Pipeline of the half ``val``, e.g. without augmentation; ``None``: that of the
             training data.
         **kwargs: See mmengine's ``EpochBasedTrainLoop``.
 
     Raises:
-        ValueError: If a half is smaller than a batch, the run lacks what a bilevel search needs,
-            or what the algorithm schedules does not end with it.
+        ValueError: If a half is smaller than a batch, the run does not suit a bilevel search, or a
+            schedule of the algorithm does not end with the run.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class SearchLoop(EpochBasedTrainLoop):
 
     @property
     def algorithm(self) -> Any:
-        """The search algorithm, without what wraps it."""
+        """The search algorithm, without its wrapper."""
         model: Any = self.runner.model
         return model.module if is_model_wrapper(model) else model
 
@@ -88,7 +88,7 @@ class SearchLoop(EpochBasedTrainLoop):
         """Reject configurations that would silently search something else."""
         model, name = self.runner.model, type(self.algorithm).__name__
         if not isinstance(self.algorithm, BilevelSearch):
-            raise ValueError(f'{name} does not read two halves; leave train_cfg.type away')
+            raise ValueError(f'{name} does not use two halves; remove train_cfg.type')
         if is_model_wrapper(model) and not isinstance(model, Replicas):
             raise ValueError(
                 f"{name} with several processes: model_wrapper_cfg=dict(type='ppnas_mm.Replicas')"
@@ -97,7 +97,7 @@ class SearchLoop(EpochBasedTrainLoop):
             self._check_rates()
 
     def _check_rates(self) -> None:
-        """Refuse a cosine that does not end with the run."""
+        """Reject a cosine schedule that does not end with the run."""
         given: Any = self.runner.param_schedulers or {}
         for part, schedulers in given.items() if isinstance(given, dict) else [('', given)]:
             for scheduler in schedulers:
@@ -119,7 +119,7 @@ class SearchLoop(EpochBasedTrainLoop):
             yield {half: next(loader) for half, loader in zip(uses, loaders, strict=True)}
 
     def run(self) -> nn.Module:
-        """Search, unless what was resumed had ended; with the hook that writes what is found."""
+        """Search, unless a resumed search has ended; add a :class:`SearchHook` if there is none."""
         self._check()
         if not any(isinstance(hook, SearchHook) for hook in self.runner.hooks):
             self.runner.register_hook(SearchHook())

@@ -1,4 +1,4 @@
-"""The record of a search, ``search.json``: what it was, and what each epoch came to."""
+"""The record of a search, ``search.json``: its settings and the results of each epoch."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .settings import settings_of
 
 
 class SearchRecord:
-    """The record of the search that a runner runs.
+    """The record of a runner's search.
 
     Args:
-        runner: Its work dir gets the file; its seed and config are recorded.
+        runner: The runner; the file goes into its work dir and records its seed and config.
 
     Attributes:
         folder: The work dir.
@@ -47,16 +47,17 @@ class SearchRecord:
         )
 
     def resume(self, runner: Any) -> None:
-        """Take the epochs before from the checkpoint; from ``search.json`` if it is an older one.
+        """Read the earlier epochs from the checkpoint, or from ``search.json`` for older
+        checkpoints.
 
-        What is damaged or missing is logged, and what cannot be had stands in the record.
+        Damaged or missing data is logged, and the record lists the lost epochs.
         """
         found, text = [], runner.message_hub.get_info('search_epochs', '')
         try:
             found = read_json(self.folder / 'search.json').get('epochs', [])[: runner.epoch]
         except DamagedFileError as error:
             source = 'its epochs are taken from the checkpoint' if text else 'its epochs are lost'
-            runner.logger.warning(f'{error}; the record goes on: {source}')
+            runner.logger.warning(f'{error}; the record continues: {source}')
         self.data['epochs'] = json.loads(text) if text else found
         there = {entry['epoch'] for entry in self.data['epochs']}
         lost = [epoch for epoch in range(1, runner.epoch + 1) if epoch not in there]
@@ -87,7 +88,7 @@ class SearchRecord:
         self.data['epochs'].append(entry)
 
     def provenance(self, epoch: int, epochs: int) -> dict[str, Any]:
-        """Return what a genotype says of the search that found it."""
+        """Return the provenance of a genotype: the search that found it."""
         about = {key: self.data[key] for key in ('algorithm', 'config', 'seed')}
         return {**about, 'epoch': epoch, 'epochs': epochs}
 

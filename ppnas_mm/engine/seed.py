@@ -1,4 +1,4 @@
-"""Deterministic epochs: each starts from a seed of its own, so a resumed run repeats it exactly."""
+"""Deterministic epochs: each has its own seed, so a resumed run repeats it exactly."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ class WorkerSeed:
         self.parts = parts
 
     def __call__(self, worker: int) -> None:
-        """Run in the worker, before it loads anything."""
+        """Seed the worker before it loads anything."""
         set_random_seed(mix_seed(*self.parts, worker))
 
 
 def set_epoch(loader: Any, seed: int, epoch: int, rank: int) -> None:
-    """Tie the samplers and the workers of a data loader to an epoch.
+    """Seed the samplers and workers of a data loader for an epoch.
 
     Raises:
-        ValueError: If the workers persist: they could not be seeded anew.
+        ValueError: If the workers are persistent, because they cannot be reseeded.
     """
     if getattr(loader, 'persistent_workers', False):
         raise ValueError(
-            'persistent_workers=True: workers that outlive an epoch repeat its augmentations and '
+            'persistent_workers=True: persistent workers repeat the augmentations of an epoch and '
             'cannot be resumed; set persistent_workers=False'
         )
     for sampler in (loader.sampler, getattr(loader.batch_sampler, 'sampler', None)):
@@ -46,16 +46,16 @@ def set_epoch(loader: Any, seed: int, epoch: int, rank: int) -> None:
 
 @HOOKS.register_module()
 class EpochSeedHook(Hook):
-    """Starts every training epoch by seeding all generators from (seed, epoch, rank).
+    """Seeds all generators from (seed, epoch, rank) at the start of every training epoch.
 
-    A run that was killed resumes at the last finished epoch and repeats the broken one bit by bit;
+    A killed run resumes after the last finished epoch and repeats the interrupted one bit for bit;
     no random state is saved.  (mmengine's worker seeds do not depend on the epoch.)
     """
 
     priority = 'VERY_HIGH'
 
     def before_train_epoch(self, runner: Any) -> None:
-        """Seed; runs before the epoch's first batch is drawn."""
+        """Seed the epoch before its first batch is drawn."""
         loop = runner.train_loop
         for loader in getattr(loop, 'loaders', {'train': loop.dataloader}).values():
             set_epoch(loader, runner.seed, runner.epoch, runner.rank)

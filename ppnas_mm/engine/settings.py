@@ -1,4 +1,4 @@
-"""Whether a resumed run is the run that its checkpoint is of, setting by setting."""
+"""Compare the settings of a resumed run with those of its checkpoint."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ FREE = re.compile(
     r'|\w+_dataloader\.(num_workers|persistent_workers|pin_memory|prefetch_factor|timeout)'
     r'|(.+\.)?arch\.provenance)(\..*)?'
 )
-"""Settings that leave the training as it is, and may change on the way."""
+"""Settings that do not affect training and may change on resuming."""
 
 LENGTH = ('train_cfg.max_epochs', 'train_cfg.max_iters')
 FOLLOWERS = ('DropPathHook', 'YOLOXModeSwitchHook')
-"""Hooks whose schedule is a share of the whole run."""
+"""Hooks whose schedule depends on the length of the run."""
 
 PROGRESS = ('last_step', '_global_step', '_last_value', 'base_values', 'verbose', 'end')
-"""What the state of a schedule holds beside its constants; and its end, which may follow."""
+"""Entries of a schedule's state that are not constants, and its end, which may follow the run."""
 
 ALLOW = '--cfg-options default_hooks.checkpoint.other_settings=True'
 
@@ -52,16 +52,16 @@ def _flat(node: Any, key: str = '') -> dict[str, Any]:
 
 
 def settings_of(config: Any) -> dict[str, Any]:
-    """Return what a run depends on, by dotted key, as plain data.
+    """Return the settings that affect a run, by dotted key, as plain data.
 
-    Left out are what no run reads, and what is :data:`FREE`.
+    Settings that no run reads and :data:`FREE` ones are left out.
     """
     read = {key: config[key] for key in config if key in KEYS}
     return {key: value for key, value in _flat(read).items() if not FREE.fullmatch(key)}
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Return the settings that are not the same, with both values; ``'(none)'``: not there."""
+    """Return the settings that differ, with both values; ``'(none)'``: missing."""
     pairs = {key: (before.get(key, '(none)'), now.get(key, '(none)')) for key in {**before, **now}}
     return {k: (a, b) for k, (a, b) in pairs.items() if a != b and json.dumps(a) != json.dumps(b)}
 
@@ -71,19 +71,20 @@ def _words(key: str, before: Any, now: Any) -> str:
 
 
 def check_settings(runner: Any, checkpoint: dict[str, Any], other: bool) -> None:
-    """Compare the settings of a run with those of the checkpoint that it goes on from.
+    """Compare the settings of a run with those of the checkpoint that it resumes.
 
     Args:
         runner: The run.
-        checkpoint: What was read; the ends of its schedules follow another number of epochs.
-        other: Whether other settings are allowed; they are then logged.
+        checkpoint: The loaded checkpoint; the ends of its schedules are adapted to another number
+            of epochs.
+        other: Whether to allow, and log, other settings.
 
     Raises:
-        CheckpointError: If they differ in what changes the run; it names each difference.
+        CheckpointError: If settings that affect the run differ; the message names each difference.
     """
     text = checkpoint.get('meta', {}).get('settings')
     if text is None:
-        runner.logger.warning('the checkpoint does not tell its settings; they are not compared')
+        runner.logger.warning('the checkpoint has no settings; they are not compared')
         return
     found = differences(json.loads(text), settings_of(runner.cfg))
     words = [_words(key, *pair) for key, pair in found.items()]
@@ -93,20 +94,20 @@ def check_settings(runner: Any, checkpoint: dict[str, Any], other: bool) -> None
     if changed and not other:
         raise CheckpointError(
             f'--resume with other settings would be another run: {"; ".join(words)}. Resume with '
-            f'the old ones, take another --work-dir, or go on otherwise with {ALLOW}'
+            f'the old ones, use another --work-dir, or allow the change with {ALLOW}'
         )
     if any(key in found for key in LENGTH):
         reasons = _follow_length(runner, checkpoint)
         if reasons and not other:
             raise CheckpointError(
                 f'--resume with another length ({"; ".join(words)}) would be another run: '
-                f'{"; ".join(reasons)}. Start anew in another --work-dir, or go on otherwise with '
-                f'{ALLOW}'
+                f'{"; ".join(reasons)}. Start again in another --work-dir, or allow the change '
+                f'with {ALLOW}'
             )
 
 
 def _follow_length(runner: Any, checkpoint: dict[str, Any]) -> list[str]:
-    """Let what ends with the run end with the longer one; return what cannot follow."""
+    """Adapt the ends of schedules to the new length; return the reasons why some cannot follow."""
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     reasons = []
     done, loop = checkpoint['meta'], runner.train_loop
@@ -130,9 +131,9 @@ def _follow_length(runner: Any, checkpoint: dict[str, Any]) -> list[str]:
 
 
 def continue_schedules(runner: Any) -> None:
-    """Take the step that a schedule left out since the run was to end with it.
+    """Take the step that a schedule omitted because the run was to end there.
 
-    A schedule takes none at its end.  In a run that is longer from the start it is not the end.
+    A schedule takes no step at its end, which a longer run would reach later.
     """
     own = runner.param_schedulers or []
     for schedules in own.values() if isinstance(own, dict) else [own]:

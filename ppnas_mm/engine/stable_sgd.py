@@ -15,11 +15,11 @@ class StableSGD(SGD):
     """SGD whose weight decay does not depend on the momentum: "SGDS".
 
     ``v = momentum v + g``, ``w = (1 - lr weight_decay / (1 - momentum)) w - lr v``: the decay is
-    decoupled from the gradient, and as strong as torch's SGD makes it in the long run.
+    decoupled from the gradient, and in the long run as strong as in torch's SGD.
 
     Args:
         params, lr, momentum, **kwargs: As torch's ``SGD``.
-        weight_decay: The decay.
+        weight_decay: Weight decay.
 
     Raises:
         ValueError: If the momentum is 1 or more.

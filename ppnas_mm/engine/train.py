@@ -1,4 +1,4 @@
-"""One training run from a checked config: what ``tools/train.py`` and retraining share."""
+"""One training run from a checked config, for ``tools/train.py`` and retraining."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from .settings import settings_of
 
 
 def check_retraining(algorithm: Any, config: Any, path: str) -> None:
-    """Make sure that a config can train what a search may find, before it searches.
+    """Check, before a search, that a config can train its results.
 
     Args:
-        algorithm: The search algorithm, perhaps in a wrapper.
+        algorithm: The search algorithm, possibly in a wrapper.
         config: The loaded config of the retraining.
-        path: Its file, for the message.
+        path: Path of the config, for the message.
 
     Raises:
-        ConfigError: If its backbone is of another space or shape.
+        ConfigError: If the backbone has another space or shape.
     """
     inner = algorithm.module if is_model_wrapper(algorithm) else algorithm
     arch = inner.super_net.random_genotype(np.random.default_rng(0)).to_dict()
@@ -39,15 +39,15 @@ def check_retraining(algorithm: Any, config: Any, path: str) -> None:
             MODELS.build({**config.model.backbone, 'arch': arch, 'init_cfg': None})
         except ValueError as error:
             raise ConfigError(
-                f'--retrain {path}: its backbone is of another kind: {error}'
+                f'--retrain {path}: its backbone does not match the search: {error}'
             ) from None
 
 
 def require_batches(runner: Runner) -> None:
-    """Make sure that an epoch has a batch, before anything is built on its length.
+    """Check that an epoch has at least one batch, before its length is used.
 
     Raises:
-        ConfigError: If the images are fewer than a batch.
+        ConfigError: If there are fewer images than a batch.
     """
     loop: Any = runner.train_loop
     if isinstance(loop, EpochBasedTrainLoop) and not len(loop.dataloader):
@@ -67,7 +67,7 @@ def train(config: Any, init_from: str | None = None) -> dict[str, Any]:
 
     Returns:
         ``metrics``, ``parameters`` (of the whole model), ``genotype`` (hash or ``None``), ``seed``,
-        ``settings`` (hash of what the run depends on).
+        ``settings`` (hash of the settings that affect the run).
     """
     runner = Runner.from_cfg(config)
     require_batches(runner)

@@ -1,4 +1,4 @@
-"""The folder of a run: one run at a time, which goes on from, or puts aside, what is there."""
+"""The work dir of a run: used by one run at a time, which resumes or moves earlier results."""
 
 from __future__ import annotations
 
@@ -30,24 +30,25 @@ RESULTS = (
 )
 
 LOCK = '.run.lock'
-"""Locked by the run of a work dir; it says which process that is."""
+"""Locked by the run in a work dir; contains its process number and host."""
 PATIENCE = 2.0
-"""Seconds to wait for a run that is just ending."""
+"""Seconds to wait for a run that is about to end."""
 _held: dict[Path, int] = {}
 
 
 class BusyError(RuntimeError):
-    """Another run has the work dir."""
+    """Another run uses the work dir."""
 
 
 def lock(folder: Path) -> None:
-    """Keep other runs out of a work dir until :func:`release`, or until this process ends.
+    """Lock a work dir until :func:`release` or until this process ends.
 
-    A POSIX record lock: workers that are forked do not inherit it, and it goes with the process,
-    however that ends.  On NFS it holds across machines if the server has locks (NFSv4 does).
+    This is a POSIX record lock: forked workers do not inherit it, and it is released when the
+    process ends for any reason.  On NFS it works across machines if the server supports locks
+    (NFSv4 does).
 
     Raises:
-        BusyError: If another run has it, with its process.
+        BusyError: If another run has the lock; the message names its process.
     """
     folder = folder.resolve()
     if folder in _held:
@@ -66,7 +67,7 @@ def lock(folder: Path) -> None:
             holder = os.read(file, 200).decode(errors='replace').strip() or str(error)
             os.close(file)
             raise BusyError(
-                f'another run has the work dir {folder}: {holder}; wait for it, end it, or take '
+                f'another run uses the work dir {folder}: {holder}; wait for it, end it, or use '
                 'another --work-dir'
             ) from None
     os.ftruncate(file, 0)
@@ -76,14 +77,14 @@ def lock(folder: Path) -> None:
 
 
 def release() -> None:
-    """Let others have the work dirs of this process."""
+    """Release all work dirs of this process."""
     while _held:
         os.close(_held.popitem()[1])
 
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Have a work dir for the time of a block."""
+    """Lock a work dir inside a ``with`` block."""
     before = set(_held)
     lock(folder)
     try:
@@ -94,7 +95,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def _lives(pid: int) -> bool:
-    """Whether another process has this number; this one has written nothing yet."""
+    """Whether another process has this number; this process has no temporary files yet."""
     try:
         os.kill(pid, 0)
     except PermissionError:
@@ -105,7 +106,7 @@ def _lives(pid: int) -> bool:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files of ``write_atomic`` whose process was killed."""
+    """Remove temporary files of ``write_atomic`` from killed processes."""
     for path in folder.glob('.*.tmp'):
         name = re.fullmatch(r'\..+\.(\d+)\.tmp', path.name)
         if name and not _lives(int(name.group(1))):
@@ -119,19 +120,19 @@ def is_first(config: Any) -> bool:
 
 
 def start_run(config: Any, resume: bool) -> None:
-    """Lock and resume the work dir, or put what an earlier run left there out of the way.
+    """Lock the work dir, then resume it or move the results of an earlier run.
 
-    A config may ask for ``resume=True`` itself, with or without ``load_from``.
+    A config may set ``resume=True`` itself, with or without ``load_from``.
 
     Raises:
-        BusyError: If another run has the work dir.
-        CheckpointError: If the run is to be resumed, and none of its checkpoints can be.
-        ConfigError: If the config reads a file that would be put out of the way.
+        BusyError: If another run uses the work dir.
+        CheckpointError: If no checkpoint of a run to resume is usable.
+        ConfigError: If the config reads a file that would be moved.
     """
     if is_first(config):
         lock(Path(config.work_dir))
     if config.get('resume') and config.get('load_from'):
-        return  # mmengine goes on from that file
+        return  # mmengine continues from that file
     if resume or config.get('resume'):
         resume_run(config)
         return
@@ -149,7 +150,7 @@ def _texts(node: Any) -> set[str]:
 
 
 def _keep_what_is_read(config: Any, folder: Path) -> None:
-    """Refuse to put aside what the run reads, such as the weights that it starts from."""
+    """Refuse to move files that the run reads, such as its initial weights."""
     left = {path.resolve() for pattern in RESULTS for path in folder.glob(pattern)}
     for text in sorted(_texts(dict(config))) if left else ():
         if '\n' in text or len(text) > 4096:
@@ -157,13 +158,13 @@ def _keep_what_is_read(config: Any, folder: Path) -> None:
         path = Path(text).resolve()
         if path in left or any(parent in left for parent in path.parents):
             raise ConfigError(
-                f'{text} is in the work dir {folder} that this run would clear; '
-                'give another --work-dir, or --resume to go on'
+                f'{text} is in the work dir {folder}, which this run would clear; '
+                'use another --work-dir, or --resume to continue'
             )
 
 
 def put_aside(folder: Path) -> None:
-    """Move what an earlier run left in a work dir to a folder ``earlier_N`` inside of it."""
+    """Move the results of an earlier run in a work dir to a folder ``earlier_N`` inside it."""
     left = [p for pattern in RESULTS for p in folder.glob(pattern)]
     if left:
         taken = [re.fullmatch(r'earlier_(\d+)', path.name) for path in folder.glob('earlier_*')]
@@ -172,14 +173,14 @@ def put_aside(folder: Path) -> None:
         earlier.mkdir()
         for path in left:
             path.rename(earlier / path.name)
-        print(f'{folder} holds an earlier run; its results are now in {earlier}')
+        print(f'{folder} contains an earlier run; its results are now in {earlier}')
 
 
 def resume_run(config: Any) -> None:
-    """Let the run go on from the newest checkpoint of its work dir that can be read.
+    """Resume the run from the newest readable checkpoint in its work dir.
 
     Raises:
-        CheckpointError: If there are checkpoints, but none that can be read or is known by name.
+        CheckpointError: If there are checkpoints, but none is readable or has a known name.
     """
     from .checkpoint import checkpoint_place, latest_checkpoint
 

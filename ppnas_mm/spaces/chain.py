@@ -1,9 +1,9 @@
 """Chains as super-net backbones: MBConv blocks with searched kernels and expansions.
 
 CDARTS, Section 4.6, found CDARTS-a and -b in the chain space (that of Cream, NeurIPS 2020).  The
-code of that search is not published; here the space is searched by the same algorithms as every
-other one.  Each block chooses among six operations and reads the block before; the identity in
-place of a block, but a stage's first, searches the depth.
+code of that search is not published; here the same algorithms search this space as any other.  Each
+block chooses among six operations and reads the block before.  The identity in place of a block,
+except the first of a stage, searches the depth.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from .mixture import ArchPath, Choice, NodeMix, Relaxed, Weights, mixed_sum
 from .super_net import SuperNet
 
 CHAIN_OPS = (*(f'mbconv_{k}x{k}_e{e}_se' for k in (3, 5, 7) for e in (4, 6)), 'identity')
-"""The reference's order of the blocks; the identity is no block."""
+"""The blocks in the order of the reference; the identity removes a block."""
 
 
 class MixedChain(Mixed):
     """A stage with every candidate of every block.
 
     Args:
-        choices: What each block chooses among.
-        specs: What each block is built for.
+        choices: The choice of each block.
+        specs: The spec of each block.
 
     Attributes:
-        with_cp: Whether to trade compute for memory, block by block; the macro network sets it.
+        with_cp: Whether to use activation checkpointing for each block; the macro network sets it.
     """
 
     with_cp = False
@@ -49,7 +49,7 @@ class MixedChain(Mixed):
         )
 
     def derived_keys(self, key: str, cell: Cell) -> list[str]:
-        """Drop what stands behind the last block of a shorter stage."""
+        """Drop the keys after the last block of a shorter stage."""
         node = int(key.split('.')[1])
         return super().derived_keys(key, cell) if node < len(cell.nodes) else []
 
@@ -69,20 +69,20 @@ def _run_candidates(node: Any, ops: Sequence[str], x: Tensor, weights: Weights) 
 
 
 class SearchedChain(SuperNet, MacroChain):
-    """A super-net of MBConv blocks, one choice a block; a subclass names its space.
+    """A super-net of MBConv blocks, one choice per block; a subclass names its space.
 
     Attributes:
         derived: Name of the derived network's class.
 
     Args:
-        ops: Candidate operations; those that the space does not allow in the first block of a
-            stage are left out there.
-        depths: Blocks of each stage; every block keeps exactly one candidate.
+        ops: Candidate operations; the first block of a stage omits those that the space does not
+            allow there.
+        depths: Number of blocks in each stage; every block keeps exactly one candidate.
         **kwargs: See the macro network; also the arguments of the derived network.
 
     Raises:
-        ValueError: If an operation is not one of the space, none is left for a first block, or
-            ``depths`` are not as many numbers as there are stages.
+        ValueError: If an operation is not in the space, none is left for a first block, or
+            ``depths`` does not have one number per stage.
     """
 
     cell_inputs = 1
@@ -94,7 +94,7 @@ class SearchedChain(SuperNet, MacroChain):
         first = tuple(op for op in ops if op not in later_only)
         if not first:
             raise ValueError(
-                f'ops={ops}: the first block of a stage needs others than {sorted(later_only)}'
+                f'ops={ops}: first blocks of stages need operations other than {sorted(later_only)}'
             )
         if len(depths) != len(stages) or min(depths) < 1:
             raise ValueError(f'depths={tuple(depths)}: expected {len(stages)} numbers from 1')
@@ -116,17 +116,17 @@ class SearchedChain(SuperNet, MacroChain):
 class ChainSuperNet(SearchedChain):
     """The super-net of the chain space.
 
-    A genotype may have fewer blocks in a stage: identities at the end of a stage are left out of
-    it, and stand in for what it lacks in a path.
+    A genotype may have fewer blocks in a stage: it omits identities at the end of a stage, and its
+    path has identities for the missing blocks.
 
     Args:
         ops: Candidate operations.
-        depths: Blocks of each of the five stages, at most where the identity is a candidate; by
-            default four, and five where the released CDARTS-b has them.
+        depths: Number of blocks in each of the five stages, the maximum if the identity is a
+            candidate; by default four, or five in the stage where the released CDARTS-b has five.
         **kwargs: See :class:`MacroChain`; also the arguments of the derived network.
 
     Raises:
-        ValueError: If an operation is not one of the space, or ``depths`` are not five numbers.
+        ValueError: If an operation is not in the space, or ``depths`` are not five numbers.
     """
 
     space = 'chain'
@@ -150,7 +150,7 @@ class ChainSuperNet(SearchedChain):
         return replace(genotype, cells=tuple(cells))
 
     def to_path(self, genotype: Genotype) -> ArchPath:
-        """Translate a genotype to a path, with identities behind the last block of a stage.
+        """Translate a genotype to a path, with identities after the last block of a stage.
 
         Raises:
             GenotypeError: If it has other stages, more blocks or other operations.

@@ -46,7 +46,7 @@ class DARTSSuperNet(SuperNet, MacroDARTS):
         **kwargs: See :class:`MacroDARTS`; also the arguments of the derived network.
 
     Raises:
-        ValueError: If an operation is not one of the space, or none but ``none`` is given.
+        ValueError: If an operation is not in the space, or only ``none`` is given.
     """
 
     space = 'darts'

@@ -1,8 +1,8 @@
-"""Expansion of a super-net: copies of weights that fewer architectures share (SE-NAS, Section 3.4).
+"""Expansion of a super-net: fewer architectures share each copy of weights (SE-NAS, Section 3.4).
 
 Neighbouring choices of operations are merged into a *group* while the product of their sizes is at
-most a threshold T; every *partial model* of a group, one decision for each of its choices, owns a
-copy of the weights of its operations (Algorithm 1, lines 6 to 8).
+most a threshold T.  A *partial model* of a group has one decision for each of its choices, and owns
+a copy of the weights of its operations (Algorithm 1, lines 6 to 8).
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from torch import Tensor, nn
 from .mixture import Choice, Weights
 
 ABSENT = 'x'
-"""Stands in a partial model for the operation of an edge that is not read."""
+"""Replaces the operation of an unread edge in a partial model."""
 MOST_MODELS = 10_000
-"""Most partial models of a group; the paper's threshold is 50."""
+"""Maximum number of partial models of a group; the paper's threshold is 50."""
 
 
 def merge(sizes: Sequence[int], threshold: int) -> list[list[int]]:
-    """Merge neighbours from shallow to deep while the product of their sizes is at most T.
+    """Merge neighbouring layers, shallow to deep, while the product of their sizes is at most T.
 
     Args:
         sizes: Number of candidates of each layer.
         threshold: T; the paper's is 50.
 
     Returns:
-        The indices of each group's layers; a layer that is merged with none is a group of one.
+        The layer indices of each group; a layer that is not merged is a group of one.
 
     Raises:
         ValueError: If the threshold is below 1.
@@ -49,16 +49,16 @@ def merge(sizes: Sequence[int], threshold: int) -> list[list[int]]:
 
 
 class Copies(nn.ModuleDict):
-    """Stands in the place of an operation: a copy for each partial model that holds it.
+    """Replaces an operation by one copy for each partial model that contains it.
 
     The keys are the partial models, ``'0_3_1'``: the candidates of the group's choices.
 
     Attributes:
-        active: The partial model that runs; every forward of the super-net sets it.
+        active: The partial model to run; every forward of the super-net sets it.
     """
 
     active: str = ''
-    per_forward = ('active',)  # what a recomputation must find as it was
+    per_forward = ('active',)  # must be the same during recomputation
 
     def forward(self, *args: Any) -> Any:
         """Run the active copy."""
@@ -66,19 +66,19 @@ class Copies(nn.ModuleDict):
 
 
 def active(module: nn.Module) -> nn.Module:
-    """Return what runs in the place of an operation: its active copy, where it has copies."""
+    """Return the module that runs for an operation: its active copy, if it has copies."""
     return module[module.active] if isinstance(module, Copies) else module
 
 
 class Expandable(nn.Module):
-    """What a super-net can do besides: merge its choices and own copies (SE-NAS, Section 3.4).
+    """Expansion of a super-net: merged choices with copies of weights (SE-NAS, Section 3.4).
 
-    A merged super-net runs single paths: one operation in each choice of a merged group, or none
-    where the path leaves the edge out (then this is a decision of its own, ``'x'``).  Operations
-    without weights and buffers have no copies, nor do the pools of a ``MixedDAG``: they belong to
-    a node, and so do the running statistics of their norms.
+    A merged super-net runs single paths: one operation in each choice of a merged group, or none if
+    the path omits the edge (this counts as a decision, ``'x'``).  Operations without weights and
+    buffers have no copies.  The pools of a ``MixedDAG`` have none either, because they and the
+    running statistics of their norms belong to a node.
 
-    The copies of a forward are set when it starts.
+    Each forward sets its copies when it starts.
     """
 
     choices: dict[str, Choice]
@@ -87,30 +87,30 @@ class Expandable(nn.Module):
     _alive: dict[str, tuple[int, ...]]
 
     def _start_groups(self, holders: Mapping[str, list[nn.ModuleDict]]) -> None:
-        """Start with every choice on its own; ``holders``: its candidates in each block."""
+        """Start with unmerged choices; ``holders``: the candidates of each choice, by block."""
         self._holders = dict(holders)
         self._groups: list[tuple[str, ...]] = [(name,) for name in holders]
         self._heirs: dict[nn.Parameter, nn.Parameter] = {}
-        # the number of each choice's group, so that a checkpoint knows what was merged
+        # the group number of each choice, so that checkpoints record merging
         self.register_buffer('merged', torch.arange(len(self._groups)))
 
     @property
     def groups(self) -> list[tuple[str, ...]]:
-        """The choices of operations, in their order, group by group; alone: not merged."""
+        """The choices of operations, in order, group by group; a group of one is not merged."""
         return list(self._groups)
 
     def group_sizes(self) -> list[int]:
-        """Return the number of partial models alive of each group."""
+        """Return the number of partial models alive in each group."""
         return [math.prod(len(self._decisions_of(n)) for n in group) for group in self._groups]
 
     def expand(self, threshold: int) -> None:
         """Merge neighbouring groups and give each partial model its own copy of the weights.
 
-        Groups are never split.  A copy starts as the one that its partial model had before, running
-        statistics included.  Optimizers learn of it by :meth:`take_heirs`.
+        Groups are never split.  A copy starts from the weights and running statistics that its
+        partial model had before.  Optimizers get the new copies from :meth:`take_heirs`.
 
         Args:
-            threshold: Largest number T of partial models of a merged group.
+            threshold: Maximum number T of partial models of a merged group.
 
         Raises:
             ValueError: If the threshold is below 1.
@@ -119,18 +119,18 @@ class Expandable(nn.Module):
         self._regroup([tuple(name for i in part for name in self._groups[i]) for part in parts])
 
     def take_heirs(self) -> dict[nn.Parameter, nn.Parameter]:
-        """Return what each copy since the last call was copied from, and forget it.
+        """Return and clear the source of each parameter copied since the last call.
 
-        What a parameter was copied from may itself be a copy that is gone.
+        The source may itself be a copy that no longer exists.
         """
         heirs, self._heirs = self._heirs, {}
         return heirs
 
     def activate(self, mix: Mapping[str, Weights]) -> None:
-        """Set the copies that the coming forward runs.
+        """Set the copies that the next forward runs.
 
         Args:
-            mix: This forward's weights of every choice.
+            mix: This forward's weights for every choice.
 
         Raises:
             ValueError: If a merged choice keeps several candidates, or one that is not alive.
@@ -147,18 +147,18 @@ class Expandable(nn.Module):
                             module.active = key
 
     def _gates(self, name: str) -> Choice | None:
-        """The gates that decide whether the choice's edge is read; ``None``: it always is."""
+        """The gates that decide whether the choice's edge is read; ``None``: always read."""
         choice = self.choices[name]
         return None if choice.source is None else self.layout[choice.cell][choice.node].gates
 
     def _decisions_of(self, name: str) -> tuple[str, ...]:
-        """The decisions that a choice has left."""
+        """The decisions still possible for a choice."""
         gates, alive = self._gates(name), self._alive[name]
         spare = gates is not None and len(self._alive[gates.name]) > (gates.keep or 1)
         return (*map(str, alive), *([ABSENT] if spare or not alive else []))
 
     def _decision(self, name: str, mix: Mapping[str, Weights]) -> str:
-        """The decision of this forward about a merged choice."""
+        """This forward's decision for a merged choice."""
         kept, gates = mix[name].kept, self._gates(name)
         if gates is not None and kept:
             read = {int(gates.candidates[i]) for i in mix[gates.name].kept}
@@ -177,13 +177,13 @@ class Expandable(nn.Module):
         return list(product(*map(self._decisions_of, group)))
 
     def _regroup(self, groups: Sequence[tuple[str, ...]]) -> None:
-        """Make copies for groups, each a union of groups of before."""
+        """Make copies for new groups, each a union of previous groups."""
         for group in groups:
             number = math.prod(len(self._decisions_of(name)) for name in group)
             if len(group) > 1 and number > MOST_MODELS:
                 raise RuntimeError(
                     f'{len(group)} choices merged have {number:,} partial models, more than '
-                    f'{MOST_MODELS:,}: the threshold is too large, or the checkpoint damaged'
+                    f'{MOST_MODELS:,}: the threshold is too large or the checkpoint is damaged'
                 )
         before = {name: group for group in self._groups for name in group}
         for group in groups:
@@ -203,7 +203,7 @@ class Expandable(nn.Module):
         self.merged.copy_(torch.tensor([i for i, group in enumerate(groups) for _ in group]))
 
     def _copy(self, module: Any, keys: Mapping[str, str]) -> Copies:
-        """Return copies by new key, each of what had the old key, and note the heirs."""
+        """Return copies by new key, each of the module with the old key, and record the heirs."""
         copies = Copies()
         for key, old in keys.items():
             parent = module[old] if isinstance(module, Copies) else module
@@ -213,7 +213,7 @@ class Expandable(nn.Module):
         return copies
 
     def _drop_copies(self) -> None:
-        """Delete the copies of partial models that hold what was pruned."""
+        """Delete the copies of partial models with pruned operations."""
         for group in self._groups:
             if len(group) == 1:
                 continue
@@ -234,13 +234,13 @@ class Expandable(nn.Module):
         for group in self._groups:
             if not any(set(group) <= set(other) for other in groups):
                 raise RuntimeError(
-                    f'the checkpoint is of a super-net that is less expanded: this one has merged '
+                    f'the checkpoint is from a less expanded super-net: this one has merged '
                     f'{" and ".join(group)}'
                 )
         return groups
 
     def _active_state(self) -> dict[str, Tensor]:
-        """Return the state dict with the active copies alone, under the names of no copies."""
+        """Return the state dict with only the active copies, under the names without copies."""
         state = self.state_dict()
         for name, copies in self.named_modules():
             if isinstance(copies, Copies):

@@ -1,4 +1,4 @@
-"""A block of a super-net: it holds every candidate, and says what they are called once derived."""
+"""A block of a super-net: it contains all candidates and maps their keys to the derived network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .mixture import Choice
 
 
 class Mixed(nn.Module):
-    """A block that holds candidates: part of a super-net, one of possibly many with its cell.
+    """A block with candidates in a super-net; several blocks may share a cell.
 
     Its candidates are ``nodes.J.OP`` (one operation a node) or ``nodes.J.I.OP`` (one on each edge,
     from node I); in the derived network they are ``nodes.J`` and ``nodes.J.K`` (edge K of node J).
@@ -29,13 +29,13 @@ class Mixed(nn.Module):
         return node if choice.source is None else node[str(choice.source)]
 
     def drop(self, choice: Choice, op: str) -> None:
-        """Delete the modules of an operation that was pruned; ``none`` has none."""
+        """Delete the modules of a pruned operation; ``none`` has none."""
         holder = self.holder(choice)
         if op in holder:
             del holder[op]
 
     def derived_keys(self, key: str, cell: Cell) -> list[str]:
-        """Return what a key of this block is called in the derived network; ``[]``: dropped."""
+        """Return the keys in the derived network for a key of this block; ``[]``: dropped."""
         first, *parts = key.split('.')
         if first != 'nodes':
             return [key]

@@ -1,9 +1,10 @@
 """A cell with every candidate on every edge, computed source node by source node.
 
-The plain formula goes edge by edge (``benchmarks/plain.py``).  Here what leaves one node is shared:
-each pool is computed once, ``none`` never, the activation once, equal convolutions are merged
-into one call where that pays, weights scale inside of the norms, and convolutions of dilation 2
-run undilated on the even and odd pixels (outputs and gradients stay the same).
+The plain formula goes edge by edge (``benchmarks/plain.py``).  Here the operations that read one
+node share their work: each pool and the activation are computed once, ``none`` never; equal
+convolutions are merged into one call if that is faster; weights scale inside the norms;
+convolutions of dilation 2 run undilated on even and odd pixels.  Outputs and gradients stay the
+same.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ from .super_net import SuperNet
 
 POOLS = ('max_pool_3x3', 'avg_pool_3x3')
 MERGE_UP_TO = 2**17
-"""On a CPU, equal convolutions are merged on inputs of so many numbers; on larger it costs time."""
+"""Maximum input elements up to which a CPU merges equal convolutions; beyond, merging is slower."""
 
 EdgeWeights = Mapping[tuple[int, int], tuple[tuple[str, ...], Tensor | None]]
-"""For each edge (node, source): the operations that run and their scales."""
+"""The operations to run and their scales, for each edge (node, source)."""
 
 
 def edge_weights(net: SuperNet) -> dict[str, dict[tuple[int, int], Any]]:
-    """Return this forward's :data:`EdgeWeights` of every cell: operation times connection."""
+    """Return this forward's :data:`EdgeWeights` for every cell: operation times connection."""
     mix = net.mix()
     cells: dict[str, dict] = {}
     for cell, nodes in net.layout.items():
@@ -69,14 +70,14 @@ class MixedDAG(Mixed):
         inputs: Number of input nodes.
         nodes: Number of computed nodes.
         ops: Names of the candidate operations.
-        spec: What the operations are built for; its stride is that of edges from input nodes.
+        spec: Spec of the operations; its stride is that of edges from input nodes.
     """
 
     def __init__(self, cell: str, inputs: int, nodes: int, ops: Sequence[str], spec: OpSpec):
         super().__init__(cell, inputs)
         self.stride = spec.stride
         inner = replace(spec, stride=1)
-        # pools have no weights of an edge's own: one for each source node
+        # pools have no weights per edge, so one for each source node is enough
         self.pools = nn.ModuleDict(
             {
                 str(i): nn.ModuleDict(
@@ -100,7 +101,7 @@ class MixedDAG(Mixed):
         }
 
     def drop(self, choice: Choice, op: str) -> None:
-        """Also delete a pool that no edge has as a candidate any more."""
+        """Also delete a pool that is no longer a candidate on any edge."""
         super().drop(choice, op)
         spot = str(choice.source), op
         if spot in self.readers:
@@ -110,7 +111,7 @@ class MixedDAG(Mixed):
                 del pools[op]
 
     def derived_keys(self, key: str, cell: Cell) -> list[str]:
-        """Also give the norms of a pool to each of the edges that use it."""
+        """Also copy the norms of a pool to each edge that uses it."""
         kind, source, op, *rest = key.split('.')
         if kind != 'pools':
             return super().derived_keys(key, cell)
@@ -140,7 +141,7 @@ class MixedDAG(Mixed):
 
 
 class _NodeSum:
-    """Adds up what arrives at a node; dilated convolutions arrive split into pixel parities."""
+    """Sums the inputs of a node; outputs of dilated convolutions are split into pixel parities."""
 
     def __init__(self) -> None:
         self.total: Tensor | None = None
@@ -164,14 +165,14 @@ class _NodeSum:
 
 
 class _Leaving:
-    """What leaves one source node: the operations of its edges, grouped by kind."""
+    """The operations that read one source node, grouped by kind."""
 
     def __init__(self, dag: MixedDAG, source: int, x: Tensor, sums: list[_NodeSum]) -> None:
         self.dag, self.source, self.x, self.sums = dag, source, x, sums
         self.active: dict[str, Tensor] = {}  # the activated input in its layouts
 
     def run(self, by_op: Mapping[str, list[tuple[int, Tensor | None]]]) -> None:
-        """Compute the operations and add them to their nodes."""
+        """Compute the operations and add their outputs to their nodes."""
         for op, targets in by_op.items():
             if op == 'none':
                 continue
@@ -190,7 +191,7 @@ class _Leaving:
                 self.sums[node].add(module(self.x), scale)
 
     def _activated(self, unit: Separable, layout: str) -> Tensor:
-        """The activated input: as it is, split into parities, or its even pixels only."""
+        """The activated input: unchanged, split into parities, or only its even pixels."""
         if 'plain' not in self.active:
             self.active['plain'] = unit.act(self.x)
         if layout not in self.active:
@@ -259,7 +260,7 @@ def _cat(tensors: list[Tensor]) -> Tensor:
 
 
 def _normalise(norms: list[Any], y: Tensor, scales: list[Tensor | None]) -> Tensor:
-    """Apply batch norms side by side, each with its scale as (a factor of) its weight."""
+    """Apply batch norms side by side, each with its scale multiplied into its weight."""
     first, channels = norms[0], norms[0].num_features
     weight = bias = None
     if first.weight is not None or scales[0] is not None:

@@ -1,7 +1,7 @@
 """How a super-net combines candidates: from architecture parameters to mixing weights.
 
-A mixture runs once per forward, for each choice, at the top of the super-net; the blocks get its
-weights as arguments and hold no state of their own.
+A mixture runs once per forward and choice, at the top of the super-net; the blocks get its weights
+as arguments and hold no state of their own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 from ..utils.choice_key import ChoiceKey
 
 ArchPath = Mapping[str, tuple[int, ...]]
-"""The candidates kept, by the choice's name; choices that decide about nothing are left out."""
+"""The kept candidates by name of the choice; choices without effect are left out."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,12 @@ class Choice:
 
     Args:
         cell: Cell it belongs to.
-        node: Node of the cell that it decides about.
+        node: Node of the cell that the choice is for.
         candidates: Names of the operations, or for gates the numbers of the nodes.
         gates: Whether it decides about connections.
-        keep: Gates: exactly so many are kept; ``None``: one or more.
-        source: Operations: the node that the edge reads; ``None``: the node has one operation.
+        keep: Gates: number of connections to keep; ``None``: one or more.
+        source: Operations: the node that the edge reads; ``None``: one operation for the whole
+            node.
         learned: Whether it has an architecture parameter.
     """
 
@@ -45,7 +46,7 @@ class Choice:
 
     @property
     def key(self) -> ChoiceKey:
-        """Which decision it is."""
+        """Key of the decision."""
         return ChoiceKey(self.cell, self.node, self.gates, self.source)
 
     @property
@@ -55,7 +56,7 @@ class Choice:
 
 
 class Weights(NamedTuple):
-    """The candidates that run and their scales; ``value`` ``None``: unscaled.
+    """The candidates to run and their scales; ``value=None``: unscaled.
 
     Unscaled inputs of a node with one operation are averaged, unscaled edges are summed.
     """
@@ -79,7 +80,7 @@ class NodeMix(NamedTuple):
 
 
 class Mixture(Protocol):
-    """Maps one choice, its parameter and the candidates still alive to :class:`Weights`."""
+    """Maps a choice, its parameter and the candidates alive to :class:`Weights`."""
 
     def __call__(self, choice: Choice, parameter: Tensor | None, alive: tuple[int, ...]) -> Weights:
         """Return the weights of this forward."""
@@ -89,10 +90,10 @@ class Relaxed:
     """The continuous relaxation: softmax for operations, normalised weights for connections.
 
     PP-NAS eq. 1 (gates: sigma(alpha) over the sum of the node's sigmas) and eq. 2 (operations);
-    CDARTS eq. 1 (operations), where nothing is learned about connections.
+    CDARTS eq. 1 (operations), without learned connections.
 
     Args:
-        combine: How edges without a parameter meet in a node: ``'mean'`` (the CDARTS authors'
+        combine: How a node combines edges without a parameter: ``'mean'`` (the CDARTS authors'
             constant beta) or ``'sum'`` (CDARTS paper, DARTS).
     """
 
@@ -102,7 +103,7 @@ class Relaxed:
         self.combine = combine
 
     def __call__(self, choice: Choice, parameter: Tensor | None, alive: tuple[int, ...]) -> Weights:
-        """Return a weight for each candidate alive; they sum to one (or are ones: ``'sum'``)."""
+        """Return a weight for each candidate alive; they sum to one, or are all one (``'sum'``)."""
         if parameter is None:
             share = 1 / len(alive) if self.combine == 'mean' else 1.0
             return Weights(alive, torch.full((len(alive),), share, dtype=torch.float64))
@@ -125,10 +126,10 @@ class Fixed:
 
 
 def mixed_sum(weights: Weights, outputs: Sequence[Tensor]) -> Tensor:
-    """Combine the outputs of the candidates kept: by their scales, or as a plain mean.
+    """Combine the outputs of the kept candidates by their scales, or as a plain mean.
 
     Args:
-        weights: What the mixture said.
+        weights: The weights that the mixture returned.
         outputs: One tensor for each of ``weights.kept``, all of one shape.
     """
     if weights.value is not None:

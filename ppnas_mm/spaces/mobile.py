@@ -1,8 +1,8 @@
 """The mobile space of SE-NAS (Table 2) as a super-net backbone.
 
-21 MBConv blocks with searched kernels and expansions; the identity in place of a block searches the
-depth of a stage, too.  It is not a candidate of the first block of a stage, which changes the shape
-(paper; so 6^6 7^15 architectures, not the 7^21 that the paper prints).
+21 MBConv blocks with searched kernels and expansions; the identity in place of a block also
+searches the depth of a stage.  It is not a candidate in the first block of a stage, which changes
+the shape (paper; so there are 6^6 7^15 architectures, not the 7^21 that the paper prints).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ MOBILE_OPS = (*(f'mbconv_{k}x{k}_e{e}' for k in (3, 5, 7) for e in (3, 6)), 'ide
 """The candidates of SE-NAS-A to -C."""
 
 MOBILE_GROUPED_OPS = tuple(f'mbconv_{k}x{k}_e6_g2' for k in (3, 5, 7))
-"""Three further ones of SE-NAS-D: two groups in the 1x1 convolutions.
+"""Three more candidates of SE-NAS-D, with two groups in the 1x1 convolutions.
 
-The paper gives the groups only; that the expansion is 6 is an assumption.
+The paper states only the groups; the expansion 6 is an assumption.
 """
 
 
@@ -30,12 +30,12 @@ class MobileSuperNet(SearchedChain, MacroMobile):
 
     Args:
         ops: Candidate operations; SE-NAS-D: ``(*MOBILE_OPS, *MOBILE_GROUPED_OPS)``.
-        depths: Blocks of each of the six stages, at most; an identity stands for a block less.
+        depths: Maximum number of blocks in each of the six stages; each identity removes one.
         **kwargs: See :class:`MacroMobile`; also the arguments of the derived network.
 
     Raises:
-        ValueError: If an operation is not one of the space, only the identity is given, or
-            ``depths`` are not six numbers.
+        ValueError: If an operation is not in the space, only the identity is given, or ``depths``
+            are not six numbers.
     """
 
     space = 'mobile'

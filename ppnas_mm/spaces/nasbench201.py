@@ -33,8 +33,8 @@ class NASBench201SuperNet(SuperNet, MacroNB201):
         **kwargs: See :class:`MacroNB201`; also the arguments of the derived network.
 
     Raises:
-        ValueError: If an operation is given twice or is not one of the space, or none but ``none``
-            is given.
+        ValueError: If an operation is given twice or is not in the space, or only ``none`` is
+            given.
     """
 
     space = 'nasbench201'
@@ -60,9 +60,9 @@ class NASBench201SuperNet(SuperNet, MacroNB201):
         return edge_weights(self)
 
     def remarks(self, path: ArchPath) -> list[str]:
-        """Say so where ``none`` cuts every way from the cell's input to its output.
+        """Report cells in which ``none`` cuts every path from input to output.
 
-        The benchmark has such cells, so they are results like any other.
+        The benchmark contains such cells, so they are valid results.
         """
         reached = {0}
         for name, choice in self.choices.items():  # in the order of the nodes

@@ -1,8 +1,8 @@
 """The PPConv search space (PP-NAS, Section III-A) as a super-net backbone.
 
-Each stride-1 bottleneck's middle convolution is a :class:`MixedPPConv`.  The D groups of its input
-are nodes 0..D-1; output node j reads the D inputs and the outputs before it, so with D = 4 a stage
-has 4 + 5 + 6 + 7 = 22 connections and 4 operations, shared by all its blocks.
+The middle convolution of each stride-1 bottleneck is a :class:`MixedPPConv`.  The D groups of its
+input are nodes 0..D-1; output node j reads the D inputs and the outputs before it, so with D = 4 a
+stage has 4 + 5 + 6 + 7 = 22 connections and 4 operations, shared by all its blocks.
 """
 
 from __future__ import annotations
@@ -73,14 +73,14 @@ class MixedPPConv(Mixed):
 
 
 def mix_groups(x: Tensor, inputs: Sequence[Weights], groups: int) -> list[Tensor]:
-    """Return what each output node reads of the input nodes: their part of the sum in eq. 1.
+    """Return the input nodes' part of the sum in eq. 1, for each output node.
 
-    One matrix product over the groups takes the place of ``groups`` products and sums a node, whose
-    short runs of channels are slow to read.
+    One matrix product over the groups replaces ``groups`` products and sums per node, which read
+    short runs of channels slowly.
 
     Args:
         x: ``(N, width, H, W)``; the groups lie side by side in its channels.
-        inputs: For each output node the connections kept and their scales.
+        inputs: The kept connections and their scales, for each output node.
         groups: Number of groups.
     """
     n, _, h, w = x.shape
@@ -97,7 +97,7 @@ def mix_groups(x: Tensor, inputs: Sequence[Weights], groups: int) -> list[Tensor
 
 
 def _row(weights: Weights, groups: int) -> Tensor:
-    """Return the scales of all input nodes, 0 for those that are not read."""
+    """Return the scales of all input nodes, with 0 for unread ones."""
     assert weights.value is not None
     kept = [i for i in weights.kept if i < groups]  # ascending, so these are the first
     row = weights.value[: len(kept)]
@@ -127,7 +127,7 @@ class PPConvSuperNet(SuperNet, MacroResNet):
         **kwargs: See :class:`MacroResNet`; also the arguments of the derived network.
 
     Raises:
-        ValueError: If an operation is not one of the space, or too few are given.
+        ValueError: If an operation is not in the space, or too few are given.
     """
 
     space = 'ppconv'
@@ -167,9 +167,9 @@ class PPConvSuperNet(SuperNet, MacroResNet):
         self.set_choices(choices, Relaxed())
 
     def random_path(self, rng: np.random.Generator) -> ArchPath:
-        """Draw a path with one identity and 3x3 convolutions a stage, as the authors drew theirs.
+        """Draw a path with one identity and 3x3 convolutions in each stage, as the authors did.
 
-        So all have one size.  What the candidates do not have is drawn among the others.
+        All such architectures have the same size.  If these are not candidates, others are drawn.
         """
         path = dict(super().random_path(rng))
         for cell in {choice.cell: None for choice in self.choices.values()}:

@@ -1,8 +1,8 @@
-"""The contract of a search space: a super-net is a backbone with choices.
+"""Base of search spaces: a super-net is a backbone with choices.
 
-A *path* is the common currency of spaces and algorithms: for each choice, the indices of the
-candidates that are kept.  Paths, genotypes and the keys of weights translate into each other by
-the names of the choices and of the modules, so a space adds no code of its own for it.
+Spaces and algorithms exchange *paths*: the indices of the kept candidates, for each choice.  Paths,
+genotypes and the keys of weights are translated by the names of the choices and of the modules, so
+a space needs no code of its own for this.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from .mixture import ArchPath, Choice, Mixture, Node, NodeMix, Weights
 
 
 class SuperNet(Expandable):
-    """Mixin of every search space; the other base class is the backbone it searches in.
+    """Mixin of all search spaces; the other base class is the backbone to search.
 
     A subclass sets ``derived_config`` and calls :meth:`set_choices` at the end of ``__init__``;
-    its :class:`Mixed` blocks take what :meth:`cell_weights` says of their cell.
+    its :class:`Mixed` blocks receive the :meth:`cell_weights` of their cell.
 
     Attributes:
         space: Name of the space, as in genotypes.
         cell_inputs: Number of input nodes of a cell.
         derived_config: Config of the derived backbone of the same size, without ``arch``.
         choices: The choices by name, in order.
-        starts: Where the candidates of a choice start among all.
-        mixture: How a forward combines candidates; :meth:`using` changes it for a while, and the
-            algorithm for good (``SearchAlgorithm.predict_as``).
+        starts: Index of the first candidate of each choice among all candidates.
+        mixture: How a forward combines candidates; :meth:`using` changes it temporarily, the
+            algorithm permanently (``SearchAlgorithm.predict_as``).
     """
 
     space: str
@@ -80,15 +80,15 @@ class SuperNet(Expandable):
         if idle:
             cells = sorted({self.choices[name].cell for name in idle})
             print_log(
-                f'out_indices={self.out_indices} compute nothing of {", ".join(cells)}: nothing is '
-                'learned about these cells, what a genotype says of them is arbitrary',
+                f'out_indices={self.out_indices} skip {", ".join(cells)}: the search learns '
+                'nothing about these cells, so their part of a genotype is arbitrary',
                 'current',
                 logging.WARNING,
             )
         self._alive = {c.name: tuple(range(len(c.candidates))) for c in choices}
         *starts, size = accumulate(map(len, self._alive.values()), initial=0)
         self.starts = dict(zip(self.choices, starts, strict=True))
-        # the same as a tensor, choice after choice, so that a checkpoint knows what was pruned
+        # the same as a tensor, choice by choice, so that checkpoints record pruning
         self.register_buffer('alive', torch.ones(size, dtype=torch.bool))
         blocks = [block for _, block in self.blocks()]
         self._start_groups(
@@ -100,7 +100,7 @@ class SuperNet(Expandable):
         )
 
     def idle_choices(self) -> list[str]:
-        """Return the choices of cells that are not computed: nothing is learned about them."""
+        """Return the choices of cells that are not computed, about which nothing is learned."""
         parts: list[nn.Module] = self.idle()  # type: ignore[operator]  # of the backbone
         idle = {module for part in parts for module in part.modules()}
         cells = {block.cell for _, block in self.blocks() if block not in idle}
@@ -108,10 +108,10 @@ class SuperNet(Expandable):
 
     @classmethod
     def check_ops(cls, ops: Sequence[str], mixed_only: Sequence[str] = ()) -> None:
-        """Check the candidates of a config; ``mixed_only`` may take part, but not alone.
+        """Check the candidates of a config; operations of ``mixed_only`` need others beside them.
 
         Raises:
-            ValueError: If an operation is not one of the space, or none to choose is given.
+            ValueError: If an operation is not in the space, or there is none to choose.
         """
         known = (SPACE_RULES[cls.space].ops & set(OPS)) | set(mixed_only)
         if not set(ops) - {'none'} or len(set(ops)) != len(ops) or not set(ops) <= known:
@@ -122,17 +122,17 @@ class SuperNet(Expandable):
         return dict(self.arch.items())
 
     def alive_candidates(self, name: str) -> tuple[int, ...]:
-        """Return the candidates of a choice that :meth:`prune` has left."""
+        """Return the candidates of a choice that are not pruned."""
         return self._alive[name]
 
     def keepable(self, name: str) -> tuple[int, ...]:
-        """Return the candidates alive that a genotype may hold (``none`` may be only mixed)."""
+        """Return the candidates alive that a genotype may contain (``none`` may be only mixed)."""
         choice, ops = self.choices[name], SPACE_RULES[self.space].ops
         return tuple(i for i in self._alive[name] if choice.gates or choice.candidates[i] in ops)
 
     @contextmanager
     def using(self, mixture: Mixture) -> Iterator[None]:
-        """Combine candidates by another mixture inside of a ``with`` block."""
+        """Use another mixture inside a ``with`` block."""
         before, self.mixture = self.mixture, mixture
         try:
             yield
@@ -140,7 +140,7 @@ class SuperNet(Expandable):
             self.mixture = before
 
     def mix(self) -> dict[str, Weights]:
-        """Return this forward's weights of every choice; those of pruned edges are empty.
+        """Return this forward's weights for every choice; pruned edges have empty ones.
 
         Raises:
             ValueError: If a super-net with merged choices does not run a single path.
@@ -157,7 +157,7 @@ class SuperNet(Expandable):
         return mix
 
     def cell_weights(self) -> dict[str, Any]:
-        """Return what the blocks of each cell take in this forward: a :class:`NodeMix` a node."""
+        """Return the weights of each cell in this forward: one :class:`NodeMix` per node."""
         mix = self.mix()
         return {
             cell: [
@@ -171,17 +171,17 @@ class SuperNet(Expandable):
         }
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Map images to the maps of ``out_indices``, mixed as :attr:`mixture` says."""
+        """Map images to the maps of ``out_indices``, combining candidates by :attr:`mixture`."""
         return self.maps(x, self.cell_weights())  # type: ignore[operator]  # of the backbone
 
     def prune(self, name: str, candidate: int) -> None:
-        """Remove a candidate for good: its modules, its weights, its place in the mixture.
+        """Remove a candidate permanently: its modules, weights and place in the mixture.
 
-        With a connection goes the operation on it, where it has one of its own, and with an
-        operation every partial model of a merged group that holds it.
+        Pruning a connection also prunes the operation on it, if it has its own; pruning an
+        operation removes every partial model of a merged group that contains it.
 
         Raises:
-            ValueError: If it is not alive, or too few that a genotype may hold would be left.
+            ValueError: If the candidate is not alive, or too few would be left for a genotype.
         """
         alive, choice = self._alive[name], self.choices[name]
         left = set(self.keepable(name)) - {candidate}
@@ -204,17 +204,17 @@ class SuperNet(Expandable):
                     block.drop(choice, choice.candidates[candidate])
 
     def blocks(self) -> Iterator[tuple[str, Mixed]]:
-        """Yield name and module of every block that holds candidates."""
+        """Yield name and module of every block with candidates."""
         for name, module in self.named_modules():
             if isinstance(module, Mixed):
                 yield name, module
 
     def follow(self, state_dict: dict[str, Tensor], prefix: str = '') -> None:
-        """Prune and merge what a checkpoint's super-net had pruned and merged.
+        """Prune and merge as the super-net of a checkpoint has done.
 
         Args:
-            state_dict: The checkpoint's; buffers that an older one lacks are added.
-            prefix: What its keys of this super-net start with.
+            state_dict: That of the checkpoint; buffers missing in older checkpoints are added.
+            prefix: Prefix of the keys of this super-net.
 
         Raises:
             RuntimeError: If this super-net has pruned or merged more.
@@ -223,8 +223,8 @@ class SuperNet(Expandable):
         if saved is None or saved.shape != self.alive.shape:
             return
         if bool((saved.to(self.alive.device) & ~self.alive).any()):
-            raise RuntimeError('the checkpoint holds candidates that this super-net has pruned')
-        single = torch.arange(len(self.merged))  # checkpoints of before expansion lack it
+            raise RuntimeError('the checkpoint contains candidates that this super-net has pruned')
+        single = torch.arange(len(self.merged))  # missing in checkpoints from before expansion
         groups = self._groups_of(state_dict.setdefault(prefix + 'merged', single))
         for name in self.choices:
             for i in self._alive[name]:
@@ -233,7 +233,7 @@ class SuperNet(Expandable):
         self._regroup(groups)
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
-        # what was pruned before the checkpoint has no weights in it, what was merged has copies
+        # in the checkpoint, pruned candidates have no weights and merged ones have copies
         self.follow(state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
@@ -262,8 +262,8 @@ class SuperNet(Expandable):
         """Translate a genotype to a path of this super-net.
 
         Raises:
-            GenotypeError: If it is of another space, or has cells, nodes or operations that this
-                super-net does not have.
+            GenotypeError: If it belongs to another space, or its cells, nodes or operations differ
+                from this super-net's.
         """
         if genotype.space != self.space:
             raise GenotypeError(f'the super-net searches {self.space!r}, not {genotype.space!r}')
@@ -295,7 +295,7 @@ class SuperNet(Expandable):
     def random_path(self, rng: np.random.Generator) -> ArchPath:
         """Draw a path: operations uniformly, each connection with probability 1/2.
 
-        Where a node keeps a given number of connections, they are drawn uniformly.
+        If a node keeps a given number of connections, they are drawn uniformly.
         """
         path: dict[str, tuple[int, ...]] = {}
         for nodes in self.layout.values():
@@ -323,10 +323,11 @@ class SuperNet(Expandable):
         """Draw an architecture (PP-NAS, Section IV-B).
 
         ``constrained`` resamples until every input group is used; ``free`` draws operations
-        uniformly where a space has its own way.
+        uniformly even if a space has its own way.
 
         Raises:
-            DegenerateArchitectureError: If 10,000 draws were (what was pruned may leave no other).
+            DegenerateArchitectureError: If 10,000 draws are degenerate (pruning may leave no
+                others).
         """
         for _ in range(10_000):
             path = SuperNet.random_path(self, rng) if free else self.random_path(rng)
@@ -336,9 +337,9 @@ class SuperNet(Expandable):
         return self.to_genotype(path)
 
     def degeneracies(self, path: ArchPath) -> list[str]:
-        """List, in words, nodes with too few inputs and input groups that nothing reads.
+        """Describe nodes with too few inputs and input groups that no node reads.
 
-        Where a node keeps a given number of inputs, some input may well stay unread.
+        If nodes keep a given number of inputs, inputs may stay unread.
         """
         found: list[str] = []
         read: dict[str, set[int]] = {}
@@ -359,11 +360,11 @@ class SuperNet(Expandable):
         return found
 
     def remarks(self, path: ArchPath) -> list[str]:
-        """Say what is odd about an architecture that the space allows; random draws avoid it."""
+        """Return remarks on an allowed but odd architecture; random draws avoid such ones."""
         return []
 
     def check(self, path: ArchPath) -> None:
-        """Raise ``DegenerateArchitectureError`` that lists what is empty or dropped."""
+        """Raise ``DegenerateArchitectureError`` that lists empty nodes and dropped inputs."""
         found = self.degeneracies(path)
         if found:
             raise DegenerateArchitectureError('degenerate architecture: ' + '; '.join(found))
@@ -375,7 +376,7 @@ class SuperNet(Expandable):
         return dict(self.derived_config, arch=genotype.to_dict())
 
     def export(self, genotype: Genotype) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """Return config and weights of the derived backbone; it computes the one-hot forward.
+        """Return config and weights of the derived backbone, which computes the one-hot forward.
 
         The keys of the chosen candidates lose the candidate's name (see :class:`Mixed`); the other
         candidates, other copies and the architecture parameters are left out.

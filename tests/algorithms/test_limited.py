@@ -104,5 +104,5 @@ def test_bad_limits_are_named(limits: dict, error: type, message: str) -> None:
 
 
 def test_spaces_with_connections_take_no_limit() -> None:
-    with pytest.raises(ValueError, match="'darts' connections are chosen"):
+    with pytest.raises(ValueError, match="'darts' also chooses connections"):
         build(limits={'params': 1e9})

@@ -225,8 +225,8 @@ def test_a_decided_search_has_no_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        (None, 'no record of a search'),
-        ('[1]', 'no record of a search'),
+        (None, 'not the record of a search'),
+        ('[1]', 'not the record of a search'),
         ('{"space": "nasbench201", "epochs": []}', 'no epochs'),
         (
             '{"space": "darts", "epochs": [{}]}',

@@ -85,7 +85,7 @@ def test_a_launcher_that_is_not_there(capsys, tmp_path, monkeypatch, launcher):
     for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK'):
         monkeypatch.delenv(name, raising=False)
     line = one_line(capsys, 'train.py', RETRAIN, '--work-dir', tmp_path, '--launcher', launcher)
-    assert f'--launcher {launcher}: it did not start this' in line
+    assert f'--launcher {launcher} did not start this process' in line
 
 
 def test_a_full_disk_is_named(tmp_path, monkeypatch):

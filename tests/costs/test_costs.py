@@ -151,7 +151,7 @@ def test_files_hold_the_table(tmp_path: Path) -> None:
     again = CostTable.load(file, net)  # what is pruned does not make another super-net
     assert [math.isnan(v) for v in again.entries['cell/node1/op0']] == [i == 1 for i in range(5)]
     path = dict(net.random_path(np.random.default_rng(0)))
-    with pytest.raises(CostError, match='the path holds candidates that the table of params lacks'):
+    with pytest.raises(CostError, match='the path has candidates that the table of params lacks'):
         again({**path, 'cell/node1/op0': (1,)})
     for odd in ({'cell/node9/op0': (0,)}, {'cell/node1/op0': (5,)}):
         with pytest.raises(CostError, match=r'the table of params has no cell/node\d/op0'):
@@ -309,7 +309,7 @@ def test_the_real_clock_sees_what_is_slower() -> None:
 def test_tables_of_other_devices_are_refused() -> None:
     net = build_super_net('nasbench201')
     table = params_table(net)
-    with pytest.raises(CostError, match='the table is of params on None; expected latency'):
+    with pytest.raises(CostError, match='the table is for params on None; expected latency'):
         check_latency(table, net)
     measured = dict(device='abacus', input_shape=[3, 8, 8], batch_size=1)
     other = CostTable('latency', 0, table.entries, table.super_net, measured)

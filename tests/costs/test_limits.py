@@ -120,5 +120,5 @@ def test_scored_models_keep_the_limits() -> None:
     assert len(low.scored_paths(low.paths.alive(), np.random.default_rng(0))) >= 6
     window = build('SENAS', CHAIN, limits={'params': 10**9})
     window.limits.below = lambda path: False
-    with pytest.raises(ConstraintError, match='no model drawn'):
+    with pytest.raises(ConstraintError, match='no drawn model'):
         window.importances()

@@ -1,4 +1,4 @@
-"""Searches that find no whole architecture: "Fail" in tables, means over the others."""
+"""Searches that find no complete architecture: "Fail" in tables, means over the others."""
 
 import json
 from pathlib import Path
@@ -95,10 +95,10 @@ def test_the_best_of_the_others_is_kept(seeds: Path, capsys: pytest.CaptureFixtu
     out = capsys.readouterr().out
     assert '[1/2' not in out and '[2/2' not in out  # what must fail again is not repeated
     assert row_of(out, '1')[1:] == ['Fail', 'Fail'] and '| 0 (best)' in out
-    assert 'Warning: no architecture came of seed 1 (' in out
+    assert 'Warning: no architecture from seed 1 (' in out
     about = json.loads((seeds / 'seeds.json').read_text())
     assert about['best'] == 0 and list(about['failed']) == ['1'] and len(about['seeds']) == 1
-    with pytest.raises(RuntimeError, match='no seed found a whole architecture'):
+    with pytest.raises(RuntimeError, match='no seed found a complete architecture'):
         keep_best(seeds, {1: seeds / 'seed-1'})
 
 

@@ -212,7 +212,7 @@ def test_an_older_checkpoint_says_that_nothing_is_compared(copy: Path) -> None:
         del data['meta']['settings']
         torch.save(data, path)
     assert search(copy, '--resume') == 0
-    assert 'does not tell its settings' in max(copy.glob('2*/*.log')).read_text()
+    assert 'the checkpoint has no settings' in max(copy.glob('2*/*.log')).read_text()
 
 
 def test_seeds_are_searched_again_with_other_settings(tmp_path: Path, capsys: Any) -> None:

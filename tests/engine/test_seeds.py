@@ -114,10 +114,10 @@ def test_two_processes_share_the_seeds_and_find_the_same(runs, tmp_path):
 @pytest.mark.parametrize(
     ('options', 'words'),
     [
-        (['--seeds', '0,a'], "'a' is no seed"),
-        (['--seeds', ''], "'' is no seed"),
+        (['--seeds', '0,a'], "'a' is not a seed"),
+        (['--seeds', ''], "'' is not a seed"),
         (['--seeds', '1,2,1'], 'a seed is given twice'),
-        (['--seeds=-1,2'], "'-1' is no seed"),
+        (['--seeds=-1,2'], "'-1' is not a seed"),
         (['--seeds', '0,1', '--seed', '0'], '--seed and --seeds exclude each other'),
         (['--select', 'val'], '--select needs --seeds'),
         (['--seeds', '0', '--select', 'retrained'], '--select retrained needs --retrain'),

@@ -140,7 +140,7 @@ def test_kills_inside_detectors_and_segmentors(kind, scenes, tmp_path):
     code, output = wait(
         begin(tool, config, '--work-dir', tmp_path / 'killed', '--resume', *options)
     )
-    assert code == 0 and 'falling back to the one before' in output
+    assert code == 0 and 'falling back to the previous one' in output
 
 
 def test_eight_searches_at_once(tmp_path):

@@ -59,7 +59,7 @@ def test_a_flipped_checkpoint_falls_back(search: Path, tmp_path: Path, capsys: A
                 read(str(newest))
     capsys.readouterr()
     assert call('search.py', DIGITS, '--work-dir', tmp_path, '--resume', *RUN) == 0
-    assert 'falling back to the one before' in capsys.readouterr().out
+    assert 'falling back to the previous one' in capsys.readouterr().out
     for name in ('genotype.json', 'derived.safetensors', 'search.json'):
         assert (tmp_path / name).read_bytes() == (search / name).read_bytes(), name
 

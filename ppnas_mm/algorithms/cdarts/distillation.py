@@ -11,7 +11,7 @@ from torch.nn import functional
 
 
 class EmbeddingHead(nn.Sequential):
-    """Maps the features after a reduction to class logits (CDARTS, Fig. 2, "Embedding").
+    """Maps features after a reduction to class logits (CDARTS, Fig. 2, "Embedding").
 
     The authors' head: ReLU, average pool of stride 2, 1x1 to 128, norm, ReLU, 2x2 to 768, norm,
     ReLU, mean over positions, linear.  Its norms have no affine parameters.
@@ -19,7 +19,7 @@ class EmbeddingHead(nn.Sequential):
     Args:
         channels: Channels of the features.
         classes: Number of classes.
-        pool: Side of the pool; the features must leave at least 2 x 2 positions after it.
+        pool: Size of the pooling window; at least 2 x 2 positions must be left after pooling.
     """
 
     def __init__(self, channels: int, classes: int, pool: int) -> None:
@@ -39,11 +39,11 @@ class EmbeddingHead(nn.Sequential):
 
 
 def _rows(level: Tensor, like: Tensor) -> Tensor:
-    """Bring a level's logits to one row a sample, or a pixel where the network has a map of them.
+    """Flatten a level's logits to one row per sample, or per pixel if the network outputs a map.
 
     Args:
         level: Logits ``(N, C)`` or ``(N, C, H, W)``.
-        like: The network's logits; embeddings of an image count for each of its pixels.
+        like: The network's logits; the embedding of an image is repeated for each of its pixels.
     """
     if level.dim() == 2 and like.dim() > 2:
         level = level[..., None, None].expand(-1, -1, *like.shape[2:])
@@ -51,14 +51,14 @@ def _rows(level: Tensor, like: Tensor) -> Tensor:
 
 
 def kl_divergence(search: Tensor, evaluation: Tensor, temperature: float) -> Tensor:
-    """Eq. 9 and 10 without T^2: 1 / N sum p log(p / q), p from the evaluation's ``(N, C)``."""
+    """Eq. 9 and 10 without T^2: 1 / N sum p log(p / q), p from the evaluation network."""
     q = functional.log_softmax(search / temperature, dim=1)
     p = functional.log_softmax(evaluation / temperature, dim=1)
     return functional.kl_div(q, p, reduction='batchmean', log_target=True)
 
 
 def _kl_mean(search: Tensor, evaluation: Tensor, temperature: float) -> Tensor:
-    """The authors' code: eq. 9 divided by the number of classes, too (torch's default)."""
+    """The authors' code: eq. 9 also divided by the number of classes (torch's default)."""
     return kl_divergence(search, evaluation, temperature) / search.shape[1]
 
 
@@ -79,27 +79,26 @@ SHARES = ('learned', None)
 
 
 class IntrospectiveDistillation(nn.Module):
-    """Ensemble of both networks' levels and the loss between them (Fig. 2, eq. 9 and 10).
+    """Ensemble of the levels of both networks, and the loss between them (Fig. 2, eq. 9 and 10).
 
-    The levels are the embedded features after each reduction and, last, the logits.
+    The levels are the embedded features after each reduction and, as the last level, the logits.
 
     Args:
-        channels: Channels of the embedded features, one level each.
+        channels: Channels of the embedded features, one number for each level.
         classes: Number of classes.
-        pools: Side of the pool of each level's :class:`EmbeddingHead`.
+        pools: Pooling size of each level's :class:`EmbeddingHead`.
         loss: A key of :data:`DISTILLATIONS`.
-        temperature: Temperature T (2); every loss is multiplied with T^2 (eq. 9, authors' code).
-        ensemble: ``'sum'``: the levels' logits are added up and one loss is taken (Fig. 2);
-            ``'mean-of-losses'``: the mean of a loss for each level, which for classification is the
-            loss of their concatenation along the batch (authors' scripts).
-        shares: A scale of each level: a softmax of numbers that are ``'learned'`` (scripts), or
-            ``None`` (paper).
-        levels: Indices of the levels that take part, the logits last; ``None``: all.
+        temperature: Temperature T (2); every loss is multiplied by T^2 (eq. 9, authors' code).
+        ensemble: ``'sum'``: one loss on the sum of the levels' logits (Fig. 2);
+            ``'mean-of-losses'``: the mean of one loss per level, which for classification equals
+            the loss of the levels concatenated along the batch (authors' scripts).
+        shares: Scale of each level: ``'learned'``: a softmax of learned numbers (scripts);
+            ``None``: unscaled (paper).
+        levels: Indices of the levels to use, the last index for the logits; ``None``: all.
         freeze_heads: Whether the heads are frozen random projections (the CIFAR scripts).
 
     Raises:
-        ValueError: If an option is not one of those named, or there are not as many pools as
-            channels.
+        ValueError: If an option is unknown, or the numbers of pools and channels differ.
     """
 
     def __init__(
@@ -130,7 +129,7 @@ class IntrospectiveDistillation(nn.Module):
         self.chosen = sorted(every if levels is None else set(levels))
         if not self.chosen or not set(self.chosen) <= set(every):
             raise ValueError(
-                f'levels={levels}: expected some of {list(every)}, the last the logits'
+                f'levels={levels}: expected some of {list(every)}, the last for the logits'
             )
         sizes = [(channels[i], pools[i]) for i in self.chosen if i < len(channels)]
         self.heads = nn.ModuleList(EmbeddingHead(c, classes, pool) for c, pool in sizes)
@@ -143,7 +142,7 @@ class IntrospectiveDistillation(nn.Module):
         self.temperature = temperature
 
     def levels(self, features: Sequence[Tensor], logits: Tensor) -> list[Tensor]:
-        """Return the scaled logits of each level, one row a sample (or pixel)."""
+        """Return the scaled logits of each level, one row per sample or pixel."""
         everything = [*features, logits]
         given = [everything[i] for i in self.chosen]
         found = [head(x) for head, x in zip(self.heads, given, strict=False)]
@@ -154,7 +153,8 @@ class IntrospectiveDistillation(nn.Module):
             found = [_rows(level, like=level) for level in found]
         if self.shares is None:
             return found
-        # one number each, not a scalar: a scalar would leave half precision as it is
+        # tensors of one element rather than scalars, because scalars would not change half
+        # precision
         weights = self.shares.softmax(0).split(1)
         return [weight * level for weight, level in zip(weights, found, strict=True)]
 

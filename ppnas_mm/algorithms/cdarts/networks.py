@@ -1,4 +1,4 @@
-"""The two networks of CDARTS: what they share, and the outputs that they are compared by."""
+"""The two networks of CDARTS: shared parts, and the outputs in which they are compared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 class Outputs(NamedTuple):
-    """What a network puts out at its levels: features after each reduction, and the logits."""
+    """Outputs of a network at its levels: features after each reduction, and the logits."""
 
     features: list[Tensor]
     logits: Tensor
@@ -21,20 +21,20 @@ class Outputs(NamedTuple):
 class NetworkPair:
     """The search network and the evaluation network of a search.
 
-    They share alpha and the preprocessor, and the stem if asked to.
+    They share alpha, the preprocessor and optionally the stem.
 
     Args:
         search: The wrapped model; its backbone is a super-net.
         evaluation: The same model with another backbone of the same space.
-        logits: Name of the module that puts out the logits.
-        share_stem: Whether both have one stem.
-        told: What the config says of the evaluation network, for the messages.
+        logits: Name of the module that outputs the logits.
+        share_stem: Whether both share a stem.
+        told: The config of the evaluation network, for error messages.
 
     Attributes:
         channels: Channels of the features, the same in both.
 
     Raises:
-        ValueError: If the networks do not fit each other, or there is no such module.
+        ValueError: If the networks do not match, or there is no such module.
     """
 
     def __init__(
@@ -54,19 +54,19 @@ class NetworkPair:
         self.channels, other = (channels_of(net, net.reduction_blocks) for net in (mine, theirs))
         if self.channels != other:
             raise ValueError(
-                f'evaluation={told}: its reductions put out {other} channels, those of the '
+                f'evaluation={told}: its reductions output {other} channels, those of the '
                 f'search network {self.channels}; both networks share the embedding heads'
             )
 
     def check_logits(self, name: str, classes: int) -> None:
-        """Refuse a module of logits that does not exist or has another number of classes."""
+        """Reject a logits module that does not exist or has another number of classes."""
         try:
             module: Any = self.search.get_submodule(name)
         except AttributeError:
             raise ValueError(f'logits={name!r}: the model has no such module') from None
         width = getattr(module, 'out_features', getattr(module, 'out_channels', classes))
         if width != classes:
-            raise ValueError(f'classes={classes}: {name} puts out {width}')
+            raise ValueError(f'classes={classes}: {name} outputs {width}')
 
     def observe(self, model: BaseModel, run: Callable[[], Tensor]) -> tuple[Tensor, Outputs]:
         """Run one of the networks; return the result and the outputs of its levels.
@@ -83,7 +83,7 @@ class NetworkPair:
 
 
 def _share_module(mine: nn.Module, theirs: nn.Module, name: str) -> None:
-    """Put a module of one backbone in its place in the other."""
+    """Replace a module of one backbone by that of the other."""
     parent, _, child = name.rpartition('.')
     shapes, own = (
         [p.shape for p in net.get_submodule(name).parameters()] for net in (mine, theirs)
@@ -121,7 +121,7 @@ def captured(model: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tenso
 
 @torch.no_grad()
 def channels_of(net: nn.Module, names: Sequence[str]) -> list[int]:
-    """Return the channels that submodules of a backbone put out, by a look at a small image."""
+    """Return the output channels of submodules of a backbone, from a forward on a small image."""
     first = next(module for module in net.modules() if isinstance(module, nn.Conv2d))
     training = net.training
     with captured(net.eval(), names) as found:

@@ -28,41 +28,43 @@ PHASES = {'warm-up': ('train',), 'separate': ('val',), 'joint': ('train', 'val')
 
 @MODELS.register_module()
 class CDARTS(BilevelSearch):
-    """Cyclic search (Algorithm 1).
+    """Cyclic search by CDARTS (Algorithm 1).
 
     An epoch is one phase.  After ``warmup_epochs`` come cycles of ``separate_epochs`` + 1 epochs:
-    alpha is discretised (top 2), the evaluation network is trained as that architecture on the half
-    ``val`` (eq. 7), then both networks learn jointly (eq. 8), the search network's weights on the
-    half ``train`` (eq. 6).  The evaluation network is a super-net of its own depth that runs only
-    the chosen path, so all architectures share its weights without copying.  The derived network
-    inherits the evaluation network's weights.
+    alpha is discretised (top 2), the evaluation network trains that architecture on the half
+    ``val`` (eq. 7), then both networks learn jointly (eq. 8), while the search network's weights
+    learn on the half ``train`` (eq. 6).  The evaluation network is a super-net of its own depth
+    that runs only the chosen path, so all architectures share its weights without copying.  The
+    derived network inherits the evaluation network's weights.
 
     Args:
         model: Config of the wrapped model, the search network; its backbone is a super-net.
-        evaluation: What the evaluation network's backbone has different, such as ``num_cells=20``.
+        evaluation: Settings of the evaluation network's backbone that differ, such as
+            ``num_cells=20``.
         classes: Number of classes of the embedding heads.
-        pools: Side of the pool of each embedding head; one for each reduction of the backbone.
-        logits: Name of the module of the model whose output are the logits, the last level.
-        distillation: Further arguments of :class:`IntrospectiveDistillation`.
-        distill_weight: Weight lambda of the distillation in eq. 8, beside the factor T^2 of eq. 9:
-            4 in the paper, 1 in the scripts; 0: no distillation.
-        l1_weight, l1_epochs: Weight of eq. 11 at the first cycle; after how many cycles it is 0.
-        l1_ops: The operations whose alpha it holds down; the paper: only the skip.
+        pools: Pooling size of each embedding head; one for each reduction of the backbone.
+        logits: Name of the model's module that outputs the logits, the last level.
+        distillation: More arguments of :class:`IntrospectiveDistillation`.
+        distill_weight: Weight lambda of the distillation in eq. 8, in addition to the factor T^2 of
+            eq. 9: 4 in the paper, 1 in the scripts; 0: no distillation.
+        l1_weight, l1_epochs: Weight of eq. 11 in the first cycle, and number of cycles until it is
+            0.
+        l1_ops: The operations whose alpha eq. 11 penalises; the paper: only the skip.
         l1_reduction: ``'sum'`` over the edges (eq. 11), or their ``'mean'`` (the authors' script
             for NAS-Bench-201).
-        warmup_epochs: Epochs in which only the search network's weights learn.
-        separate_epochs: Epochs S_E of the evaluation network alone in each cycle.
-        joint_optimizer: What updates the evaluation network in a joint step: the optimizer
-            ``'evaluation'`` that also does so in its own epochs, another one, ``'joint'`` (paper:
-            SGD and Adam), or ``None``: nothing does (Table 7).
-        share_stem: Whether both networks have one stem (authors' code).
+        warmup_epochs: Number of epochs that train only the search network's weights.
+        separate_epochs: Number S_E of epochs in each cycle that train only the evaluation network.
+        joint_optimizer: Optimizer of the evaluation network in joint steps: ``'evaluation'``, as in
+            the separate epochs; ``'joint'``, another one (paper: SGD and Adam); or ``None``: no
+            update (Table 7).
+        share_stem: Whether both networks share a stem (authors' code).
         limits: A limit on the evaluation network's cost (see :class:`Limits`), in spaces of
-            operations alone: the strongest architecture within it is taken.
+            operations only; the search takes the strongest architecture within it.
         **kwargs: See :class:`SearchAlgorithm`.
 
     Raises:
-        ValueError: If an option is out of range or an operation is no candidate.
-        ConstraintError: If no architecture keeps the limit.
+        ValueError: If an option is out of range or an operation is not a candidate.
+        ConstraintError: If no architecture is within the limit.
     """
 
     def __init__(
@@ -116,9 +118,9 @@ class CDARTS(BilevelSearch):
         return self.evaluation, self.evaluation_config
 
     def optim_parts(self) -> dict[str, list[nn.Parameter]]:
-        """``evaluation`` owns its network and the distillation; both networks own a shared stem.
+        """Give ``evaluation`` its network and the distillation; both networks own a shared stem.
 
-        So does ``joint``, where the joint steps have an optimizer of their own for them.
+        ``joint`` owns the same as ``evaluation`` if joint steps have an optimizer of their own.
         """
         arch = list(self.arch_parameters().values())
         owned = {id(p) for p in arch}
@@ -145,38 +147,38 @@ class CDARTS(BilevelSearch):
 
     @property
     def l1_now(self) -> float:
-        """Weight of the L1 norm in this cycle: it falls linearly to 0 (eq. 11)."""
+        """Weight of the L1 norm in this cycle, which falls linearly to 0 (eq. 11)."""
         share = 1 - self._cycle[0] / self.l1_epochs if self.l1_epochs else 0.0
         return self.l1_weight * max(share, 0.0)
 
     @property
     def _cycle(self) -> tuple[int, int]:
-        """Number of this cycle and of the epoch in it, from 0."""
+        """Index of this cycle and of the epoch in it."""
         return divmod(max(self.epoch - 1 - self.warmup_epochs, 0), self.separate_epochs + 1)
 
     def before_epoch(self, epoch: int) -> None:
-        """Take note of the epoch (from 1); discretise alpha for the evaluation network."""
+        """Store the epoch (from 1); discretise alpha for the evaluation network."""
         self.epoch = epoch
         self._discretise()
 
     def _discretise(self) -> None:
-        # alpha moves in joint epochs only, so a resumed cycle finds the same architecture
+        # alpha changes in joint epochs only, so a resumed cycle finds the same architecture
         self.predict_as(Fixed(self.decide(strict=False)), self.evaluation.backbone)
 
     def decide(self, strict: bool) -> ArchPath:
-        """Return the strongest operations and edges (top 2), within the limit where there is one.
+        """Return the strongest operations and edges (top 2), within the limit if there is one.
 
         Raises:
-            DegenerateArchitectureError: With ``strict``, if what is found is no architecture.
+            DegenerateArchitectureError: With ``strict``, if the path is not an architecture.
         """
         if self.limits is None:
             return super().decide(strict)
         return strongest_within(self.super_net, self.limits)
 
     def arch_losses(self) -> dict[str, Tensor]:
-        """Return the L1 norm of alpha of the operations to hold down (eq. 11), once an edge.
+        """Return the L1 norm of alpha of the penalised operations (eq. 11), one term per edge.
 
-        A mean is one over the edges that have such an operation.
+        A mean is taken over the edges that have such an operation.
         """
         arch, choices = self.super_net.arch, self.super_net.choices
         edges = [
@@ -207,7 +209,7 @@ class CDARTS(BilevelSearch):
         return {'loss': loss.detach(), 'loss_task': loss.detach(), **logs}
 
     def _joint_step(self, batch: Any, optim_wrapper: Any) -> dict[str, Tensor]:
-        """Update alpha and, but where it is frozen, the evaluation network (eq. 8)."""
+        """Update alpha and, unless it is frozen, the evaluation network (eq. 8)."""
         parts = ['arch'] if self.joint_optimizer is None else [self.joint_optimizer, 'arch']
         moving = {id(p) for part in parts for p in owned_by(optim_wrapper[part])}
         both = [p for part in ('weights', 'evaluation') for p in owned_by(optim_wrapper[part])]
@@ -234,7 +236,7 @@ class CDARTS(BilevelSearch):
 def _check_options(
     warmup: int, separate: int, distill: float, l1: float, reduction: str, joint: str | None
 ) -> None:
-    """Refuse options out of range, by name."""
+    """Reject options out of range, naming them."""
     for name, value in (
         ('warmup_epochs', warmup),
         ('separate_epochs', separate),

@@ -11,24 +11,23 @@ KINDS = ('paper', 'code', 'beta')
 class OperationImportance(nn.Module):
     """Accuracy A and training epochs E of every operation on every edge, and the indicator I.
 
-    Tables have a row for each choice and a column for each operation.  Letters in brackets refer
-    to the rows of ``docs/explanation/decisions.md``.
+    Tables have a row for each choice and a column for each operation.  Letters in brackets refer to
+    rows of ``docs/explanation/decisions.md``.
 
     Args:
         rows, columns: Size of the tables.
         kind: ``'paper'``: I = S + weight beta (eq. 10); ``'code'``: I = beta + weight C (the
-            authors' code); ``'beta'``: I = beta, Table III without the indicator (m: C rewards
-            operations that are rarely drawn; kept as in the paper).
-        weight: lambda of eq. 10 (t: in the code it stands at the other term).
-        accuracy: ``'epoch'``: A is the mean over the steps of the epoch in which the operation was
-            drawn, or stays as it was if there were none; ``'last'``: that of the last such step
-            (j, the code).
-        scale: Factor of A, a share in [0, 1]; the code has per cent, 100 (j).
-        unit: E counts ``'epochs'`` (steps by steps an epoch) or ``'steps'`` (k, the code).
-        forget: Whether E starts anew at each pruning (k: the code; the paper's Algorithm 1 never
-            resets it).
-        unsampled: What C is where nothing was drawn yet: ``'mean'`` of the edge's other operations
-            or ``'zero'`` (l; the code divides zero by zero).
+            authors' code); ``'beta'``: I = beta, Table III without the indicator (m: C favours
+            rarely drawn operations, as in the paper).
+        weight: lambda of eq. 10 (t: the code applies it to the other term).
+        accuracy: ``'epoch'``: A is the mean over the epoch's steps that drew the operation, and
+            unchanged if none did; ``'last'``: A is that of the last such step (j, the code).
+        scale: Factor of A, which is in [0, 1]; the code uses per cent, so 100 (j).
+        unit: E counts ``'epochs'`` (steps divided by steps per epoch) or ``'steps'`` (k, the code).
+        forget: Whether each pruning resets E (k: the code; the paper's Algorithm 1 never resets
+            it).
+        unsampled: C of operations not drawn yet: ``'mean'`` of the edge's other operations or
+            ``'zero'`` (l; the code divides zero by zero).
 
     Raises:
         ValueError: If an option is unknown.
@@ -67,7 +66,7 @@ class OperationImportance(nn.Module):
         zeros = torch.zeros(rows, columns, dtype=torch.double)
         self.register_buffer('accuracy', zeros - 1)  # below 0: not known yet
         self.register_buffer('trained', zeros.clone())
-        # of this epoch; floating-point buffers, whose mean over the processes `Replicas` takes
+        # of this epoch; floating-point buffers, so that `Replicas` averages them over the processes
         self.register_buffer('correct', zeros.clone(), persistent=False)
         self.register_buffer('seen', zeros.clone(), persistent=False)
         self.register_buffer('steps', zeros.new_zeros(()), persistent=False)
@@ -78,7 +77,7 @@ class OperationImportance(nn.Module):
         self.steps += 1
 
     def count_accuracy(self, drawn: Tensor, accuracy: Tensor) -> None:
-        """Take in the accuracy, a share, of a step of alpha with the columns ``drawn``."""
+        """Count the accuracy, in [0, 1], of a step of alpha with the columns ``drawn``."""
         spots = torch.arange(len(drawn), device=drawn.device), drawn
         if self.last:
             self.correct[spots] = 0
@@ -87,22 +86,22 @@ class OperationImportance(nn.Module):
         self.seen[spots] += 1
 
     def finish_epoch(self) -> None:
-        """Turn the epoch's sums into A."""
+        """Compute A from the epoch's sums."""
         new = self.correct / self.seen.clamp(min=1)
         self.accuracy = torch.where(self.seen > 0, new, self.accuracy)
 
     def start_epoch(self) -> None:
-        """Forget the sums of the epoch before."""
+        """Reset the sums of the last epoch."""
         for sums in (self.correct, self.seen, self.steps):
             sums.zero_()
 
     def on_pruning(self) -> None:
-        """Let E start anew, if it shall."""
+        """Reset E if ``forget`` is set."""
         if self.forget:
             self.trained.zero_()
 
     def forward(self, beta: Tensor, alive: Tensor) -> Tensor:
-        """Return the indicator I of the operations alive, 0 of the others.
+        """Return the indicator I of the operations alive, and 0 for the others.
 
         Args:
             beta: The softmax of alpha over the operations alive.
@@ -119,7 +118,7 @@ class OperationImportance(nn.Module):
         return self._relative_accuracy(alive).masked_fill(~alive, -torch.inf).softmax(1)
 
     def _relative_accuracy(self, alive: Tensor) -> Tensor:
-        """C = A / E (eq. 8) of what was drawn for both A and E; of the others see ``unsampled``."""
+        """C = A / E (eq. 8) where A and E are known; elsewhere as ``unsampled`` says."""
         epochs = self.trained / self.steps.clamp(min=1) if self.in_epochs else self.trained
         sampled = alive & (self.accuracy >= 0) & (self.trained > 0)
         c = torch.where(sampled, self.scale * self.accuracy / epochs, 0.0)

@@ -1,8 +1,8 @@
-"""EoiNAS: operation importance and a high-order Markov chain that slims the search space.
+"""EoiNAS: operation importance and a high-order Markov chain that prunes the search space.
 
 Paper: Exploiting Operation Importance for Differentiable Neural Architecture Search, TNNLS 2022,
 Algorithm 1 and equations 3 to 12.  The paper leaves much open: ``docs/explanation/decisions.md``
-has one lettered row for each question; letters in brackets refer to these rows.
+has a lettered row for each question; letters in brackets refer to these rows.
 """
 
 from __future__ import annotations
@@ -27,28 +27,29 @@ from .slimming import Plan, Slimming
 class EoiNAS(GDAS):
     """Efficient NAS with operation importance (Algorithm 1).
 
-    After ``warmup_epochs`` the accuracy and the training of every operation on every edge are
-    counted; each epoch ends with the indicator I (eq. 8 to 10) and a step of the Markov chain
-    (eq. 11), and after the epochs ``begin``, ``begin + interval``, ... each edge loses the
-    operation most probably in the state Die, until one is left.  The architecture has the edges
-    that were strongest by I before the last pruning, because after it all are equal.
+    After ``warmup_epochs`` the search records the accuracy and the training of every operation on
+    every edge.  Each epoch ends with the indicator I (eq. 8 to 10) and a step of the Markov chain
+    (eq. 11).  After the epochs ``begin``, ``begin + interval``, ... each edge loses the operation
+    most likely to be in the state Die, until one is left.  The architecture has the edges that were
+    strongest by I before the last pruning, because after it all are equal.
 
-    The number of epochs of the run moves everything: with n operations an edge, warm-up and
+    The schedule follows the number of epochs of the run: with n operations per edge, warm-up and
     intervals take 1/n of it each and the last pruning ends it (paper: 160 epochs, 8 operations).
 
     Args:
         model: Config of the wrapped model; its backbone is a super-net.
-        temperature: See :class:`GDAS`; the default is 5 in the warm-up, then falls exponentially to
-            5 x 0.965^139 in the last epoch (authors' code, for 160 epochs; the paper: "5.0 to 0,
+        temperature: See :class:`GDAS`; by default 5 during warm-up, then falling exponentially to 5
+            x 0.965^139 in the last epoch (authors' code, for 160 epochs; the paper: "5.0 to 0,
             exponential").
-        warmup_epochs: Epochs at the start in which only the weights learn; ``None``: an interval.
+        warmup_epochs: Number of epochs at the start that train only the weights; ``None``: an
+            interval.
         init_std: The paper starts alpha at 0, the code at 1e-3 x N(0, 1) (t).
         indicator: Arguments of :class:`OperationImportance` (j to m).
         chain: Arguments of :class:`LiveDie` (b to i).
-        slimming: Arguments of :class:`Slimming`; ``False``: nothing is pruned, and I decides at the
-            end (Table III without SSS).  ``slimming.step`` is one epoch or, for the paper's words
-            "every k epochs as a step ... at each step we judge the most inferior and prune it",
-            with ``chain.against='before'``, the interval (a).
+        slimming: Arguments of :class:`Slimming`; ``False``: no pruning; I decides at the end (Table
+            III without SSS).  ``slimming.step`` is one epoch or, for the paper's words "every k
+            epochs as a step ... at each step we judge the most inferior and prune it", with
+            ``chain.against='before'``, the interval of prunings (a).
         **kwargs: See :class:`GDAS` and :class:`SearchAlgorithm`.
 
     Raises:
@@ -84,7 +85,7 @@ class EoiNAS(GDAS):
         for name in ('current', 'ranking'):
             self.register_buffer(name, torch.zeros(size, dtype=torch.double))
         self.register_buffer('prunings', torch.zeros((), dtype=torch.long))
-        if self.slimming.interval or not self.slimming.step:  # else the run's length decides
+        if self.slimming.interval or not self.slimming.step:  # else it follows from the run
             _ = self.plan  # raises
 
     @property
@@ -96,46 +97,46 @@ class EoiNAS(GDAS):
 
     @property
     def warmup_epochs(self) -> int:
-        """Epochs at the start in which only the weights learn."""
+        """Number of epochs at the start that train only the weights."""
         return self.plan.warmup
 
     @property
     def temperature(self) -> Temperature:
-        """The temperature of each epoch, at its start for the warm-up."""
+        """The temperature of each epoch; it is constant during warm-up."""
         given = {'epochs': self.length, 'hold': self.warmup_epochs, **self.given_temperature}
         return Temperature(**given)
 
     def attach(self, loaders: Mapping[str, Any], epochs: int) -> None:
-        """Check that what is scheduled ends with the run; raises as that of :class:`GDAS`."""
+        """Check that the schedules end with the run; raises the errors of :class:`GDAS`."""
         super().attach(loaders, epochs)
         if self.slims:
             self.slimming.check(self.plan, epochs)
 
     def before_epoch(self, epoch: int) -> None:
-        """Also forget what the epoch before counted."""
+        """Also reset the counts of the last epoch."""
         super().before_epoch(epoch)
         self.importance.start_epoch()
         forget = self.slims and not self.slimming.keep_moments
         self.fresh_moments = forget and self.plan.due(epoch - 1)
 
     def train_step(self, data: Any, optim_wrapper: Any) -> dict[str, Tensor]:
-        """Train as GDAS does; after a pruning, if asked for, with new moments of alpha's Adam."""
+        """Train as GDAS does; reset Adam's moments of alpha after a pruning, if configured."""
         if self.fresh_moments:
             optim_wrapper['arch'].optimizer.state.clear()
             self.fresh_moments = False
         return super().train_step(data, optim_wrapper)
 
     def on_training(self, drawn: Tensor) -> None:
-        """Count the training E of what was drawn."""
+        """Count the training E of the drawn operations."""
         self.importance.count_training(drawn)
 
     def on_validation(self, drawn: Tensor, accuracy: Tensor) -> None:
-        """Count the accuracy A of what was drawn."""
+        """Count the accuracy A of the drawn operations."""
         self.importance.count_accuracy(drawn, accuracy / 100)
 
     @torch.no_grad()
     def after_epoch(self, epoch: int) -> None:
-        """Update indicator and states; prune when it is time."""
+        """Update the indicator and the states; prune when due."""
         plan, alive = self.plan, self.table.alive()
         if epoch <= plan.warmup:
             return
@@ -159,8 +160,8 @@ class EoiNAS(GDAS):
         beta, alive = self.table.shares(), self.table.alive()
         self.current = self.importance(beta, alive)
         self.importance.on_pruning()
-        # without what was pruned all others would seem to have gained, and after E was
-        # forgotten no S compares with one from before (f)
+        # otherwise all others would seem to increase once some are pruned, and after a reset of E
+        # no S is comparable with one from before (f)
         self.chain.before = self.importance(beta, alive)
 
     @property
@@ -170,10 +171,10 @@ class EoiNAS(GDAS):
 
     @torch.no_grad()
     def decide(self, strict: bool) -> ArchPath:
-        """Keep on each edge its operation with the largest I, of each node its strongest edges.
+        """Keep the operation of largest I on each edge and the strongest edges of each node.
 
-        I is that before the last pruning once one operation an edge is left; ``none`` counts for
-        nothing (n).  In the warm-up beta stands in for I.
+        When one operation per edge is left, I is that before the last pruning; ``none`` is ignored
+        (n).  During warm-up beta is used instead of I.
         """
         scores = self.ranking if self.decided else self.current
         if not bool(scores.any()):
@@ -188,16 +189,16 @@ class EoiNAS(GDAS):
         return dict(zip(names, table.tolist(), strict=True))
 
     def pictures(self) -> dict[str, Any]:
-        """Return the pictures of the importance, once there is any."""
+        """Return the pictures of the importance, once it is known."""
         if not bool(self.current.any()):
             return {}
         return {'importance.svg': draw_importance, 'importance_table.svg': draw_importance_table}
 
     def details(self) -> dict[str, Any]:
-        """Return I, S and, with pruning, the probability of Live of every operation.
+        """Return I, S and, with pruning, the probability of Live for every operation.
 
-        After the warm-up.  Once all is decided also ``ranking``, the importance before the last
-        pruning.
+        They are known after the warm-up.  When every edge is decided, also return ``ranking``, the
+        importance before the last pruning.
         """
         if not bool(self.current.any()):
             return {}
@@ -213,12 +214,12 @@ class EoiNAS(GDAS):
         return found
 
     def remarks(self) -> list[str]:
-        """Say where slimming has not come to its end."""
+        """Report choices on which slimming is not finished."""
         several = int((self.table.alive().sum(1) > 1).sum())
         if not self.slims or not several:
             return []
         where = f'{several} of {len(self.table.choices)} choices'
         return [
-            f'slimming is not finished: {where} have several operations left, and importance '
+            f'slimming is not finished: {where} have several operations left, so importance '
             'decides; see slimming.begin and slimming.interval'
         ]

@@ -13,11 +13,11 @@ class Plan:
     """The epochs (from 1) of a search.
 
     Attributes:
-        warmup: Epochs at the start in which only the weights learn.
+        warmup: Number of epochs at the start that train only the weights.
         begin: Epoch of the first pruning.
         interval: Epochs between prunings.
-        step: Epochs that make a step of the Markov chain; the last of them may end with a pruning.
-        last: Epoch of the last pruning, where each edge loses one operation a time.
+        step: Epochs per step of the Markov chain; the last of them may end with a pruning.
+        last: Epoch of the last pruning, if each pruning removes one operation per edge.
     """
 
     warmup: int
@@ -31,7 +31,7 @@ class Plan:
         return epoch >= self.begin and (epoch - self.begin) % self.interval == 0
 
     def steps(self, epoch: int) -> bool:
-        """Return whether the chain does a step after an epoch."""
+        """Return whether the chain takes a step after an epoch."""
         return epoch > self.warmup and (epoch - self.begin) % self.step == 0
 
 
@@ -39,14 +39,15 @@ class Slimming:
     """When operations are pruned, and which (EoiNAS, Algorithm 1, lines 8 to 10).
 
     Args:
-        begin: Epoch (from 1) of the first pruning; ``None``: so that the last is after the last
-            epoch.
-        interval: Epochs between prunings; ``None``: as many as there is room for after a warm-up
-            of as many (20 of the paper's 160).
-        step: Epochs that make a step of the Markov chain; ``None``: see :class:`EoiNAS` (a).
-        none_first: Whether what no architecture may hold (``none``) goes first; else it competes,
-            but goes at the last pruning in any case (n), so that every edge keeps an operation (o).
-        keep_moments: Whether Adam's moments of alpha are kept at a pruning (s).
+        begin: Epoch (from 1) of the first pruning; ``None``: chosen so that the last pruning is
+            after the last epoch.
+        interval: Epochs between prunings; ``None``: as many as fit after a warm-up of the same
+            length (20 of the paper's 160).
+        step: Epochs per step of the Markov chain; ``None``: see :class:`EoiNAS` (a).
+        none_first: Whether to prune first what no architecture may contain (``none``); otherwise it
+            competes, but is always gone by the last pruning (n), so that every edge keeps an
+            operation (o).
+        keep_moments: Whether to keep Adam's moments of alpha at a pruning (s).
 
     Raises:
         ValueError: If an option is out of range.
@@ -67,17 +68,17 @@ class Slimming:
         self.none_first, self.keep_moments = none_first, keep_moments
 
     def plan(self, epochs: int, prunings: int, warmup: int | None, step: int | None) -> Plan:
-        """Return the epochs of a search; what was not given follows from its length.
+        """Return the epochs of a search; missing settings follow from its length.
 
         Args:
             epochs: Number of epochs of the search.
-            prunings: How often each edge loses an operation.
+            prunings: Number of times that each edge loses an operation.
             warmup: Epochs of warm-up; ``None``: those before the first interval.
-            step: Epochs of a step of the chain where :attr:`step` is none; ``None``: the interval.
+            step: Epochs per step of the chain if :attr:`step` is ``None``; ``None``: the interval.
 
         Raises:
-            ValueError: If steps do not fill the interval, or no importance is known when the first
-                pruning is due.
+            ValueError: If ``step`` does not divide the interval, or the first pruning is due before
+                any importance is known.
         """
         interval = self.interval or max(1, epochs // (prunings + 1))
         begin = self.begin or max(1, epochs - (prunings - 1) * interval)
@@ -87,7 +88,7 @@ class Slimming:
             raise ValueError(f'slimming.step={step}: does not divide slimming.interval={interval}')
         if self.begin is not None and self.begin <= warmup:
             raise ValueError(
-                f'slimming.begin={begin}: within the {warmup} epochs of warm-up, in which no '
+                f'slimming.begin={begin}: within the {warmup} epochs of warm-up, when no '
                 'importance is known'
             )
         return Plan(warmup, begin, interval, step, begin + (prunings - 1) * interval)
@@ -96,7 +97,7 @@ class Slimming:
         """Check that the last pruning ends a search of ``epochs`` epochs.
 
         Raises:
-            ValueError: If not; it names the keys and says what would be right.
+            ValueError: If not; the message names the keys and the right values.
         """
         if plan.last < plan.begin:  # no choice has two operations
             return
@@ -117,15 +118,15 @@ class Slimming:
     def worst(
         self, net: SuperNet, die: Mapping[str, list[float]], importance: Mapping[str, list[float]]
     ) -> list[tuple[str, int]]:
-        """Return what to prune, the name of a choice and a candidate for each edge with a choice.
+        """Return what to prune: a choice and a candidate for each edge that still has a choice.
 
-        States of edges do not compare, so each edge loses its own worst (q); of equally inferior
-        operations the one of lowest importance goes, then that of lowest index (r).
+        States of different edges are not comparable, so each edge loses its own worst operation
+        (q).  Ties are broken by lowest importance, then by lowest index (r).
 
         Args:
             net: The super-net.
-            die: For each choice, the probability of Die of its candidates.
-            importance: For each choice, the indicator of its candidates.
+            die: The probability of Die of each candidate, by choice.
+            importance: The indicator of each candidate, by choice.
         """
 
         chosen: list[tuple[str, int]] = []

@@ -1,4 +1,4 @@
-"""Which operations a super-net can do without (SE-NAS, Section 3.3, equations 5 to 7)."""
+"""Scores of operations and which to drop (SE-NAS, Section 3.3, equations 5 to 7)."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def selection_importance(
     """Return SI (eq. 5): the mean accuracy of the models that contain an operation, or NaN.
 
     Args:
-        models: The models, as of :func:`stratified_models`; one that leaves a choice out contains
-            none of its operations.
-        accuracies: P(a) of each, in any unit.
+        models: The models, as from :func:`stratified_models`; one without a choice contains none of
+            its operations.
+        accuracies: P(a) of each model, in any unit.
         alive: The operations left, for each choice.
 
     Raises:
-        ValueError: If the two differ in length, an accuracy is not finite, or a model holds an
+        ValueError: If the two differ in length, an accuracy is not finite, or a model contains an
             operation that is not alive.
     """
     check_alive(alive)
@@ -64,19 +64,20 @@ def operator_scores(
     kind: str = 'confidence_product',
     eps: float = 1e-12,
 ) -> dict[Spot, float]:
-    """Score the operations; those of low scores are dropped.
+    """Score the operations; those of lowest score are dropped.
 
     SC (eq. 6), the confidence, is the variance of SI over the operations of a choice.  Means and
-    extremes are taken over all operations of all choices that still have two or more; the others
-    have no scores.  Operations without a sample come first: minus infinity.
+    extremes are taken over all operations of choices that still have two or more; the others have
+    no scores.  Operations without a sample score minus infinity, so they are dropped first.
 
     Args:
         importance: SI of the operations alive, for each choice.
         kind: ``'confidence_product'``: n(SI) SC / mean(SC), where n(x) = (x - mean) / (max - min):
-            what the text says of eq. 7, low SI at high SC goes first; ``'paper_literal'``:
-            n(SI) / n(SC), eq. 7 to the letter, which prefers low SI where n(SC) is negative;
+            the text's description of eq. 7, which drops low SI at high SC first;
+            ``'paper_literal'``: n(SI) / n(SC), eq. 7 as printed, which prefers low SI where n(SC)
+            is negative;
             ``'si'``: SI alone (Table 6); ``'ratio'``: (SI / mean) / (SC / mean).
-        eps: Least magnitude of a divisor, whose sign is kept.
+        eps: Minimum magnitude of a divisor, whose sign is kept.
 
     Raises:
         ValueError: If ``kind`` is unknown.
@@ -116,17 +117,17 @@ def weakest(
     rng: np.random.Generator,
     allowed: Callable[[Alive], bool] | None = None,
 ) -> list[Spot]:
-    """Return the operations to drop: the ``count`` lowest, but never the last of a choice.
+    """Return the ``count`` operations of lowest score to drop, but never the last of a choice.
 
-    Equal scores are ordered at random.  There are fewer where no more can be dropped.
+    Ties are broken at random.  Fewer are returned if no more can be dropped.
 
     Args:
-        scores: Scores of operations, as of :func:`operator_scores`.
-        count: K, operations to drop.
+        scores: Scores of operations, as from :func:`operator_scores`.
+        count: Number K of operations to drop.
         alive: The operations left, for each choice.
         rng: Source of randomness.
-        allowed: Whether the operations left may be so; an operation without which they may not
-            stays.
+        allowed: Whether a set of operations left is allowed; operations whose removal is not
+            allowed stay.
 
     Raises:
         ValueError: If a score is NaN or of an operation that is not alive.
@@ -146,6 +147,6 @@ def weakest(
 
 
 def ties(scores: Mapping[Spot, float], chosen: Sequence[Spot]) -> list[Spot]:
-    """Return what was not chosen though its score is that of something chosen."""
+    """Return the operations not chosen that have the same score as a chosen one."""
     equal = {scores[spot] for spot in chosen}
     return [spot for spot, score in scores.items() if score in equal and spot not in chosen]

@@ -1,6 +1,6 @@
 """The single paths of a super-net: what one-shot searches train, score and select.
 
-Each is an architecture of the space, so with connections to choose it also has only as many as an
+Each is an architecture of the space, so if connections are chosen, it has only as many as an
 architecture keeps.
 """
 
@@ -23,7 +23,7 @@ REDRAWS = 1000
 
 @lru_cache(maxsize=1024)
 def subsets(members: tuple[int, ...], keep: int | None) -> list[tuple[int, ...]]:
-    """Return the subsets of ``keep`` members, or all but the empty one."""
+    """Return the subsets of ``keep`` members; ``None``: all non-empty subsets."""
     sizes = range(1, len(members) + 1) if keep is None else (keep,)
     return [kept for size in sizes for kept in combinations(members, size)]
 
@@ -33,7 +33,7 @@ def _draw(values: Sequence[tuple[int, ...]], rng: np.random.Generator) -> tuple[
 
 
 class Paths:
-    """Draws and translates paths; a view of the super-net, so it follows what is pruned.
+    """Draws and translates paths; a view of the super-net, so it reflects pruning.
 
     Args:
         net: The super-net.
@@ -44,13 +44,13 @@ class Paths:
         self.ops = [choice for choice in net.choices.values() if not choice.gates]
 
     def alive(self) -> dict[str, tuple[int, ...]]:
-        """Return the operations left of each choice of operations, those that may be kept."""
+        """Return the operations left in each choice that an architecture may keep."""
         return {choice.name: self.net.keepable(choice.name) for choice in self.ops}
 
     def whole(self, ops: Mapping[str, int], rng: np.random.Generator) -> ArchPath:
-        """Return the architecture of given operations; connections are drawn uniformly.
+        """Return the architecture with given operations; connections are drawn uniformly.
 
-        They are drawn again where an input would not be read; what operations cut stays cut.
+        Connections are redrawn if an input would not be read; inputs cut by operations stay cut.
         """
         genes = self.genes()
         gated = any(choice.gates for choice in self.net.choices.values())
@@ -64,7 +64,7 @@ class Paths:
         return self.canonical(path)
 
     def genes(self) -> dict[str, Sequence[tuple[int, ...]]]:
-        """Return, for each choice, what an architecture may keep of it."""
+        """Return the tuples of candidates that an architecture may keep, for each choice."""
         return {
             name: subsets(self.net.alive_candidates(name), choice.keep)
             if choice.gates
@@ -73,7 +73,7 @@ class Paths:
         }
 
     def canonical(self, path: ArchPath) -> ArchPath:
-        """Leave out the operations on connections that are not kept."""
+        """Return the path without operations on connections that are not kept."""
         found = dict(path)
         for nodes in self.net.layout.values():
             for node in nodes.values():
@@ -90,7 +90,7 @@ class Paths:
         return None if self.net.degeneracies(path) else self.canonical(path)
 
     def to_mask(self, path: ArchPath) -> Tensor:
-        """Return a path as a mask over all candidates, choice after choice."""
+        """Return a path as a mask over all candidates, choice by choice."""
         mask = torch.zeros_like(self.net.alive)
         for name, kept in path.items():
             mask[[self.net.starts[name] + i for i in kept]] = True
@@ -101,7 +101,7 @@ class Paths:
         return {name: kept for name, kept in self.split(mask.nonzero().flatten().tolist()) if kept}
 
     def split(self, places: list[int]) -> list[tuple[str, tuple[int, ...]]]:
-        """Return the candidates of each choice from their places among all candidates."""
+        """Return the candidates of each choice from their indices among all candidates."""
         found: list[tuple[str, Any]] = []
         for name, start in self.net.starts.items():
             stop = start + len(self.net.choices[name].candidates)

@@ -1,4 +1,4 @@
-"""Which models the importance of operations is measured on (SE-NAS, Section 3.3, equation 5).
+"""The models on which operations are scored (SE-NAS, Section 3.3, equation 5).
 
 A *model* names one operation for each choice; ``alive`` lists the operations that are left.
 """
@@ -18,7 +18,7 @@ from ...costs.limits import Cap
 
 SAMPLERS = ('uniform', 'depth_balanced')
 SWEEPS = 40
-"""Times that the sampler within caps draws each choice anew, from the cheapest model on."""
+"""Number of times that the sampler within caps redraws each choice."""
 
 Alive = Mapping[str, Sequence[int]]
 Model = dict[str, int]
@@ -26,7 +26,7 @@ Spot = tuple[str, int]
 
 
 def check_alive(alive: Alive) -> None:
-    """Raise ``ValueError`` where no operation is left, or one is named twice."""
+    """Raise ``ValueError`` if no operation is left, or one is listed twice."""
     if not alive:
         raise ValueError('alive is empty: expected the operations left for each choice')
     for name, ops in alive.items():
@@ -35,7 +35,7 @@ def check_alive(alive: Alive) -> None:
 
 
 def _even(ops: Sequence[int], number: int, rng: np.random.Generator) -> np.ndarray:
-    """Return ``number`` operations in random order; counts differ by one at most."""
+    """Return ``number`` operations in random order; counts differ by at most one."""
     rounds, rest = divmod(number, len(ops))
     return rng.permutation(np.r_[np.tile(ops, rounds), rng.permutation(ops)[:rest]])
 
@@ -43,7 +43,7 @@ def _even(ops: Sequence[int], number: int, rng: np.random.Generator) -> np.ndarr
 def _evenly(
     alive: Alive, number: int, rng: np.random.Generator, identity: Mapping[str, int]
 ) -> list[Model]:
-    """Draw models, even in each choice; first how many identities, where ``identity`` has any."""
+    """Draw models evenly in each choice; with ``identity``, draw the number of identities first."""
     free = [name for name, i in identity.items() if i in alive[name] and len(alive[name]) > 1]
     depth = _even(range(len(free) + 1), number, rng)
     skip = rng.random((number, len(free))).argsort(1).argsort(1) < depth[:, None]
@@ -71,22 +71,22 @@ def within_caps(
     caps: Sequence[Cap],
     identity: Mapping[str, int] | None = None,
 ) -> list[Model]:
-    """Draw models as :func:`stratified_models` would, given that they keep all caps.
+    """Draw models as :func:`stratified_models` would, conditioned on all caps.
 
-    Many Gibbs samplers side by side, one a model: each starts at the cheapest model and draws one
-    choice after the other anew, among the operations that keep the caps.  So models do not have to
-    be drawn until one happens to be cheap.
+    Each model has its own Gibbs sampler, and all run in parallel: it starts at the cheapest model
+    and redraws one choice after the other among the operations within the caps.  This avoids
+    rejection sampling, which is slow for tight caps.
 
     Args:
         alive: The operations left, for each choice.
-        number: How many models.
+        number: Number of models to draw.
         rng: Source of randomness.
         caps: The upper limits.
-        identity: Index of the identity in each choice that has one, where numbers of identities
-            shall be as likely as each other (before the caps).
+        identity: Index of the identity in each choice that has one, to make all numbers of
+            identities equally likely (before the caps).
 
     Returns:
-        ``number`` models, or none if not even the cheapest ones keep the caps.
+        ``number`` models, or none if even the cheapest ones exceed the caps.
     """
     free = {
         name: list(alive[name]).index(i)
@@ -96,7 +96,7 @@ def within_caps(
     costs = {
         name: np.array([[cap.costs[name][i] / cap.most for i in ops] for cap in caps])
         for name, ops in alive.items()
-    }  # (caps, operations), as shares of what is allowed
+    }  # (caps, operations), as fractions of the caps
     start = _cheapest(costs)
     if number == 0 or start is None:
         return []
@@ -120,7 +120,7 @@ def within_caps(
 
 
 def _cheapest(costs: Mapping[str, np.ndarray]) -> dict[str, int] | None:
-    """Return the columns of a model that keeps all caps: the cheapest by one of them, or by all."""
+    """Return the columns of a model within all caps: the cheapest by one of them, or by all."""
     caps = range(len(next(iter(costs.values()))))
     for by in (*caps, None):
         found = {n: int((c.max(0) if by is None else c[by]).argmin()) for n, c in costs.items()}
@@ -130,10 +130,10 @@ def _cheapest(costs: Mapping[str, np.ndarray]) -> dict[str, int] | None:
 
 
 def _balanced(skipped: np.ndarray, free: int, ops: int, identity: int) -> np.ndarray:
-    """Return weights ``(models, ops)`` of a choice that make all numbers of identities as likely.
+    """Return weights ``(models, ops)`` of a choice that make numbers of identities equally likely.
 
-    ``k`` identities among ``free`` choices have one of ``comb(free, k)`` places, and the operations
-    of the other choices are equally likely.
+    There are ``comb(free, k)`` placements of ``k`` identities among ``free`` choices, and the
+    operations of the other choices are equally likely.
     """
     inverse = np.array([1 / math.comb(free, k) for k in range(free + 1)])
     weights = np.repeat((inverse[skipped] / (ops - 1))[:, None], ops, 1)
@@ -148,11 +148,11 @@ def _choose(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def models_needed(alive: Alive, per_op: int, identity: Mapping[str, int]) -> int:
-    """Return how many models hold each operation ``per_op`` times or more, drawn evenly.
+    """Return how many evenly drawn models contain each operation at least ``per_op`` times.
 
     Args:
         alive, per_op: See :func:`stratified_models`.
-        identity: Its argument with the sampler ``'depth_balanced'``, else empty.
+        identity: See there; given with the sampler ``'depth_balanced'``; else empty.
     """
     # half of the models skip a choice that has an identity
     return per_op * max(
@@ -169,19 +169,19 @@ def stratified_models(
     sampler: str = 'uniform',
     identity: Mapping[str, int] | None = None,
 ) -> list[Model]:
-    """Draw models for eq. 5 that all operations share, each in ``per_op`` of them or more.
+    """Draw models for eq. 5, shared by all operations, each in at least ``per_op`` of them.
 
-    Within a choice all operations are drawn equally often (to one), in random order, as in a
-    Latin hypercube.  Where the space has no more models than that takes, all are returned once.
+    Within a choice all operations are drawn equally often (within one), in random order, as in a
+    Latin hypercube.  If the space has no more models than needed, each is returned once.
 
     Args:
         alive: The operations left, for each choice.
-        per_op: Models that contain an operation (the paper: 1000).
+        per_op: Minimum number of models that contain an operation (the paper: 1000).
         rng: Source of randomness.
-        caps: Upper limits that all models keep ("dumps models that don't satisfy FLOPs
-            constraint").  Then models are drawn given that they do (:func:`within_caps`), and more
-            with each operation that is short.  An operation that no model within the caps can hold
-            is in none.
+        caps: Upper limits for all models ("dumps models that don't satisfy FLOPs constraint").
+            Models are then drawn within them (:func:`within_caps`), with additional draws for
+            operations in too few models.  An operation that fits in no model within the caps is in
+            none.
         sampler: ``'uniform'``, or ``'depth_balanced'``: first the number of identities, uniformly,
             then their positions (AngleNAS).
         identity: Index of the identity in each choice that has one; for ``'depth_balanced'``.
@@ -220,14 +220,15 @@ def stratified_models(
 
 @dataclass(frozen=True)
 class Drawn:
-    """What was drawn to score operations.
+    """Summary of the models drawn to score operations.
 
     Attributes:
-        models: How many models.
-        least, median: Models that hold an operation, over all that were in any.
-        unscored: Operations that are in none.
-        blocks: Choices of a model that hold no identity, in the mean, of those that could.
-        skippable: Choices that could.
+        models: Number of models.
+        least, median: Minimum and median number of models per operation, over operations in at
+            least one.
+        unscored: Operations that are in no model.
+        blocks: Mean number of choices per model without an identity, of those that could have one.
+        skippable: Number of choices that could have one.
     """
 
     models: int
@@ -241,7 +242,7 @@ class Drawn:
     def of(
         cls, models: Sequence[Mapping[str, int]], alive: Alive, identity: Mapping[str, int]
     ) -> Drawn:
-        """Count models; an operation of a choice without another counts, too."""
+        """Count models, including operations that are the only one of their choice."""
         seen = Counter(spot for model in models for spot in model.items())
         spots = [(name, op) for name, ops in alive.items() for op in ops]
         counts = sorted(seen[spot] for spot in spots if seen[spot])
@@ -257,7 +258,7 @@ class Drawn:
         )
 
     def counts(self) -> dict[str, Any]:
-        """Return the numbers, for the record of a search."""
+        """Return the counts for the record of a search."""
         return dict(
             models=self.models,
             models_per_op=dict(least=self.least, median=self.median),
@@ -266,10 +267,10 @@ class Drawn:
         )
 
     def words(self, unscored: Sequence[str]) -> str:
-        """Return them in words, with the names of what is in no model."""
-        text = f'Scoring on {self.models} models; an operation is in {self.least} or more of them'
+        """Return the counts as text, with the names of operations in no model."""
+        text = f'Scoring on {self.models} models; each operation is in at least {self.least}'
         if self.skippable:
-            text += f'; of {self.skippable} blocks they keep {self.blocks:.1f} in the mean'
+            text += f'; of {self.skippable} blocks they keep {self.blocks:.1f} on average'
         if unscored:
             text += f'; in no model within the limits, so dropped first: {", ".join(unscored)}'
         return text

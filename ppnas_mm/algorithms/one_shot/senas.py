@@ -26,37 +26,42 @@ IDENTITIES = ('identity', 'skip_connect')
 
 @MODELS.register_module()
 class SENAS(SPOS):
-    """Train, drop the weakest operations, give merged layers own weights, and again (Algorithm 1).
+    """Train, drop the weakest operations, give merged layers their own weights, repeat (Algorithm
+    1).
 
     The first stage lasts ``first_epochs``, each further one ``stage_epochs``.  Between two stages
     the ``drop`` operations of lowest score (eq. 7) are pruned, neighbouring choices are merged as
-    long as they have at most ``threshold`` partial models, and each of those gets an own copy of
-    its weights.  The last stage ends with the selection; the search ends earlier if ``max_stages``
-    are done, the space has at most ``finish_size`` architectures or nothing can be dropped.
+    long as they have at most ``threshold`` partial models, and each partial model gets its own copy
+    of the weights.  The last stage ends with the selection; the search stops early if
+    ``max_stages`` are done, the space has at most ``finish_size`` architectures or nothing can be
+    dropped.
 
     Args:
         model: Config of the wrapped model; its backbone is a super-net.
-        first_epochs: Epochs of the first stage (MobileNet-like space: 100, NAS-Bench-201: 20).
-        stage_epochs: Epochs of each further stage (5; 20).
-        drop: Operations that are dropped after each stage, or ``'each'``: the weakest of every
+        first_epochs: Number of epochs of the first stage (MobileNet-like space: 100, NAS-Bench-201:
+            20).
+        stage_epochs: Number of epochs of each later stage (5; 20).
+        drop: Number of operations to drop after each stage, or ``'each'``: the weakest of every
             choice, which keeps fair sampling fair (Section 4.3).
-        max_stages: Most stages that end with a shrinking; ``None``: as many as there are epochs.
-        finish_size: No shrinking of a space of at most so many architectures (open in the paper).
-        threshold: Most partial models of merged choices; ``None``: no expansion.
-        score: Kind of :func:`operator_scores`; ``'si'`` leaves the confidence out (Table 6).
-        models_per_op: Models with an operation that its importance is the mean of (eq. 5).
-        scoring_sampler: ``'uniform'``, or ``'depth_balanced'``: numbers of identities first.
-        scoring_recalibrate_batches: Training batches on which the batch-norm statistics of each
-            scored model are computed; ``None``: ``recalibrate_batches``; 0: those of the batch that
-            it is evaluated on.
-        drops: What each shrinking drops, pairs of a choice and an operation, instead of by score:
-            to repeat a search's shrinking (``search.json``) with other settings.
+        max_stages: Maximum number of stages that end with a shrinking; ``None``: as many as the
+            epochs allow.
+        finish_size: A space of at most this many architectures is not shrunk (open in the paper).
+        threshold: Maximum number of partial models of merged choices; ``None``: no expansion.
+        score: Kind of :func:`operator_scores`; ``'si'`` omits the confidence (Table 6).
+        models_per_op: Number of models over which an operation's importance is averaged (eq. 5).
+        scoring_sampler: ``'uniform'``, or ``'depth_balanced'``: draw the number of identities
+            first.
+        scoring_recalibrate_batches: Number of training batches to recompute the batch-norm
+            statistics of each scored model; ``None``: ``recalibrate_batches``; 0: use the
+            statistics of each evaluated batch.
+        drops: Pairs of a choice and an operation that each shrinking drops, instead of those of
+            lowest score; this repeats a search's shrinking (``search.json``) with other settings.
         snapshots: See :class:`SPOS`.
         **kwargs: See :class:`SPOS` and :class:`SearchAlgorithm`.
 
     Raises:
-        ValueError: If an option is out of range, or identities shall be balanced that the space
-            does not have.
+        ValueError: If an option is out of range, or identities are to be balanced in a space
+            without them.
     """
 
     prunes = True
@@ -113,7 +118,7 @@ class SENAS(SPOS):
             )
 
     def remarks(self) -> list[str]:
-        """Say so where the search was too short to shrink."""
+        """Report a search that was too short to shrink."""
         if self.epochs is not None and self.epochs <= self.first_epochs:
             return [
                 f'first_epochs={self.first_epochs}, but the search has {self.epochs} epochs: '
@@ -135,7 +140,7 @@ class SENAS(SPOS):
         return self.ends_stage(self.epoch) or super().will_evaluate
 
     def before_epoch(self, epoch: int) -> None:
-        """Also forget what was dropped earlier."""
+        """Also reset what was dropped earlier."""
         super().before_epoch(epoch)
         self.shrinking = self.drawn = None
 
@@ -163,7 +168,7 @@ class SENAS(SPOS):
         )
 
     def stops(self, epoch: int) -> bool:
-        """Return whether the space is not to shrink any further."""
+        """Return whether the space must not shrink any further."""
         sizes = [len(ops) for ops in self.paths.alive().values()]
         enough = self.max_stages is not None and self.stages_done(epoch) > self.max_stages
         return enough or math.prod(sizes) <= self.finish_size or not self._droppable()
@@ -176,7 +181,7 @@ class SENAS(SPOS):
     def shrink(self, stage: int) -> None:
         """Prune the operations of lowest score (Section 3.3).
 
-        Never the last of a choice, and none without which the limits could not be kept.
+        The last operation of a choice is never pruned, nor is one that the limits need.
         """
         alive = self.paths.alive()
         importance: dict[str, dict[int, float]] = {}
@@ -210,7 +215,7 @@ class SENAS(SPOS):
         print_log(f'Stage {stage}: dropped {words}; {left} operations left', 'current')
 
     def _given(self, stage: int) -> list[tuple[str, int]]:
-        """Return what :attr:`drops` names for a shrinking (from 1)."""
+        """Return the operations that :attr:`drops` lists for a shrinking (from 1)."""
         given = self.drops[stage - 1] if self.drops and stage <= len(self.drops) else ()
         try:
             return [(n, self.super_net.choices[n].candidates.index(op)) for n, op in given]
@@ -223,12 +228,12 @@ class SENAS(SPOS):
         return [f'{name} {self.super_net.choices[name].candidates[i]}' for name, i in spots]
 
     def _report_ties(self, scores: Any, dropped: list[Spot]) -> None:
-        """Say where chance decided what is dropped."""
+        """Report ties, which are broken at random."""
         equal = ties(scores, dropped)
         if equal:
             print_log(
-                f'{len(equal)} operations that stay have the score of one that is dropped; '
-                'chance decided',
+                f'{len(equal)} operations that stay have the same score as a dropped one; '
+                'ties are broken at random',
                 'current',
             )
 
@@ -263,7 +268,7 @@ class SENAS(SPOS):
         return importance
 
     def scored_paths(self, alive: dict[str, tuple[int, ...]], rng: np.random.Generator) -> list:
-        """Draw the models that operations are scored on, within the upper limits.
+        """Draw the models on which operations are scored, within the upper limits.
 
         Raises:
             ConstraintError: If there are none.
@@ -271,11 +276,11 @@ class SENAS(SPOS):
         models = [self.paths.whole(ops, rng) for ops in self._sample(alive, rng)]
         models = [path for path in models if self.limits.below(path)]
         if not models:
-            raise ConstraintError(f'no model drawn keeps the limits {self.limits.bounds}')
+            raise ConstraintError(f'no drawn model is within the limits {self.limits.bounds}')
         return models
 
     def _accuracies(self, models: list) -> list[float]:
-        """Return the accuracy of each model, with batch-norm statistics of its own."""
+        """Return the accuracy of each model with recomputed batch-norm statistics."""
         count, loaders = self.scoring_recalibrate_batches, self.loaders
         training = first_batches(loaders['train'], count) if loaders and count else []
         buffers = {k: b.clone() for k, b in self.model.named_buffers()}
@@ -289,13 +294,13 @@ class SENAS(SPOS):
         return found
 
     def batches_evaluated(self, epoch: int, train: int, val: int) -> int:
-        """Return the batches of the shrinking or selection that an epoch ends with.
+        """Return the number of batches of the shrinking or selection that ends an epoch.
 
-        Those of shrinkings to come are of spaces from which operations were dropped at random.
+        For later shrinkings it is an estimate, with operations dropped at random.
         """
         shrinkings = self._shrinkings_to_come()
         ahead = self.stages_done(epoch) - self.stages_done(self.epoch - 1)
-        stops = len(shrinkings) - 1  # the space that is left at the end
+        stops = len(shrinkings) - 1  # index of the final space
         last = epoch == self.epochs
         if ahead > stops + 1 or not (last or self.ends_stage(epoch)):
             return 0
@@ -312,7 +317,7 @@ class SENAS(SPOS):
         return models * (min(train, self.scoring_recalibrate_batches) + self._val_batches(val))
 
     def _shrinkings_to_come(self) -> list[dict[str, tuple[int, ...]]]:
-        """Return what is left before each shrinking to come, and after the last, at random."""
+        """Return the operations left before each later shrinking and after the last, at random."""
         alive, rng = self.paths.alive(), np.random.default_rng(0)
         done = self.stages_done(self.epoch - 1)
         found = [alive]
@@ -330,7 +335,7 @@ class SENAS(SPOS):
         return found
 
     def _sample(self, alive: dict[str, tuple[int, ...]], rng: np.random.Generator) -> list[Model]:
-        """Draw the operations of models, each in as many models as asked for."""
+        """Draw the operations of models, with each operation in the required number of models."""
         identity = self.identities()
         return stratified_models(
             alive,
@@ -346,13 +351,13 @@ class SENAS(SPOS):
         return [n.gates for n in nodes if n.gates and n.ops[0].source is not None]
 
     def _models_per_op(self) -> int:
-        """Return ``models_per_op``, more where an edge is in a model only if it is read."""
+        """Return ``models_per_op``, increased if only some of the edges are in a model."""
         gates = self._gates_of_edges()
         shares = (len(c.candidates) / (c.keep or len(c.candidates) / 2) for c in gates)
         return math.ceil(self.models_per_op * max(shares, default=1))
 
     def identities(self) -> dict[str, int]:
-        """Return the index of the identity in each choice that has one left."""
+        """Return the index of the identity in each choice that still has one."""
         choices = self.super_net.choices
         return {
             name: i
@@ -362,7 +367,7 @@ class SENAS(SPOS):
         }
 
     def details(self) -> dict[str, Any]:
-        """Also return what was dropped after this epoch and which choices are merged."""
+        """Also return the operations dropped after this epoch and the merged choices."""
         found = super().details()
         found['super_net']['merged'] = [
             list(group) for group in self.super_net.groups if len(group) > 1
@@ -371,5 +376,5 @@ class SENAS(SPOS):
 
 
 def _number(value: float | None) -> float | None:
-    """Return a number as JSON knows it."""
+    """Return a number that JSON can represent, or ``None``."""
     return round(value, 6) if value is not None and math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""The mean of a model's weights at several steps (SE-NAS, eq. 4)."""
+"""Average a model's weights over several steps (SE-NAS, eq. 4)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from torch import Tensor, nn
 class Snapshots:
     """Running mean of parameters and of running statistics over evenly spaced steps.
 
-    The paper leaves number and spacing open; here the last of ``count`` snapshots is that of the
-    last step.
+    The paper specifies neither number nor spacing; here the last of ``count`` snapshots is taken at
+    the last step.
 
     Args:
-        model: What is averaged; ``state_dict`` keys may not change between two snapshots.
-        count: Number of snapshots K; 1 is the model as it is.
+        model: The model to average; its ``state_dict`` keys must not change between two snapshots.
+        count: Number of snapshots K; 1: no averaging.
     """
 
     def __init__(self, model: nn.Module, count: int) -> None:
@@ -28,11 +28,11 @@ class Snapshots:
         self.mean: dict[str, Tensor] = {}
 
     def forget(self) -> None:
-        """Start anew."""
+        """Discard all snapshots."""
         self.taken, self.mean = 0, {}
 
     def step(self, done: int, steps: int) -> None:
-        """Take a snapshot if it is time: after ``done`` of ``steps`` steps."""
+        """Take a snapshot if one is due after ``done`` of ``steps`` steps."""
         if done * self.count // steps > (done - 1) * self.count // steps:
             self._take()
 
@@ -48,7 +48,7 @@ class Snapshots:
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """Give the model its mean weights within the context; without snapshots its own."""
+        """Give the model its mean weights within the context; without snapshots, keep its own."""
         state = self.model.state_dict()
         kept = {key: state[key].clone() for key in self.mean}
         self._fill(self.mean)

@@ -37,7 +37,7 @@ from .snapshots import Snapshots
 
 @MODELS.register_module()
 class SPOS(BilevelSearch):
-    """Train one path a step; then select by accuracy on the half ``val``, within limits.
+    """Train one path per step; then select by accuracy on the half ``val``, within limits.
 
     Architecture parameters are not used.  All processes train the same paths.
 
@@ -45,13 +45,14 @@ class SPOS(BilevelSearch):
         model: Config of the wrapped model; its backbone is a super-net.
         sampler: ``'uniform'``: each step trains a path of operations drawn uniformly (SPOS, eq. 8);
             ``'fair'``: each step trains every operation once, in as many paths as the largest
-            choice has operations, and then updates (FairNAS, strict fairness).
-        limits: Limits of the architecture, see :class:`Limits`; ``None``: none.
-        snapshots: Number K of snapshots of the last epoch whose mean is evaluated (SE-NAS, eq. 4).
-        eval_batches: Batches of the half ``val`` that an architecture is evaluated on; ``None``:
-            all.
-        recalibrate_batches: Training batches on which the batch-norm statistics of each candidate
-            of the selection are computed; 0: it uses those of the batch that it is evaluated on.
+            choice has operations, before one update (FairNAS, strict fairness).
+        limits: Limits on the architecture, see :class:`Limits`; ``None``: none.
+        snapshots: Number K of snapshots in the last epoch that are averaged for evaluation (SE-NAS,
+            eq. 4).
+        eval_batches: Number of batches of the half ``val`` to evaluate an architecture on;
+            ``None``: all.
+        recalibrate_batches: Number of training batches to recompute the batch-norm statistics of
+            each candidate of the selection; 0: use the statistics of each evaluated batch.
         selection: Arguments of :func:`ppnas_mm.algorithms.selection.select`: ``population``,
             ``generations``, ``enumerate_up_to``, ...
         accuracy: How accuracy is measured, see :class:`BatchAccuracy`.
@@ -59,7 +60,7 @@ class SPOS(BilevelSearch):
         **kwargs: See :class:`SearchAlgorithm`.
 
     Raises:
-        ConstraintError: If no architecture can keep one of the limits.
+        ConstraintError: If no architecture can satisfy one of the limits.
         ValueError: If an option is out of range.
     """
 
@@ -95,7 +96,7 @@ class SPOS(BilevelSearch):
         self.recalibrate_batches = recalibrate_batches
         self.selection = _checked(selection or {})
         self.super_net.arch.requires_grad_(False)
-        for name in self.super_net.choices:  # no path runs what may only be mixed
+        for name in self.super_net.choices:  # paths never run candidates that may only be mixed
             kept = self.super_net.keepable(name)
             for candidate in set(self.super_net.alive_candidates(name)) - set(kept):
                 self.super_net.prune(name, candidate)
@@ -106,14 +107,14 @@ class SPOS(BilevelSearch):
         self.snapshots = Snapshots(self.model, snapshots)
         self.draws = Draws(seed)
         alive = self.super_net.alive
-        # what was selected, and the mean accuracy of each operation's models (-inf: unknown)
+        # the selected path, and the mean accuracy of each operation's models (-inf: unknown)
         self.register_buffer('selected', torch.zeros_like(alive))
         self.register_buffer('importance', torch.full(alive.shape, -torch.inf))
         self.steps = 0
         self.result: Selection | None = None
 
     def optim_parts(self) -> dict[str, list[nn.Parameter]]:
-        """Return the parameters of the weights' optimizer, the only one."""
+        """Return the parameters of the only optimizer, that of the weights."""
         return {'weights': super().optim_parts()['weights']}
 
     # -- training ------------------------------------------------------------------------------
@@ -132,7 +133,7 @@ class SPOS(BilevelSearch):
         ]
 
     def train_step(self, data: Any, optim_wrapper: Any) -> dict[str, Tensor]:
-        """Update the weights of the paths drawn, on the half ``train``."""
+        """Update the weights of the drawn paths on the half ``train``."""
         batch = self.half(data, 'train')
         paths = self.training_paths()
         values = []
@@ -152,11 +153,11 @@ class SPOS(BilevelSearch):
 
     @property
     def will_evaluate(self) -> bool:
-        """Whether this epoch ends with an evaluation of architectures."""
+        """Whether architectures are evaluated at the end of this epoch."""
         return self.epoch == self.epochs
 
     def before_epoch(self, epoch: int) -> None:
-        """Forget the snapshots of an earlier epoch."""
+        """Discard the snapshots of earlier epochs."""
         self.epoch, self.steps = epoch, 0
         self.snapshots.forget()
 
@@ -184,14 +185,14 @@ class SPOS(BilevelSearch):
             yield batches
 
     def batch_accuracy(self, path: ArchPath, batches: Sequence[Any]) -> float:
-        """Return the accuracy in per cent of a path, each batch normalised by itself."""
+        """Return the accuracy of a path in per cent, with the statistics of each batch."""
         with self.super_net.using(Fixed(path)), batch_statistics(self.model):
             return self._mean_accuracy(batches)
 
     def recalibrated_accuracy(
         self, path: ArchPath, batches: Sequence[Any], training: Sequence[Any]
     ) -> float:
-        """Return the accuracy of a path, with batch-norm statistics of its own."""
+        """Return the accuracy of a path with recomputed batch-norm statistics."""
         if not training:
             return self.batch_accuracy(path, batches)
         with self.super_net.using(Fixed(path)), torch.no_grad():
@@ -205,7 +206,7 @@ class SPOS(BilevelSearch):
         return float(mean)
 
     def batches_evaluated(self, epoch: int, train: int, val: int) -> int:
-        """Return the batches of the selection, which ends the search."""
+        """Return the number of batches of the selection, which ends the search."""
         if epoch != self.epochs:
             return 0
         return self._batches_selecting(self.paths.genes(), train, val)
@@ -220,10 +221,10 @@ class SPOS(BilevelSearch):
     # -- selection -----------------------------------------------------------------------------
 
     def select(self) -> None:
-        """Select the architecture: the most accurate within the limits (SE-NAS, eq. 2).
+        """Select the most accurate architecture within the limits (SE-NAS, eq. 2).
 
         Raises:
-            ConstraintError: If no architecture keeps the limits.
+            ConstraintError: If no architecture is within the limits.
         """
         training = (
             first_batches(self.loaders['train'], self.recalibrate_batches) if self.loaders else []
@@ -251,7 +252,7 @@ class SPOS(BilevelSearch):
         )
 
     def reported(self, items: Sequence[Any], what: str) -> Iterator[Any]:
-        """Yield the items; a progress bar shows how many are done and how long the rest takes."""
+        """Yield the items and show a progress bar with the number done and the time left."""
         print_log(f'{what}: {len(items)} models', 'current')
         shown = track_iter_progress(list(items), file=sys.stdout) if is_main_process() else items
         yield from shown
@@ -266,10 +267,11 @@ class SPOS(BilevelSearch):
         return bool(self.selected.any())
 
     def decide(self, strict: bool) -> ArchPath:
-        """Return the architecture selected; before, that of the most important operations.
+        """Return the selected architecture; before the selection, that of the most important
+        operations.
 
         Raises:
-            DegenerateArchitectureError: With ``strict``, if none has been selected yet.
+            DegenerateArchitectureError: With ``strict``, if no architecture has been selected yet.
         """
         if self.finished:
             return self.paths.from_mask(self.selected)
@@ -285,22 +287,22 @@ class SPOS(BilevelSearch):
         return {n: p.tolist() for n, p in zip(self.super_net.choices, parts, strict=True)}
 
     def forward(self, inputs: Any, data_samples: Any = None, mode: str = 'tensor') -> Any:
-        """Run the wrapped model as the architecture that the search stands for."""
+        """Run the wrapped model as the architecture that the search would choose now."""
         with self.super_net.using(Fixed(self.decide(strict=False))):
             return super().forward(inputs, data_samples, mode)
 
     def val_step(self, data: Any) -> Any:
-        """Predict as the architecture that the search stands for."""
+        """Predict as the architecture that the search would choose now."""
         with self.super_net.using(Fixed(self.decide(strict=False))):
             return super().val_step(data)
 
     def test_step(self, data: Any) -> Any:
-        """Predict as the architecture that the search stands for."""
+        """Predict as the architecture that the search would choose now."""
         with self.super_net.using(Fixed(self.decide(strict=False))):
             return super().test_step(data)
 
     def distribution(self) -> dict[str, list[float]]:
-        """Return the probability that a candidate is trained, or what has been selected."""
+        """Return the probability that each candidate is trained, or the selected path."""
         row = self.selected.float()
         if not self.finished:
             row = torch.zeros_like(row)
@@ -316,7 +318,7 @@ class SPOS(BilevelSearch):
         return {'stages.svg': draw_stages, 'growth.svg': draw_growth}
 
     def details(self) -> dict[str, Any]:
-        """Return the numbers of operations and weights, and what was selected."""
+        """Return the numbers of operations and weights, and the result of the selection."""
         sizes = [len(ops) for ops in self.paths.alive().values()]
         parameters = sum(p.numel() for p in self.optim_parts()['weights'])
         found: dict[str, Any] = {
@@ -324,7 +326,7 @@ class SPOS(BilevelSearch):
                 'operations': sum(sizes),
                 'log10_size': round(sum(map(math.log10, sizes)), 3),
                 'parameters': parameters,
-                # weights and momentum in single precision; gradients are those of one path
+                # weights and momentum in single precision; only one path has gradients
                 'memory_mib': round(8 * parameters / 2**20, 2),
             }
         }
@@ -340,7 +342,7 @@ class SPOS(BilevelSearch):
 
 
 def _checked(selection: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of the selection; one that is wrong shall not end a long search."""
+    """Check the arguments of the selection early, so that none fails after a long search."""
     given = dict(selection)
     settings = {key: value for key, value in given.items() if key != 'enumerate_up_to'}
     known = [field.name for field in fields(Evolution)]

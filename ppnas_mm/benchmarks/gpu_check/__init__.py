@@ -1,1 +1,1 @@
-"""What only a GPU can show, in minutes: parts in order of worth, each in a process of its own."""
+"""Quick checks that need a GPU: parts in order of importance, each in its own process."""

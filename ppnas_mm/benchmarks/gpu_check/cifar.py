@@ -1,7 +1,7 @@
-"""PP-NAS on CIFAR-10 at the paper's width and reduced depth, the data on the device.
+"""PP-NAS on CIFAR-10 at the paper's width and reduced depth, with the data on the device.
 
-It searches, derives, and trains what it found from scratch, as far as the time reaches; the next
-run continues after the last finished epoch.
+It searches, derives, and trains the result from scratch as far as time allows; the next run
+continues after the last finished epoch.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ REPORTED = 5
 
 @dataclass(frozen=True)
 class Size:
-    """How large the network and the run are.
+    """Size of the network and of the run.
 
     Attributes:
         backbone: Arguments of super-net and derived network.
-        epochs: Epochs of the search, and again of the training.
-        batch: Images of a step.
-        images: At most so many; ``None``: all.
+        epochs: Number of epochs of the search, and of the training.
+        batch: Images per step.
+        images: Maximum number of images; ``None``: all.
     """
 
     backbone: dict[str, Any]
@@ -60,7 +60,7 @@ TINY = Size(dict(depth=20, stem_channels=8, base_channels=8), epochs=1, batch=16
 
 
 class Run:
-    """A search, then a training; what a checkpoint holds.
+    """A search followed by a training, with checkpoints.
 
     Args:
         size: See :class:`Size`.
@@ -77,7 +77,7 @@ class Run:
             self.restore()
 
     def start(self, genotype: dict[str, Any] | None) -> None:
-        """Build what is trained: the super-net, or the network of a genotype."""
+        """Build the network to train: the super-net, or the network of a genotype."""
         self.genotype, self.epoch = genotype, 0
         sgd = dict(optimizer=dict(type='SGD', lr=RATE, momentum=0.9, weight_decay=5e-4))
         if genotype is None:
@@ -105,7 +105,7 @@ class Run:
         return self.model.model if self.genotype is None else self.model
 
     def save(self) -> None:
-        """Write the checkpoint, without the momentum of the weights: a file below 16 MiB."""
+        """Write the checkpoint without the momentum of the weights, to keep it below 16 MiB."""
         file = io.BytesIO()
         state = dict(
             epoch=self.epoch,
@@ -119,7 +119,7 @@ class Run:
         write_atomic(self.path, file.getvalue())
 
     def restore(self) -> None:
-        """Go on from the checkpoint.
+        """Continue from the checkpoint.
 
         Raises:
             ConfigError: If it was trained on other images.
@@ -162,7 +162,7 @@ class Run:
 
     @torch.no_grad()
     def accuracy(self, test: Images, network: nn.Module | None = None) -> float:
-        """Return the share of test images that a network tells right, in per cent."""
+        """Return the accuracy of a network on the test images, in per cent."""
         net = (network or self.network).eval()
         right = [(self.logits(x, net).argmax(1) == labels).sum() for x, labels in test.batches(500)]
         return 100 * float(torch.stack(right).sum()) / len(test.labels)
@@ -178,7 +178,7 @@ class Run:
 
 
 def rows(options: Options) -> Iterator[Row]:
-    """Yield a row every few epochs, then what the networks reach on the test images."""
+    """Yield a row every few epochs, then the accuracies on the test images."""
     size = TINY if options.tiny else PAPER
     torch.backends.cudnn.benchmark = True
     train, test = load(options.data, options.device, size.images)
@@ -200,7 +200,7 @@ def rows(options: Options) -> Iterator[Row]:
 
 
 def results(run: Run, test: Images) -> Iterator[Row]:
-    """Yield the accuracies of what there is, in per cent."""
+    """Yield the accuracies of the available networks, in per cent."""
     if run.phase == 'training':
         yield _result('derived, retrained', run, run.accuracy(test), run.model.backbone.genotype)
         return

@@ -1,4 +1,4 @@
-"""Versions, the card, and one forward of every backbone beside the CPU's."""
+"""Versions, the card, and one forward of every backbone compared with the CPU."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ BACKBONES: dict[str, dict[str, Any]] = {
     'ChainSuperNet': dict(variant='cifar'),
     'MobileSuperNet': dict(variant='cifar'),
 }
-"""Every backbone of the registry, derived and super-net, with the arguments it is checked with."""
+"""Every backbone in the registry, derived or super-net, with its arguments for the check."""
 TINY: dict[str, dict[str, Any]] = {
     'DARTSNet': dict(num_cells=3, init_channels=4),
     'DARTSSuperNet': dict(num_cells=3, init_channels=4),
@@ -48,16 +48,16 @@ TINY: dict[str, dict[str, Any]] = {
     'MobileSuperNet': dict(width=0.25),
 }
 LARGE = ('PPResNet', 'ChainNet', 'MobileNASNet')
-"""Those for images of 224 x 224; the others get 32 x 32."""
+"""Backbones with images of 224 x 224; the others use 32 x 32."""
 LIMITS = {'fp32': 5e-3, 'fp16': 2e-3, 'bf16': 2e-2}
-"""Relative errors that are right in any network."""
+"""Relative errors that are acceptable in any network."""
 FACTOR, MOST = 4.0, 0.7
-"""And so many times the error that rounding images and weights alone makes, on the CPU, at most
-0.7: a deep network of random weights multiplies every small error."""
+"""Also acceptable: this factor times the error from rounding images and weights on the CPU, up to
+0.7, because a deep network of random weights multiplies every small error."""
 
 
 def machine(device: str) -> Row:
-    """Return versions and what computes."""
+    """Return versions and the device."""
     found: Row = dict(
         card=device_name(torch.device(device)),
         python=platform.python_version(),
@@ -82,7 +82,7 @@ def error_of(found: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
 
 
 def by_rounding(net: nn.Module, x: Tensor, expected: Sequence[Tensor], kind: torch.dtype) -> float:
-    """Return the error where images and weights are rounded to a short type."""
+    """Return the error from rounding images and weights to a short type."""
     rounded: Any = copy.deepcopy(net)
     for parameter in rounded.parameters():
         parameter.copy_(parameter.to(kind).float())
@@ -91,7 +91,7 @@ def by_rounding(net: nn.Module, x: Tensor, expected: Sequence[Tensor], kind: tor
 
 @torch.no_grad()
 def compare(name: str, options: Options) -> Iterator[Row]:
-    """Yield a row for each type of number: the error of the maps, beside the CPU's."""
+    """Yield a row for each number type: the error of the maps relative to the CPU."""
     torch.manual_seed(0)
     smaller = TINY.get(name, {}) if options.tiny else {}
     net = MODELS.build({'type': name, **BACKBONES[name], **smaller})
@@ -104,7 +104,7 @@ def compare(name: str, options: Options) -> Iterator[Row]:
                 0.5
             )  # with weaker branches a residual network multiplies errors less
     x = torch.randn(8, 3, side, side)
-    update_bn([x], net)  # else the maps of a new network fade below what fp16 can tell from zero
+    update_bn([x], net)  # otherwise the maps of a new network vanish in fp16
     x = x[:2]
     expected = net.eval()(x)
     limits = {
@@ -116,14 +116,14 @@ def compare(name: str, options: Options) -> Iterator[Row]:
         with torch.autocast(options.device, kind, enabled=dtype != 'fp32'):
             found = net(x.to(options.device))
         error = error_of(found, expected)
-        right = error <= limits[dtype]  # false of an error that is not a number
+        right = error <= limits[dtype]  # false for NaN
         yield dict(backbone=name, type=dtype, side=side, error=error, limit=limits[dtype], ok=right)
 
 
 def rows(options: Options) -> Iterator[Row]:
     """Yield the machine, then the errors of every backbone."""
     yield machine(options.device)
-    # in TF32, torch's default for convolutions, fp32 has the 10 bits of fp16
+    # TF32, torch's default for convolutions, has only the 10 bits of fp16
     torch.backends.cudnn.allow_tf32 = False
     for name in BACKBONES:
         yield from attempt({'backbone': name}, partial(compare, name, options))

@@ -1,4 +1,4 @@
-"""Labelled images that lie on the device: batches without a loader."""
+"""Labelled images on the device: batches without a loader."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Images:
     """Images ``(N, 3, 32, 32)`` of bytes, and their labels.
 
     Attributes:
-        pixels, labels: On one device.
-        name: Where they are from.
-        flip: Whether a mirrored image is still one of its class.
+        pixels, labels: Tensors on one device.
+        name: Source of the images.
+        flip: Whether mirroring keeps the class of an image.
     """
 
     pixels: Tensor
@@ -38,10 +38,10 @@ class Images:
         """Yield normalised images and labels.
 
         Args:
-            size: Images of a batch.
+            size: Images per batch.
             seed: Seed of order, crops and flips (crops of 32 from 40 x 40, PP-NAS, Section IV-A);
-                ``None``: in order, as they are.
-            drop_last: Whether to leave a smaller last batch out.
+                ``None``: in order, unchanged.
+            drop_last: Whether to drop a smaller last batch.
         """
         device = self.pixels.device
         generator = torch.Generator(device).manual_seed(seed or 0)
@@ -91,8 +91,8 @@ def load(data: Path | None, device: str, most: int | None = None) -> tuple[Image
 
     Args:
         data: Folder with ``test_batch.npz`` and ``data_batch_N.npz``.
-        device: Where they shall lie.
-        most: At most so many of each.
+        device: Device for the images.
+        most: Maximum number of each.
     """
     packs = sorted(data.glob('data_batch_*.npz')) if data else []
     if data and packs and (data / 'test_batch.npz').is_file():

@@ -13,17 +13,17 @@ from .parts import Options, Row, attempt
 
 NETWORKS = ('ResNet-50-vd', 'Res2Net-50-vd', 'PP-ResNet-50')
 FIRST = ('fp16', 32)
-"""The input of the target comes first."""
+"""The input of the target, measured first."""
 PRECISIONS, BATCHES = ('fp16', 'bf16', 'fp32'), (32, 1, 128)
 WANTED = {'ResNet-50-vd': 1.3, 'Res2Net-50-vd': 1.0}
-"""PP-ResNet-50 compiled in fp16 at batch 32 takes at most so many times as long as these."""
+"""Maximum time of PP-ResNet-50 relative to these, compiled in fp16 at batch 32."""
 
 
 def inputs(tiny: bool) -> list[tuple[str, int, tuple[str, ...]]]:
-    """Return types, batches and forms in order of worth.
+    """Return types, batches and forms in order of importance.
 
-    The target is compiled first.  Compiling takes most of the time, so all is timed as it is before
-    more is compiled.
+    The target is compiled first.  Compiling takes most of the time, so all uncompiled forms are
+    timed before the other compiled ones.
     """
     if tiny:
         return [('fp32', 1, ('eager', 'deployed')), ('fp32', 2, ('compiled',))]
@@ -34,7 +34,7 @@ def inputs(tiny: bool) -> list[tuple[str, int, tuple[str, ...]]]:
 
 
 def targets(medians: dict[str, float], dtype: str, batch: int) -> Iterator[Row]:
-    """Yield a row for each target, with the medians of compiled networks."""
+    """Yield a row for each target, from the medians of compiled networks."""
     for peer, wanted in WANTED.items():
         seen = medians['PP-ResNet-50'] / medians[peer]
         what = f'PP-ResNet-50 / {peer}, compiled, {dtype}, batch {batch}'

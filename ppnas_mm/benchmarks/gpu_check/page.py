@@ -25,7 +25,7 @@ def _cell(value: Any) -> str:
 
 
 def _tables(rows: list[Mapping[str, Any]]) -> str:
-    """Return a table for each kind of row: those with the same keys, in order."""
+    """Return a table for each kind of row (those with the same keys), in order."""
     kinds: dict[tuple, list[Mapping[str, Any]]] = {}
     for row in rows:
         kinds.setdefault(tuple(row), []).append(row)
@@ -37,7 +37,7 @@ def _tables(rows: list[Mapping[str, Any]]) -> str:
 
 
 def report(record: Mapping[str, Any]) -> str:
-    """Return a run as Markdown: the machine, a section for each part, what was wrong."""
+    """Return a run as Markdown: the machine, a section per part, errors."""
     lines = [f'`{record["command"]}`']
     if record['tiny']:
         lines.append('Tiny: the smallest run of the same code. Its figures say nothing of speed.')

@@ -1,4 +1,4 @@
-"""The parts of the check, in order of worth, and what each is told."""
+"""The parts of the check in order of importance, and their options."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
-"""A result. ``ok`` says whether a check passed, ``wanted`` and ``met`` are of a target."""
+"""A result.  ``ok``: whether a check passed; ``wanted`` and ``met`` belong to a target."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a part is told.
+    """Options of a part.
 
     Attributes:
         device: ``'cuda'`` or ``'cpu'``.
-        tiny: Whether to do the smallest thing that runs the same code.
+        tiny: Whether to do the smallest run of the same code.
         out: Folder of the results; a later run resumes from the checkpoint in it.
-        data: Folder with the packs of CIFAR-10; without them the parts take digits.
-        until: When the part must have ended, in seconds since the epoch.
+        data: Folder with the packs of CIFAR-10; without them the parts use digits.
+        until: Time by which the part must end, in seconds since the epoch.
     """
 
     device: str
@@ -46,9 +46,9 @@ class Part:
     """A part of the check.
 
     Attributes:
-        name: Its name; also that of its module here, whose ``rows`` yields the results.
-        title: What it shows.
-        share: Its limit as a share of the whole time.
+        name: Name of the part and of its module, whose ``rows`` yields the results.
+        title: Title of the part.
+        share: Time limit as a fraction of the whole time.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Part:
     share: float
 
     def rows(self, options: Options) -> Iterator[Row]:
-        """Run the part; each result comes as soon as it is known."""
+        """Run the part; yield each result as soon as it is known."""
         run: Callable[[Options], Iterator[Row]] = import_module(f'.{self.name}', __package__).rows
         return run(options)
 
@@ -71,7 +71,7 @@ PARTS = (
     Part('search_steps', 'every search step beside its plain form; peak memory', 0.15),
     Part('cifar', "PP-NAS on CIFAR-10 at the paper's width; goes on in the next run", 1.0),
 )
-"""The last one takes what is left."""
+"""The last part uses all time left."""
 
 
 def part_named(name: str) -> Part:
@@ -87,10 +87,10 @@ def part_named(name: str) -> Part:
 
 
 def attempt(what: Row, make: Callable[[], Iterable[Row]]) -> Iterator[Row]:
-    """Yield the rows of one item of a part; where it breaks off, a row that says so.
+    """Yield the rows of one item of a part; if it fails, yield a row with the error.
 
     Args:
-        what: What the row says of the item.
+        what: The item, for the row of an error.
         make: Returns the rows.
     """
     try:
@@ -101,16 +101,16 @@ def attempt(what: Row, make: Callable[[], Iterable[Row]]) -> Iterator[Row]:
         yield {**what, 'error': f'{type(error).__name__}: {text}', 'ok': False}
         torch = sys.modules.get('torch')
         if torch is not None and torch.cuda.is_available():
-            torch.cuda.empty_cache()  # what ran out of memory shall not starve the next
+            torch.cuda.empty_cache()  # so that an out-of-memory error does not affect the next item
 
 
 def finite(row: Row) -> Row:
-    """Return a row as JSON knows it: ``None`` for what is not a number or infinite."""
+    """Return a row for JSON, with ``None`` for NaN and infinite values."""
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
 
 
 def write_rows(part: Part, options: Options, path: Path) -> None:
-    """Run a part; write its rows to a file, a line each, so that a kill leaves those before."""
+    """Run a part; write each row as a line of a file, so that finished rows survive a kill."""
     with open(path, 'w') as file:
         for row in part.rows(options):
             file.write(json.dumps(finite(row), allow_nan=False) + '\n')
@@ -119,7 +119,7 @@ def write_rows(part: Part, options: Options, path: Path) -> None:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Return the rows of a file of :func:`write_rows`; a line that a kill cut is left out."""
+    """Return the rows of a file of :func:`write_rows`, without a truncated last line."""
     rows = []
     for line in path.read_text().splitlines() if path.is_file() else ():
         try:

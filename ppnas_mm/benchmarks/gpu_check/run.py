@@ -1,4 +1,4 @@
-"""Runs the parts one after the other within a time, and writes what they found after each."""
+"""Runs the parts one after the other within a time limit, and writes the results after each."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .page import report
 from .parts import PARTS, Part, Row, part_named, read_rows
 
 NAME = 'gpu_check'
-"""Of the files that a run leaves: ``.json``, ``.md`` and ``.log``."""
+"""Name of the output files ``.json``, ``.md`` and ``.log``."""
 MARGIN = 8.0
-"""Seconds that are kept for ending a part that ran out of time, and for writing."""
+"""Seconds reserved for ending a part that ran out of time, and for writing."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Plan:
 
     Attributes:
         out: Folder of the results.
-        minutes: The time of the whole run.
+        minutes: Time limit of the whole run.
         device: ``'cuda'`` or ``'cpu'``.
         tiny: See :class:`Options`.
         data: See :class:`Options`.
-        parts: What to run.
-        since: When the run began, in seconds since the epoch; setting up counts.
+        parts: Parts to run.
+        since: Start of the run, including set-up, in seconds since the epoch.
     """
 
     out: Path
@@ -50,12 +50,12 @@ def check(plan: Plan, tool: Path, command: str) -> dict[str, Any]:
     """Run the parts; a part that fails or runs out of time does not stop the others.
 
     Args:
-        plan: What to run.
+        plan: The run.
         tool: The script that runs one part (``TOOL part NAME ...``).
         command: The command line, for the record.
 
     Returns:
-        The record, as it stands in ``gpu_check.json``.
+        The record, as in ``gpu_check.json``.
     """
     plan.out.mkdir(parents=True, exist_ok=True)
     record: dict[str, Any] = dict(
@@ -71,7 +71,7 @@ def check(plan: Plan, tool: Path, command: str) -> dict[str, Any]:
     with open(plan.out / f'{NAME}.log', 'a') as log:
         for number, part in enumerate(plan.parts, 1):
             left = end - time.time() - MARGIN
-            share = part.share if number < len(plan.parts) else 1.0  # the last takes what is left
+            share = part.share if number < len(plan.parts) else 1.0  # the last uses all time left
             limit = max(0.0, min(60 * plan.minutes * share, left))
             print(
                 f'[{number}/{len(plan.parts)}] {part.title}: at most {limit:.0f} s; '
@@ -93,11 +93,11 @@ def write(record: dict[str, Any], out: Path) -> None:
 
 
 def run_part(part: Part, plan: Plan, tool: Path, limit: float, log: IO[str]) -> dict[str, Any]:
-    """Run one part in a process of its own, at most for ``limit`` seconds.
+    """Run one part in its own process, for at most ``limit`` seconds.
 
     Returns:
         Name, title, limit, seconds, status (``'done'``, ``'failed'`` or ``'out of time'``), error
-        (the last line of output of a part that failed) and rows.
+        (the last line of output of a failed part) and rows.
     """
     rows = plan.out / f'.{part.name}.rows'
     rows.unlink(missing_ok=True)
@@ -123,7 +123,7 @@ def run_part(part: Part, plan: Plan, tool: Path, limit: float, log: IO[str]) -> 
 
 
 def _wait(command: Sequence[str], limit: float, log: IO[str]) -> str:
-    """Run a command with all that it starts; nothing of it is left at the end."""
+    """Run a command in its own process group, which is always ended."""
     if limit <= MARGIN:
         return 'out of time'
     process = subprocess.Popen(
@@ -159,7 +159,7 @@ def _last_line(log: Path, place: int) -> str:
 
 
 def wrong(record: dict[str, Any]) -> list[str]:
-    """Return in words what failed: parts, and checks that did not pass."""
+    """Return descriptions of failed parts and of checks that did not pass."""
     found = []
     for part in record['parts']:
         if part['status'] == 'failed':
@@ -169,7 +169,7 @@ def wrong(record: dict[str, Any]) -> list[str]:
 
 
 def chosen(names: Sequence[str] | None) -> list[Part]:
-    """Return the parts of these names, in order of worth; ``None``: all.
+    """Return the parts with these names, in order of importance; ``None``: all.
 
     Raises:
         ValueError: If a name is unknown.

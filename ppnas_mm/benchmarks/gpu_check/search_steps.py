@@ -1,4 +1,4 @@
-"""A step of every search beside its plain form, and its peak memory."""
+"""Compare a step of every search with its plain form, and measure its peak memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .parts import Options, Row, attempt
 
 ORDER = ('ppnas', 'cdarts', 'eoinas', 'senas', 'gdas', 'darts', 'spos', 'darts-2nd')
 WANTED = 4.0
-"""Times the plain form's speed."""
+"""Target speed relative to the plain form."""
 
 
 def rows(options: Options) -> Iterator[Row]:

@@ -1,4 +1,4 @@
-"""A few epochs of every search on digits: finite, the same in mixed precision, resumed."""
+"""A few epochs of every search on digits: finite losses, mixed precision, resuming."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from .parts import Options, Row, attempt
 
 CONFIGS = Path(__file__).parents[3] / 'configs/search'
 EPOCHS = {'eoinas_digits': 8}
-"""Epochs of a search, 2 by default; EoiNAS prunes seven times after one of warm-up."""
+"""Number of epochs of a search, 2 by default; EoiNAS prunes seven times after one warm-up epoch."""
 QUICK = {
     'model.recalibrate_batches': 1,
     'model.eval_batches': 1,
     'model.selection': dict(population=4, generations=1, crossover=2, mutation=2),
 }
-"""A short selection, of SPOS and what builds on it."""
+"""A short selection for SPOS and SE-NAS."""
 SEARCHES: dict[str, dict[str, Any]] = {
     # large rates: two epochs must move alpha
     'ppnas_digits': {'model.threshold': 0.5, 'optim_wrapper.arch.optimizer.lr': 0.3},
@@ -49,9 +49,9 @@ SEARCHES: dict[str, dict[str, Any]] = {
     'spos_digits': QUICK,
     'random_darts-digits': {},
 }
-"""Configs of ``configs/search``, in order of worth, and what is changed for so few epochs."""
+"""Configs of ``configs/search`` in order of importance, and their options for so few epochs."""
 UNLEARNED = ('spos_digits', 'senas_digits', 'random_darts-digits')
-"""Those without architecture parameters: what they select depends on accuracies that may tie."""
+"""Searches without architecture parameters: their selection depends on accuracies that may tie."""
 TINY = {
     'train_dataloader.dataset.indices': 64,
     'train_dataloader.batch_size': 16,
@@ -66,7 +66,8 @@ def runner(name: str, options: Options, folder: Path, **flags: Any) -> Any:
     given = {**SEARCHES[name], **(TINY if options.tiny else {})}
     given['train_cfg.max_epochs'] = given['train_cfg.val_interval'] = EPOCHS.get(name, 2)
     if flags.get('amp') and options.device == 'cuda':
-        # from a higher scale the first steps would overflow, be skipped, and count as a difference
+        # with a higher scale the first steps would overflow and be skipped, which changes the
+        # result
         given['optim_wrapper.weights.loss_scale'] = dict(init_scale=256.0)
     args = Namespace(
         config=str(CONFIGS / f'{name}.py'),
@@ -83,15 +84,15 @@ def runner(name: str, options: Options, folder: Path, **flags: Any) -> Any:
 
 
 def search(name: str, options: Options, folder: Path, **flags: Any) -> dict[str, Any]:
-    """Search for a few epochs, or go on; return ``search.json`` and the seconds as ``seconds``."""
+    """Search for a few epochs, or resume; return ``search.json`` with the time as ``seconds``."""
     start = time.monotonic()
-    with suppress(DegenerateArchitectureError):  # after few epochs; the record is there
+    with suppress(DegenerateArchitectureError):  # possible after few epochs; the record exists
         runner(name, options, folder, **flags).train()
     return {**json.loads((folder / 'search.json').read_text()), 'seconds': time.monotonic() - start}
 
 
 def decided(record: dict[str, Any]) -> np.ndarray:
-    """Return the distribution of every choice after the last epoch, side by side."""
+    """Return the concatenated distributions of all choices after the last epoch."""
     last = record['epochs'][-1]['architecture']
     return np.concatenate([np.array(values) for values in last.values()])
 
@@ -102,13 +103,13 @@ def strongest(record: dict[str, Any]) -> list[int]:
 
 
 def distance(one: dict[str, Any], two: dict[str, Any]) -> float:
-    """Return the mean difference of the distributions; 1 where their sizes differ."""
+    """Return the mean difference of the distributions; 1 if their sizes differ."""
     a, b = decided(one), decided(two)
     return float(abs(a - b).mean()) if a.shape == b.shape else 1.0
 
 
 def compare(name: str, options: Options, folder: Path) -> Row:
-    """Search in full and in mixed precision and with another seed; resume the first one."""
+    """Search in full and mixed precision, and with another seed; resume the first search."""
     single = search(name, options, folder / 'single')
     mixed = search(name, options, folder / 'mixed', amp=True)
     other = search(name, options, folder / 'other', seed=1)
@@ -142,7 +143,7 @@ def compared(name: str, options: Options, folder: Path) -> Iterator[Row]:
 
 
 def rows(options: Options) -> Iterator[Row]:
-    """Yield a row for each search; one that breaks off does not stop the others."""
+    """Yield a row for each search; a failed search does not stop the others."""
     for name in SEARCHES:
         with tempfile.TemporaryDirectory() as folder:
             yield from attempt({'search': name}, partial(compared, name, options, Path(folder)))

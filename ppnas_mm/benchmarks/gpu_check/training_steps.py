@@ -1,4 +1,4 @@
-"""Training steps of the three ResNets, in every type of number and both layouts."""
+"""Training steps of the three ResNets, in all number types and both layouts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .latencies import NETWORKS
 from .parts import Options, Row, attempt
 
 KINDS = (('fp16', True), ('fp32', True), ('bf16', True), ('fp16', False), ('fp32', False))
-"""Types, and whether the layout is channels-last."""
+"""Number types, and whether the layout is channels-last."""
 
 
 def rows(options: Options) -> Iterator[Row]:
