@@ -50,7 +50,6 @@ def test_the_joint_step_is_that_of_equation_8() -> None:
     """Alpha and the evaluation network follow the gradient of eq. 8, then w_S that of eq. 6."""
     algorithm = build(separate_epochs=0, distillation={'loss': 'kl'})
     twin = copy.deepcopy(algorithm)
-    twin._share()
     sgd = {'optimizer': {'type': 'SGD', 'lr': 0.1}}
     optimizers = search_optimizers(algorithm, weights=sgd, evaluation=sgd, arch=sgd)
     algorithm.train_step(DATA, optimizers)

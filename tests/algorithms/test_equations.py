@@ -159,7 +159,6 @@ def test_the_separate_step_of_cdarts_equation_7() -> None:
     algorithm = cdarts.build()
     assert algorithm.phase == 'separate'
     twin = copy.deepcopy(algorithm)
-    twin._share()
     optimizers = search_optimizers(algorithm)  # SGD, rate 0.05
     algorithm.train_step({'val': cdarts.DATA['val']}, optimizers)
     data = twin.data_preprocessor(cdarts.DATA['val'], True)
