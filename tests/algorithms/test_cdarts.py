@@ -116,10 +116,29 @@ def test_the_divergence_is_equations_9_and_10() -> None:
     )
     kl_mean = DISTILLATIONS['kl_mean'](search, evaluation, 2.0)
     assert float(4 * kl_mean) == pytest.approx(expected / 7)
-    # the authors' code: SmoothL1 without temperature inside
-    gaps = (search - evaluation).abs().flatten().tolist()
-    smooth = sum(g * g / 2 if g < 1 else g - 0.5 for g in gaps) / len(gaps)
-    assert float(DISTILLATIONS['smooth_l1'](search, evaluation, 2.0)) == pytest.approx(smooth)
+
+
+def test_the_other_losses_compare_logits_without_temperature() -> None:
+    """SmoothL1 is the authors' code; some gaps are above 1 and some below, where it bends."""
+    search = images(5, 7, 1, 1, dtype=torch.float64).flatten(1)
+    evaluation = torch.randn(5, 7).double()
+    rows = list(zip(search.tolist(), evaluation.tolist(), strict=True))
+    gaps = [abs(a - b) for s, e in rows for a, b in zip(s, e, strict=True)]
+    assert min(gaps) < 1 < max(gaps)
+    cosines = [
+        sum(a * b for a, b in zip(s, e, strict=True)) / (math.hypot(*s) * math.hypot(*e))
+        for s, e in rows
+    ]
+    expected = {
+        'smooth_l1': sum(g * g / 2 if g < 1 else g - 0.5 for g in gaps) / 35,
+        'mse': sum(g * g for g in gaps) / 35,
+        'cosine': -sum(cosines) / 5,
+    }
+    assert set(expected) == set(DISTILLATIONS) - {'kl', 'kl_mean'}
+    for name, value in expected.items():
+        for temperature in (1.0, 2.0):
+            found = float(DISTILLATIONS[name](search, evaluation, temperature))
+            assert found == pytest.approx(value, rel=1e-9), name
 
 
 @pytest.mark.parametrize('loss', sorted(DISTILLATIONS))
