@@ -21,7 +21,7 @@ MMLogger.get_instance('mmengine', log_level='ERROR')
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test with its room: ``-m layers``."""
     for item in items:
-        for name in marks(item.path):
+        for name in marks(item.path, getattr(item, 'originalname', item.name)):
             item.add_marker(name)
 
 

@@ -29,6 +29,8 @@ import making
 import server
 
 ROOT = Path(__file__).parents[2]
+LOOK = 150.0
+"""CPU seconds of a test file in which its tests are looked at; those after them take no part."""
 LONG = 60.0
 """CPU seconds of tests after which a mutant counts as not noticed."""
 
@@ -106,7 +108,7 @@ def look(crew: Crew, rooms: tuple[str, ...]) -> dict[str, dict]:
     known = {f: entry for f, entry in known.items() if entry['mark'] == marks.get(f)}
 
     def begin(file: str, tree: Path, notes: Path) -> tuple[int, float]:
-        return server.start(tree, [file], notes, cpu=900, calls=True), 3600.0
+        return server.start(tree, [file], notes, cpu=LOOK, calls=True), 20.0 * LOOK
 
     def finish(file: str, tree: Path, notes: Path, code: int) -> None:
         tests = json.loads(notes.read_text()) if notes.exists() else {}

@@ -91,6 +91,8 @@ def _run(tree: Path, tests: list[str], notes: Path, cpu: float, calls: bool) -> 
     os.dup2(out, 1)
     os.dup2(out, 2)
     resource.setrlimit(resource.RLIMIT_CPU, (int(cpu) + 1, int(cpu) + 10))
+    if calls:  # what was seen until then is noted
+        signal.signal(signal.SIGXCPU, signal.default_int_handler)
     os.chdir(tree)
     os.environ.update(PYTHONPATH=str(tree), OMP_NUM_THREADS='1')
     sys.path.insert(0, str(tree))
