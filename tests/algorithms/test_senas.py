@@ -25,6 +25,7 @@ from tasks import search_optimizers
 from torch import nn
 from zoo import images, scramble
 
+from ppnas_mm.algorithms.one_shot.senas import _number
 from ppnas_mm.spaces import Fixed
 from ppnas_mm.spaces.expansion import Copies
 
@@ -240,6 +241,11 @@ def test_the_record_counts_what_the_super_net_holds() -> None:
     assert record['log10_size'] == pytest.approx(math.log10(size), abs=1e-3)
     assert record['memory_mib'] == pytest.approx(8 * expected / 2**20, abs=0.01)
     assert any(len(group) > 1 for group in algorithm.super_net.groups)
+
+
+def test_numbers_of_the_record_have_six_decimals_and_are_finite() -> None:
+    assert [_number(v) for v in (1 / 3, -2.00000049, 0.0)] == [0.333333, -2.0, 0.0]
+    assert [_number(v) for v in (None, math.nan, math.inf)] == [None] * 3
 
 
 def test_the_optimizer_follows(space: str) -> None:
