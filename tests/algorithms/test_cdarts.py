@@ -194,6 +194,12 @@ def test_the_teacher_learns_from_the_distillation_unless_detached() -> None:
         assert algorithm.model.head.fc.weight.grad is not None
 
 
+def test_learned_shares_start_apart_and_below_a_third() -> None:
+    """The authors' scripts: 0.333 times a number from 0 to 1."""
+    starts = torch.stack([build().distillation.shares.detach() for _ in range(3)]).flatten()
+    assert 0 <= float(starts.min()) < float(starts.max()) < 0.333
+
+
 def test_an_embedding_head_has_the_size_of_the_authors() -> None:
     heads = [EmbeddingHead(c, 10, 6) for c in (128, 256)]
     own = [sum(p.numel() for p in head.parameters()) for head in heads]

@@ -232,7 +232,7 @@ def main() -> None:
     options.out = options.out.resolve()
     options.out.mkdir(parents=True, exist_ok=True)
     crew = Crew(options.out, options.jobs)
-    results = Trial(crew, look(crew, making.ROOMS), options).run()
+    results = Trial(crew, look(crew, making.TESTS), options).run()
     (options.out / 'mutants.md').write_text(table(results))
     print(table(results))
 

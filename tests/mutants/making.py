@@ -15,6 +15,8 @@ from cosmic_ray.mutating import mutate_code
 from cosmic_ray.operators.provider import OperatorProvider
 
 ROOMS = ('algorithms', 'spaces', 'layers', 'costs', 'weights')
+TESTS = (*ROOMS, 'backbones')
+"""Rooms whose tests are to notice: those of backbones hold some of the layers."""
 PROVIDER = OperatorProvider()
 OPERATORS = {name: PROVIDER[name] for name in PROVIDER if not PROVIDER[name].arguments()}
 KINDS = (

@@ -1,5 +1,7 @@
 """A classifier's checkpoint becomes the backbone of a detector or segmentor, tensor by tensor."""
 
+import pickle
+
 import pytest
 import torch
 from entries import INDEX, NAMES
@@ -152,3 +154,15 @@ def test_shipped_backbones_load_whole(name):
     for url in entry.urls:
         net = pretrained(config, INDEX.parent / url)
         assert torch.isfinite(net.eval()(torch.zeros(1, *entry.input_size))[-1]).all()
+
+
+def test_a_refusal_names_what_the_file_names() -> None:
+    text = 'Weights only load failed.\n Unsupported global: GLOBAL posix.system was not allowed\nx'
+    assert weights.refusal(pickle.UnpicklingError(text)) == (
+        'refused: it names posix.system, but only tensors and plain data are read'
+    )
+    for text, line in (
+        ('a\n\n Unsupported operand 5\nb', 'Unsupported operand 5'),
+        ('\n a \nb', 'a'),
+    ):
+        assert weights.refusal(pickle.UnpicklingError(text)) == f'refused or damaged: {line}'
