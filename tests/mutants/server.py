@@ -34,10 +34,12 @@ class Notes:
 
     Args:
         tree: The copy of the tree.
+        chosen: The tests to run, in this order; none: all of the files.
         calls: Whether to note the functions of the package that each test enters.
     """
 
-    def __init__(self, tree: Path, calls: bool) -> None:
+    def __init__(self, tree: Path, chosen: list[str], calls: bool) -> None:
+        self.order = {name: i for i, name in enumerate(chosen)}
         self.package, self.calls = f'{tree}/ppnas_mm/', calls
         self.skip = len(f'{tree}/')
         self.tests: dict[str, dict[str, Any]] = {}
@@ -47,6 +49,16 @@ class Notes:
         code = frame.f_code
         if code.co_filename.startswith(self.package):
             self.entered.add((code.co_filename[self.skip :], code.co_firstlineno))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Choose; tests whose parameters the change renamed stand for those that are gone."""
+        if not self.order:
+            return
+        gone = {n.split('[')[0] for n in set(self.order) - {item.nodeid for item in items}}
+        found = {item.nodeid: item for item in items if item.nodeid in self.order}
+        others = [i for i in items if i.nodeid not in found and i.nodeid.split('[')[0] in gone]
+        items[:] = [*sorted(found.values(), key=lambda i: self.order[i.nodeid]), *others]
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(self, item: Any) -> Any:
@@ -69,7 +81,7 @@ def start(tree: Path, tests: list[str], notes: Path, cpu: float, calls: bool = F
 
     Args:
         tree: The copy.
-        tests: Arguments of pytest.
+        tests: Files or names of tests.
         notes: The file that the child writes at its end.
         cpu: Its limit of CPU seconds; it is killed then.
         calls: See :class:`Notes`.
@@ -97,8 +109,9 @@ def _run(tree: Path, tests: list[str], notes: Path, cpu: float, calls: bool) -> 
     os.environ.update(PYTHONPATH=str(tree), OMP_NUM_THREADS='1')
     sys.path.insert(0, str(tree))
     sys.dont_write_bytecode = not calls  # what is written then is of the tree without a change
-    plugin = Notes(tree, calls)
-    code = int(pytest.main([*tests, '-q', '-n0', *([] if calls else ['-x'])], plugins=[plugin]))
+    plugin = Notes(tree, [name for name in tests if '::' in name], calls)
+    files = dict.fromkeys(name.split('::')[0] for name in tests)
+    code = int(pytest.main([*files, '-q', '-n0', *([] if calls else ['-x'])], plugins=[plugin]))
     package: Any = sys.modules.get('ppnas_mm')
     if package is not None and not str(package.__file__).startswith(plugin.package):
         raise RuntimeError(f'the tests ran {package.__file__}')
