@@ -9,6 +9,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,7 @@ class Notes:
     def pytest_runtest_protocol(self, item: Any) -> Any:
         self.entered, began = set(), time.process_time()
         if self.calls:
+            threading.settrace(self._trace)
             sys.settrace(self._trace)
         yield
         sys.settrace(None)
