@@ -5,7 +5,8 @@
 First each test file of the rooms runs once, to see which functions its tests enter and how long
 they take (kept until the package changes).  Then mutants, in an order of chance, each against the
 tests that enter the changed function, the quickest first, until one fails or the time is over.
-A run goes on where the last one ended; ``--again`` tries the survivors anew.
+A run goes on where the last one ended; ``--again`` tries the survivors anew, ``--also`` against
+new tests.
 """
 
 from __future__ import annotations
@@ -99,7 +100,12 @@ def source_of(file: str) -> str:
 
 
 def look(crew: Crew, rooms: tuple[str, ...]) -> dict[str, dict]:
-    """Return what each test of the rooms enters and takes; run the files that changed."""
+    """Return what each test of the rooms enters and takes; run the files that changed.
+
+    Args:
+        crew: Who runs them.
+        rooms: Folders of ``tests``.
+    """
     kept = crew.out / 'tests.json'
     known = json.loads(kept.read_text()) if kept.exists() else {}
     package = digest(*sorted((ROOT / 'ppnas_mm').rglob('*.py')))
@@ -173,6 +179,8 @@ class Trial:
 
     def _begin(self, mutant: making.Mutant, tree: Path, notes: Path) -> tuple[int | None, float]:
         chosen, seconds = tests_of(mutant, self.tests)
+        if self.options.also:  # alone: the others have passed
+            chosen, seconds = self.options.also, LONG
         if not chosen:
             self._note(mutant, False, 'no test enters it')
             return None, 0.0
@@ -228,11 +236,13 @@ def main() -> None:
     parser.add_argument('--out', type=Path, default=Path('work_dirs/mutants'))
     parser.add_argument('--only', default='', help='part of the names of the files to change')
     parser.add_argument('--again', action='store_true', help='try the survivors again')
+    parser.add_argument('--also', nargs='+', help='with --again: try these tests, new ones, alone')
     options = parser.parse_args()
     options.out = options.out.resolve()
     options.out.mkdir(parents=True, exist_ok=True)
     crew = Crew(options.out, options.jobs)
-    results = Trial(crew, look(crew, making.TESTS), options).run()
+    tests = {} if options.also else look(crew, making.TESTS)
+    results = Trial(crew, tests, options).run()
     (options.out / 'mutants.md').write_text(table(results))
     print(table(results))
 

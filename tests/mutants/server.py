@@ -35,7 +35,7 @@ class Notes:
 
     Args:
         tree: The copy of the tree.
-        chosen: The tests to run, in this order; none: all of the files.
+        chosen: The tests to run, in this order, by their names or files.
         calls: Whether to note the functions of the package that each test enters.
     """
 
@@ -54,11 +54,14 @@ class Notes:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Choose; tests whose parameters the change renamed stand for those that are gone."""
-        if not self.order:
-            return
         gone = {n.split('[')[0] for n in set(self.order) - {item.nodeid for item in items}}
         found = {item.nodeid: item for item in items if item.nodeid in self.order}
-        others = [i for i in items if i.nodeid not in found and i.nodeid.split('[')[0] in gone]
+        others = [
+            item
+            for item in items
+            if item.nodeid not in found
+            and {item.nodeid.split('[')[0], item.nodeid.split('::')[0]} & gone
+        ]
         items[:] = [*sorted(found.values(), key=lambda i: self.order[i.nodeid]), *others]
 
     @pytest.hookimpl(hookwrapper=True)
@@ -111,7 +114,7 @@ def _run(tree: Path, tests: list[str], notes: Path, cpu: float, calls: bool) -> 
     os.environ.update(PYTHONPATH=str(tree), OMP_NUM_THREADS='1')
     sys.path.insert(0, str(tree))
     sys.dont_write_bytecode = not calls  # what is written then is of the tree without a change
-    plugin = Notes(tree, [name for name in tests if '::' in name], calls)
+    plugin = Notes(tree, tests, calls)
     files = dict.fromkeys(name.split('::')[0] for name in tests)
     code = int(pytest.main([*files, '-q', '-n0', *([] if calls else ['-x'])], plugins=[plugin]))
     package: Any = sys.modules.get('ppnas_mm')
