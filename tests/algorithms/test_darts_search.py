@@ -183,6 +183,22 @@ def test_the_first_order_gradient_of_alpha_is_that_of_the_validation_loss() -> N
         torch.testing.assert_close(parameter, theirs - theirs.grad)
 
 
+@pytest.mark.parametrize(
+    'optimizer',
+    [
+        {'type': 'Adam', 'lr': 0.1},
+        {'type': 'SGD', 'lr': 0.1, 'momentum': 0.9, 'nesterov': True},
+        {'type': 'SGD', 'lr': 0.1, 'momentum': 0.9, 'dampening': 0.1},
+    ],
+)
+def test_only_plain_sgd_is_looked_ahead_along(optimizer: dict) -> None:
+    algorithm = build(order=2)
+    optimizers = search_optimizers(algorithm, weights={'optimizer': optimizer})
+    data = {'train': classifier_batch(seed=0), 'val': classifier_batch(seed=1)}
+    with pytest.raises(ValueError, match=f'along plain SGD; .* is {optimizer["type"]} with'):
+        algorithm.train_step(data, optimizers)
+
+
 def test_arguments_and_batches_are_checked() -> None:
     with pytest.raises(ValueError, match='order=3'):
         build(order=3)

@@ -1,5 +1,6 @@
 """What an algorithm does if it is not told: the papers' settings, and 'off' for what is our own."""
 
+from dataclasses import FrozenInstanceError, fields
 from operator import attrgetter
 from typing import Any
 
@@ -80,3 +81,9 @@ def test_parts_that_are_told_nothing() -> None:
     assert Evolution() == Evolution(50, 20, 10, 25, 25, 0.1, 250)
     slimming = Slimming()
     assert (slimming.scope, slimming.tie, slimming.none_first) == ('edge', 'importance', False)
+
+
+@pytest.mark.parametrize('settings', [Slimming(), Evolution()])
+def test_settings_do_not_change(settings: Any) -> None:
+    with pytest.raises(FrozenInstanceError):
+        setattr(settings, fields(settings)[0].name, None)

@@ -248,6 +248,20 @@ def test_numbers_of_the_record_have_six_decimals_and_are_finite() -> None:
     assert [_number(v) for v in (None, math.nan, math.inf)] == [None] * 3
 
 
+@pytest.mark.parametrize('recalibrated', [0, 1, 5])
+def test_the_batches_announced_are_those_of_a_shrinking(recalibrated: int) -> None:
+    """Two batches of each half are attached; of ``train`` five are two."""
+    options = {'scoring_recalibrate_batches': recalibrated, 'drop': 2, 'max_stages': 1}
+    algorithm = build('SENAS', SIX, first_epochs=1, stage_epochs=2, epochs=3, **options)
+    algorithm.before_epoch(1)
+    announced = algorithm.batches_evaluated(1, 2, 2)
+    seen = []
+    algorithm.super_net.register_forward_hook(lambda *_: seen.append(1))
+    algorithm.after_epoch(1)
+    models = len(seen) // (min(recalibrated, 2) + 2)
+    assert models >= 6 and announced == len(seen) == models * (min(recalibrated, 2) + 2)
+
+
 def test_the_optimizer_follows(space: str) -> None:
     algorithm, optimizers = grown(space, epochs=1)
     optimizer = optimizers['weights'].optimizer

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from safetensors.torch import save_file
 from tasks import TASKS, classifier
 from tool import ROOT
-from zoo import NETWORKS
+from zoo import NETWORKS, build_super_net
 
 from ppnas_mm.genotype import Genotype
 from ppnas_mm.registry import MODELS
@@ -166,3 +166,12 @@ def test_a_refusal_names_what_the_file_names() -> None:
         ('\n a \nb', 'a'),
     ):
         assert weights.refusal(pickle.UnpicklingError(text)) == f'refused or damaged: {line}'
+
+
+def test_what_a_super_net_has_pruned_does_not_come_back() -> None:
+    net, pruned = (build_super_net('chain') for _ in range(2))
+    name, choice = next((n, c) for n, c in pruned.choices.items() if len(c.candidates) > 1)
+    pruned.prune(name, len(choice.candidates) - 1)
+    data = {'state_dict': net.state_dict()}
+    with pytest.raises(CheckpointError, match=r'here does not fit the model: .* has pruned'):
+        weights.load_state(pruned, data, 'here')
