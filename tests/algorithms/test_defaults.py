@@ -1,6 +1,6 @@
 """What an algorithm does if it is not told: the papers' settings, and 'off' for what is our own."""
 
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError
 from operator import attrgetter
 from typing import Any
 
@@ -83,7 +83,6 @@ def test_parts_that_are_told_nothing() -> None:
     assert (slimming.scope, slimming.tie, slimming.none_first) == ('edge', 'importance', False)
 
 
-@pytest.mark.parametrize('settings', [Slimming(), Evolution()])
-def test_settings_do_not_change(settings: Any) -> None:
+def test_settings_do_not_change() -> None:
     with pytest.raises(FrozenInstanceError):
-        setattr(settings, fields(settings)[0].name, None)
+        Slimming().scope = 'net'
