@@ -9,7 +9,7 @@ from searches import build
 
 from ppnas_mm.algorithms.eoinas.importance import OperationImportance
 from ppnas_mm.algorithms.eoinas.markov import LiveDie
-from ppnas_mm.algorithms.eoinas.slimming import Slimming
+from ppnas_mm.algorithms.eoinas.slimming import Plan, Slimming
 from ppnas_mm.algorithms.gdas import Temperature
 from ppnas_mm.algorithms.selection import Evolution
 
@@ -83,6 +83,7 @@ def test_parts_that_are_told_nothing() -> None:
     assert (slimming.scope, slimming.tie, slimming.none_first) == ('edge', 'importance', False)
 
 
-def test_settings_do_not_change() -> None:
+def test_a_plan_does_not_change() -> None:
+    plan: Any = Plan(warmup=1, begin=2, interval=3, step=1, last=8)
     with pytest.raises(FrozenInstanceError):
-        Slimming().scope = 'net'
+        plan.begin = 1

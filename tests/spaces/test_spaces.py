@@ -155,6 +155,15 @@ def test_random_genotypes_follow_the_seed_and_the_constraint(super_net: Any) -> 
         assert bool(found) == degenerate(super_net, genotype)
 
 
+def test_random_genotypes_are_constrained_unless_told_otherwise() -> None:
+    net = build_super_net('ppconv')
+    drawn = [
+        [net.random_genotype(np.random.default_rng(seed), *told) for seed in range(20)]
+        for told in ((), (True,), (False,))
+    ]
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
 def test_random_genotypes_reach_every_candidate(super_net: Any) -> None:
     rng = np.random.default_rng(0)
     seen: dict[str, set[int]] = {name: set() for name in super_net.choices}
