@@ -1,6 +1,8 @@
 # make search: set up, then search on handwritten digits, derive, retrain, print the table.
 # make test:   set up, then lint, type-check and test.
 # make docs:   build the documentation site into site/; a broken link or anchor is an error.
+# make test-fast: ruff, and a part of the tests that ends in two minutes.
+# make mutants: change one thing at a time in a copy of the package; which changes do the tests notice?
 # make ops:    compile mmcv's ops (15 to 20 minutes); detectors here do without, others may not.
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,7 +10,7 @@ BIN := $(VENV)/bin
 REQUIREMENTS := requirements/runtime.txt setup.py pyproject.toml
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: search test lint compare slow docs ops clean
+.PHONY: search test test-fast lint compare slow docs mutants ops clean
 
 search: $(VENV)/.search
 	$(BIN)/python tools/search.py configs/search/ppnas_digits.py \
@@ -19,6 +21,11 @@ compare: $(VENV)/.search
 
 test: $(VENV)/.test lint
 	$(BIN)/python -m pytest tests
+
+test-fast: $(VENV)/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest -m fast tests
 
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
@@ -33,6 +40,14 @@ docs: $(VENV)/.docs
 
 $(VENV)/.docs: $(BIN)/python requirements/docs.txt
 	$(BIN)/python -m pip install -r requirements/docs.txt
+	touch $@
+
+# About ten minutes to see what each test enters, once a change of the package, then twenty of mutants.
+mutants: $(VENV)/.mutants
+	OMP_NUM_THREADS=1 $(BIN)/python tests/mutants --minutes 20
+
+$(VENV)/.mutants: $(VENV)/.test requirements/mutants.txt
+	$(BIN)/python -m pip install -r requirements/mutants.txt
 	touch $@
 
 $(BIN)/python:

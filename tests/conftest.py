@@ -9,12 +9,20 @@ import pytest
 import torch
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
+from rooms import marks
 from zoo import SPACES, build_super_net
 
 from ppnas_mm.spaces import SuperNet
 
 torch.set_num_threads(1)
 MMLogger.get_instance('mmengine', log_level='ERROR')
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with its room: ``-m layers``."""
+    for item in items:
+        for name in marks(item.path, getattr(item, 'originalname', item.name)):
+            item.add_marker(name)
 
 
 @pytest.fixture(scope='session', autouse=True)

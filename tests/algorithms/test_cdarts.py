@@ -50,7 +50,6 @@ def test_the_joint_step_is_that_of_equation_8() -> None:
     """Alpha and the evaluation network follow the gradient of eq. 8, then w_S that of eq. 6."""
     algorithm = build(separate_epochs=0, distillation={'loss': 'kl'})
     twin = copy.deepcopy(algorithm)
-    twin._share()
     sgd = {'optimizer': {'type': 'SGD', 'lr': 0.1}}
     optimizers = search_optimizers(algorithm, weights=sgd, evaluation=sgd, arch=sgd)
     algorithm.train_step(DATA, optimizers)
@@ -117,10 +116,29 @@ def test_the_divergence_is_equations_9_and_10() -> None:
     )
     kl_mean = DISTILLATIONS['kl_mean'](search, evaluation, 2.0)
     assert float(4 * kl_mean) == pytest.approx(expected / 7)
-    # the authors' code: SmoothL1 without temperature inside
-    gaps = (search - evaluation).abs().flatten().tolist()
-    smooth = sum(g * g / 2 if g < 1 else g - 0.5 for g in gaps) / len(gaps)
-    assert float(DISTILLATIONS['smooth_l1'](search, evaluation, 2.0)) == pytest.approx(smooth)
+
+
+def test_the_other_losses_compare_logits_without_temperature() -> None:
+    """SmoothL1 is the authors' code; some gaps are above 1 and some below, where it bends."""
+    search = images(5, 7, 1, 1, dtype=torch.float64).flatten(1)
+    evaluation = torch.randn(5, 7).double()
+    rows = list(zip(search.tolist(), evaluation.tolist(), strict=True))
+    gaps = [abs(a - b) for s, e in rows for a, b in zip(s, e, strict=True)]
+    assert min(gaps) < 1 < max(gaps)
+    cosines = [
+        sum(a * b for a, b in zip(s, e, strict=True)) / (math.hypot(*s) * math.hypot(*e))
+        for s, e in rows
+    ]
+    expected = {
+        'smooth_l1': sum(g * g / 2 if g < 1 else g - 0.5 for g in gaps) / 35,
+        'mse': sum(g * g for g in gaps) / 35,
+        'cosine': -sum(cosines) / 5,
+    }
+    assert set(expected) == set(DISTILLATIONS) - {'kl', 'kl_mean'}
+    for name, value in expected.items():
+        for temperature in (1.0, 2.0):
+            found = float(DISTILLATIONS[name](search, evaluation, temperature))
+            assert found == pytest.approx(value, rel=1e-9), name
 
 
 @pytest.mark.parametrize('loss', sorted(DISTILLATIONS))
@@ -173,6 +191,12 @@ def test_the_teacher_learns_from_the_distillation() -> None:
     taught = [p.grad for n, p in algorithm.evaluation.named_parameters() if 'head' in n]
     assert not any(g is None for g in taught)
     assert algorithm.model.head.fc.weight.grad is not None
+
+
+def test_learned_shares_start_apart_and_below_a_third() -> None:
+    """The authors' scripts: 0.333 times a number from 0 to 1."""
+    starts = torch.stack([build().distillation.shares.detach() for _ in range(3)]).flatten()
+    assert 0 <= float(starts.min()) < float(starts.max()) < 0.333
 
 
 def test_an_embedding_head_has_the_size_of_the_authors() -> None:

@@ -102,6 +102,11 @@ def test_lambda_multiplies_the_factor_of_the_temperature() -> None:
     assert plain > 0
     assert found[1.0] == pytest.approx(4 * plain, rel=1e-4)
     assert found[4.0] == pytest.approx(16 * plain, rel=1e-4)
+    # unsaid, lambda is 1: the loss is what the distillation returns
+    algorithm = build(distillation=PAPER)
+    batch = algorithm.data_preprocessor(DATA['val'], True)
+    unsaid = float(algorithm.joint_losses(batch)['loss_distillation'].detach())
+    assert unsaid == pytest.approx(found[1.0], rel=1e-4)
     algorithm = build(distill_weight=0)
     losses = algorithm.joint_losses(algorithm.data_preprocessor(DATA['val'], True))
     assert set(losses) == {'loss_search', 'loss_evaluation', 'loss_l1'}

@@ -110,6 +110,37 @@ def test_the_second_order_gradient_is_the_exact_one() -> None:
             assert ours == pytest.approx(slope, rel=1e-3, abs=1e-4 * scale)
 
 
+@pytest.mark.parametrize('lr', [0.05, 1e-6])
+def test_the_finite_difference_moves_the_weights_by_epsilon(lr: float) -> None:
+    """Eq. 8: w +- epsilon d / |d|, however short the slope d is."""
+    algorithm = build(order=2, epsilon=0.02).double()
+    weights = [p for n, p in algorithm.model.named_parameters() if '.arch.' not in n]
+    optimizer = torch.optim.SGD(weights, lr=lr)
+    start = torch.cat([p.detach().flatten() for p in weights])
+    seen, real = [], algorithm.task_loss
+
+    def watched(data: Any) -> torch.Tensor:
+        seen.append(torch.cat([p.detach().flatten() for p in weights]) - start)
+        return real(data)
+
+    algorithm.task_loss = watched
+    algorithm.unrolled_gradient(batch(1), batch(2), optimizer)
+    here, ahead, plus, minus = seen
+    assert not here.any() and ahead.any()
+    torch.testing.assert_close(minus, -plus, rtol=1e-6, atol=1e-12)
+    assert float(plus.norm()) == pytest.approx(0.02, rel=1e-9)
+
+
+def test_weights_that_stand_still_have_no_hessian_term() -> None:
+    algorithm = build(order=2).double()
+    alpha = list(algorithm.arch_parameters().values())
+    weights = [p for n, p in algorithm.model.named_parameters() if '.arch.' not in n]
+    optimizer = torch.optim.SGD(weights, lr=0.0)
+    found, _ = algorithm.unrolled_gradient(batch(1), batch(2), optimizer)
+    expected = torch.autograd.grad(algorithm.task_loss(batch(2)), alpha)
+    torch.testing.assert_close(found, list(expected))
+
+
 @pytest.mark.parametrize('order', [1, 2])
 def test_each_half_moves_its_own_parameters(order: int) -> None:
     algorithm = build(order=order)
@@ -150,6 +181,22 @@ def test_the_first_order_gradient_of_alpha_is_that_of_the_validation_loss() -> N
     for name, parameter in algorithm.arch_parameters().items():
         theirs = twin.arch_parameters()[name]
         torch.testing.assert_close(parameter, theirs - theirs.grad)
+
+
+@pytest.mark.parametrize(
+    'optimizer',
+    [
+        {'type': 'Adam', 'lr': 0.1},
+        {'type': 'SGD', 'lr': 0.1, 'momentum': 0.9, 'nesterov': True},
+        {'type': 'SGD', 'lr': 0.1, 'momentum': 0.9, 'dampening': 0.1},
+    ],
+)
+def test_only_plain_sgd_is_looked_ahead_along(optimizer: dict) -> None:
+    algorithm = build(order=2)
+    optimizers = search_optimizers(algorithm, weights={'optimizer': optimizer})
+    data = {'train': classifier_batch(seed=0), 'val': classifier_batch(seed=1)}
+    with pytest.raises(ValueError, match=f'along plain SGD; .* is {optimizer["type"]} with'):
+        algorithm.train_step(data, optimizers)
 
 
 def test_arguments_and_batches_are_checked() -> None:

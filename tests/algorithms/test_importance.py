@@ -158,6 +158,10 @@ def test_without_steps_of_q_the_lowest_indicator_goes() -> None:
     assert Slimming().worst(net, *tables) == [(f'e{i}', o) for i, o in enumerate(lowest)]
 
 
+def test_a_checkpoint_holds_what_outlives_an_epoch() -> None:
+    assert set(OperationImportance(2, 3).state_dict()) == {'accuracy', 'trained'}
+
+
 def test_an_accuracy_of_zero_is_known() -> None:
     module = OperationImportance(1, 3)
     for op, accuracy in ((0, 0.0), (1, 0.4)):

@@ -25,6 +25,7 @@ from tasks import search_optimizers
 from torch import nn
 from zoo import images, scramble
 
+from ppnas_mm.algorithms.one_shot.senas import _number
 from ppnas_mm.spaces import Fixed
 from ppnas_mm.spaces.expansion import Copies
 
@@ -240,6 +241,25 @@ def test_the_record_counts_what_the_super_net_holds() -> None:
     assert record['log10_size'] == pytest.approx(math.log10(size), abs=1e-3)
     assert record['memory_mib'] == pytest.approx(8 * expected / 2**20, abs=0.01)
     assert any(len(group) > 1 for group in algorithm.super_net.groups)
+
+
+def test_numbers_of_the_record_have_six_decimals_and_are_finite() -> None:
+    assert [_number(v) for v in (1 / 3, -2.00000049, 0.0)] == [0.333333, -2.0, 0.0]
+    assert [_number(v) for v in (None, math.nan, math.inf)] == [None] * 3
+
+
+@pytest.mark.parametrize('recalibrated', [0, 1, 5])
+def test_the_batches_announced_are_those_of_a_shrinking(recalibrated: int) -> None:
+    """Two batches of each half are attached; of ``train`` five are two."""
+    options = {'scoring_recalibrate_batches': recalibrated, 'drop': 2, 'max_stages': 1}
+    algorithm = build('SENAS', SIX, first_epochs=1, stage_epochs=2, epochs=3, **options)
+    algorithm.before_epoch(1)
+    announced = algorithm.batches_evaluated(1, 2, 2)
+    seen = []
+    algorithm.super_net.register_forward_hook(lambda *_: seen.append(1))
+    algorithm.after_epoch(1)
+    models = len(seen) // (min(recalibrated, 2) + 2)
+    assert models >= 6 and announced == len(seen) == models * (min(recalibrated, 2) + 2)
 
 
 def test_the_optimizer_follows(space: str) -> None:

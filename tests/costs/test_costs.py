@@ -183,6 +183,14 @@ def test_tables_of_other_super_nets_are_refused(tmp_path: Path) -> None:
         (lambda d: d['entries'].pop('cell/node1/op0'), 'entries: expected the choices'),
         (lambda d: d['entries']['cell/node2/op1'].pop(), 'entries.cell/node2/op1: expected one'),
         (
+            lambda d: d['entries'].update({'cell/node2/op1': None}),
+            'entries.cell/node2/op1: expected one number for each',
+        ),
+        (
+            lambda d: d['super_net']['candidates'].update({'cell/node2/op1': 5}),
+            'entries.cell/node2/op1: expected one number for each of 5',
+        ),
+        (
             lambda d: d['entries']['cell/node2/op1'].__setitem__(2, -1),
             r'entries.cell/node2/op1\[2\]: expected a finite number from 0, got -1',
         ),

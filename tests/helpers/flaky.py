@@ -20,7 +20,8 @@ class FlakyServer(ThreadingHTTPServer):
     ``flip`` (the byte whose lowest bit is wrong), ``status``, ``redirect``, ``page`` (its content
     type), ``replace`` (other bytes), ``ranges`` (False: ignore Range), ``length`` (False: send no
     Content-Length), ``pause`` (seconds between pieces of 16 kB), ``drip`` (seconds between bytes),
-    ``slow_headers`` (the same, before the answer), ``headers`` (more of them).
+    ``slow_headers`` (the same, before the answer), ``headers`` (more of them), ``silent`` (hang up
+    without an answer).
     """
 
     daemon_threads = True
@@ -69,6 +70,9 @@ class Handler(BaseHTTPRequestHandler):
         match = re.fullmatch(r'bytes=(\d+)-', wanted or '')
         start = int(match.group(1)) if match and fault.get('ranges', True) else 0
         status = 206 if start and status == 200 else status
+        if 'silent' in fault:
+            self.close_connection = True
+            return
         for _ in range(1000 if 'slow_headers' in fault else 0):
             self._slowly(b'H', fault['slow_headers'])
         self.send_response(status)

@@ -11,7 +11,15 @@ from torch import nn
 from zoo import build_super_net, images, scramble
 
 from ppnas_mm.genotype import SPACE_RULES, Genotype
-from ppnas_mm.layers.ops import OPS, ConvStyle, FactorizedReduce, OpSpec, build_op, register_op
+from ppnas_mm.layers.ops import (
+    OPS,
+    ConvStyle,
+    FactorizedReduce,
+    MBConv,
+    OpSpec,
+    build_op,
+    register_op,
+)
 from ppnas_mm.registry import MODELS
 from ppnas_mm.spaces import Fixed
 
@@ -28,6 +36,16 @@ def test_every_operation_has_a_plain_formula() -> None:
     # tests/backbones/test_chain.py and tests/backbones/test_mobile.py hold the MBConv layers
     assert {op for op in OPS if not op.startswith('mbconv_')} == set(plain.OPS)
     assert set(OPS) == {'none'}.union(*(rule.ops for rule in SPACE_RULES.values()))
+
+
+@pytest.mark.parametrize(('expansion', 'inner'), [(1, 8), (2, 16), (3, 24)])
+def test_the_parameters_of_an_inverted_residual(expansion: int, inner: int) -> None:
+    module = MBConv(OpSpec(8, 16, ConvStyle()), 5, expansion, attention=False)
+    convolutions = (8 * inner if expansion > 1 else 0) + 25 * inner + 16 * inner
+    norms = 2 * ((inner if expansion > 1 else 0) + inner + 16)
+    assert sum(p.numel() for p in module.parameters()) == convolutions + norms
+    x = torch.zeros(1, 8, 6, 6)
+    assert module(x).shape == (1, 16, 6, 6) and not module.residual
 
 
 def inputs(*shape: int) -> torch.Tensor:

@@ -43,6 +43,12 @@ def test_a_stage_has_22_connections_and_4_operations(macro: str, depth: int, sta
     }
 
 
+def test_a_stage_without_a_block_to_search_is_refused() -> None:
+    """One block a stage: it changes the width or the resolution, and is none of the space."""
+    with pytest.raises(ValueError, match='depth=11: layer1 has no block to search'):
+        on_meta(macro='cifar', depth=11)
+
+
 @pytest.mark.parametrize('groups', [2, 3, 5])
 def test_the_number_of_groups_is_free(groups: int) -> None:
     net = build_super_net('ppconv', groups=groups)

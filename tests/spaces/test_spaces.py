@@ -1,6 +1,7 @@
 """Every search space: paths and genotypes, derivation, random architectures, pruning."""
 
 import copy
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import nn
 from zoo import SPACES, build_super_net, count_multiplications, images, registered
 
 from ppnas_mm.genotype import SPACE_RULES, Genotype, GenotypeError, SpaceRule
+from ppnas_mm.registry import MODELS
 from ppnas_mm.spaces import Fixed, SuperNet
 
 
@@ -39,6 +41,14 @@ def degenerate(net: Any, genotype: Genotype) -> bool:
 def test_every_space_has_a_super_net() -> None:
     spaces = {cls.space for cls in registered(SuperNet).values()}
     assert sorted(SPACES) == sorted(SPACE_RULES) == sorted(spaces)
+
+
+def test_the_mobile_space_has_21_blocks_unless_told_otherwise() -> None:
+    """SE-NAS: six stages, four blocks each, one in the last."""
+    with torch.device('meta'):
+        net = MODELS.build({'type': 'ppnas_mm.MobileSuperNet'})
+    depths = Counter(choice.cell for choice in net.choices.values())
+    assert list(depths.values()) == [4, 4, 4, 4, 4, 1]
 
 
 def test_architecture_starts_undecided(super_net: Any) -> None:
@@ -143,6 +153,15 @@ def test_random_genotypes_follow_the_seed_and_the_constraint(super_net: Any) -> 
     for genotype in full:
         found = super_net.degeneracies(super_net.to_path(genotype))
         assert bool(found) == degenerate(super_net, genotype)
+
+
+def test_random_genotypes_are_constrained_unless_told_otherwise() -> None:
+    net = build_super_net('ppconv')
+    drawn = [
+        [net.random_genotype(np.random.default_rng(seed), *told) for seed in range(20)]
+        for told in ((), (True,), (False,))
+    ]
+    assert drawn[0] == drawn[1] != drawn[2]
 
 
 def test_random_genotypes_reach_every_candidate(super_net: Any) -> None:

@@ -68,6 +68,15 @@ def test_a_short_pause_is(server: FlakyServer, tmp_path: Path) -> None:
     assert len(server.log) == 3
 
 
+def test_a_server_that_hangs_up_is_asked_a_fixed_number_of_times(
+    server: FlakyServer, tmp_path: Path
+) -> None:
+    server.always = dict(silent=True)
+    with pytest.raises(ZooError, match=f'0 of {SIZE} bytes, then'):
+        obtain([server.url('w.bin')], tmp_path / 'w.bin', SIZE, SHA256)
+    assert len(server.log) == download.ATTEMPTS
+
+
 @pytest.mark.parametrize(
     'fault',
     [
@@ -171,6 +180,7 @@ def test_no_link_is_followed(
     assert target.read_bytes() == CONTENT and not target.is_symlink()
     assert target.stat().st_nlink == 1
     assert not (tmp_path / 'nothing').exists()
+    assert server.ranges('w.bin') == ([] if local else [None])  # nothing counts as there
     if kind != 'dangling':
         assert victim.read_bytes() == CONTENT[:100]
 

@@ -1,5 +1,7 @@
 """A classifier's checkpoint becomes the backbone of a detector or segmentor, tensor by tensor."""
 
+import pickle
+
 import pytest
 import torch
 from entries import INDEX, NAMES
@@ -7,7 +9,7 @@ from mmengine.config import Config
 from safetensors.torch import save_file
 from tasks import TASKS, classifier
 from tool import ROOT
-from zoo import NETWORKS
+from zoo import NETWORKS, build_super_net
 
 from ppnas_mm.genotype import Genotype
 from ppnas_mm.registry import MODELS
@@ -152,3 +154,24 @@ def test_shipped_backbones_load_whole(name):
     for url in entry.urls:
         net = pretrained(config, INDEX.parent / url)
         assert torch.isfinite(net.eval()(torch.zeros(1, *entry.input_size))[-1]).all()
+
+
+def test_a_refusal_names_what_the_file_names() -> None:
+    text = 'Weights only load failed.\n Unsupported global: GLOBAL posix.system was not allowed\nx'
+    assert weights.refusal(pickle.UnpicklingError(text)) == (
+        'refused: it names posix.system, but only tensors and plain data are read'
+    )
+    for text, line in (
+        ('a\n\n Unsupported operand 5\nb', 'Unsupported operand 5'),
+        ('\n a \nb', 'a'),
+    ):
+        assert weights.refusal(pickle.UnpicklingError(text)) == f'refused or damaged: {line}'
+
+
+def test_what_a_super_net_has_pruned_does_not_come_back() -> None:
+    net, pruned = (build_super_net('chain') for _ in range(2))
+    name, choice = next((n, c) for n, c in pruned.choices.items() if len(c.candidates) > 1)
+    pruned.prune(name, len(choice.candidates) - 1)
+    data = {'state_dict': net.state_dict()}
+    with pytest.raises(CheckpointError, match=r'here does not fit the model: .* has pruned'):
+        weights.load_state(pruned, data, 'here')
