@@ -188,7 +188,7 @@ class Trial:
         path.write_text(mutant.text)
         os.utime(path, (1, 1))  # so that no compiled file stands for it
         limit = 3 * seconds + 30
-        return server.start(tree, chosen, notes, cpu=limit), 10 * limit
+        return server.start(tree, chosen, notes, cpu=limit), 2 * limit + 60
 
     def _finish(self, mutant: making.Mutant, tree: Path, notes: Path, code: int) -> None:
         shutil.copy2(ROOT / mutant.file, tree / mutant.file)
