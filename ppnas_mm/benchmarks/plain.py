@@ -18,7 +18,7 @@ from torch.nn import functional
 from ..algorithms import GDAS
 from ..spaces import Fixed, Weights
 from ..spaces.mixed_dag import MixedDAG
-from ..spaces.mixture import Choice
+from ..spaces.mixture import Choice, NodeMix
 from ..spaces.ppconv import MixedPPConv
 
 
@@ -79,10 +79,11 @@ def every_candidate() -> Any:
     return stack
 
 
-def plain_ppconv(block: Any, x: Tensor, weights: Sequence[tuple[Weights, Weights]]) -> Tensor:
+def plain_ppconv(block: Any, x: Tensor, mix: Sequence[NodeMix]) -> Tensor:
     """Eq. 1 and 2 of PP-NAS: for each node the weighted sums of its inputs and operations."""
     states = list(x.chunk(block.groups, dim=1))
-    for node, (inputs, ops) in zip(block.nodes, weights, strict=True):
+    for node, weights in zip(block.nodes, mix, strict=True):
+        inputs, ops = weights.gates, weights.ops[None]
         assert inputs.value is not None and ops.value is not None
         y: Any = 0
         for k, i in enumerate(inputs.kept):

@@ -118,7 +118,9 @@ def test_the_temperature(name: str) -> None:
     with scope(config):
         model = build_model(config)
     assert model.distillation.temperature == 2
-    assert model.share_stem
+    for part in model.super_net.stem_blocks:
+        theirs = model.evaluation.backbone.get_submodule(part)
+        assert theirs is model.super_net.get_submodule(part)
 
 
 def test_every_full_preset_has_its_numbers() -> None:

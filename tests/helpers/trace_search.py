@@ -41,8 +41,6 @@ def main(config: str, *options: str) -> None:
     """Search and print."""
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
-    import mmpretrain.models  # noqa: F401  # what libraries import is not on the way
-
     with tempfile.TemporaryDirectory() as folder:
         sys.argv = ['tools/search.py', config, '--work-dir', folder, '--cfg-options', *options]
         sys.setprofile(note)
