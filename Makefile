@@ -34,6 +34,7 @@ lint: $(VENV)/.test
 
 slow: $(VENV)/.test
 	$(BIN)/python -m pytest tests/slow --override-ini addopts=
+	$(BIN)/python -m pytest -m long tests
 
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

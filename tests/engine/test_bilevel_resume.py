@@ -68,6 +68,7 @@ def test_an_interrupt_changes_nothing(stopped: Any, tmp_path: Path) -> None:
     assert {path.name for path in folder.glob('*.svg')} == pictures
 
 
+@pytest.mark.long
 def test_two_processes_search_one_architecture(tmp_path: Path) -> None:
     """The search that shrinks and expands; ``slow`` has the others."""
     check_two_processes('senas_digits', tmp_path)

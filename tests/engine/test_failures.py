@@ -86,6 +86,7 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_the_best_of_the_others_is_kept(seeds: Path, capsys: pytest.CaptureFixture) -> None:
     assert not failure(seeds / 'seed-0')
     assert 'no input' in failure(seeds / 'seed-1')
@@ -102,6 +103,7 @@ def test_the_best_of_the_others_is_kept(seeds: Path, capsys: pytest.CaptureFixtu
         keep_best(seeds, {1: seeds / 'seed-1'})
 
 
+@pytest.mark.long
 def test_compare_goes_on_after_a_fail(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     small = tmp_path / 'small.py'
     from mmengine.config import Config

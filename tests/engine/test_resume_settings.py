@@ -215,6 +215,7 @@ def test_an_older_checkpoint_says_that_nothing_is_compared(copy: Path) -> None:
     assert 'the checkpoint has no settings' in max(copy.glob('2*/*.log')).read_text()
 
 
+@pytest.mark.long
 def test_seeds_are_searched_again_with_other_settings(tmp_path: Path, capsys: Any) -> None:
     both = ['--seeds', '0,1']
     assert search(tmp_path, *both) == 0
@@ -232,6 +233,7 @@ def test_seeds_are_searched_again_with_other_settings(tmp_path: Path, capsys: An
     assert '[1/2' not in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_a_retraining_with_other_settings_is_repeated(tmp_path: Path, capsys: Any) -> None:
     again = tmp_path / 'again.py'
     command = ['--seeds', '0', '--retrain', again]

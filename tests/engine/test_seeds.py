@@ -87,6 +87,7 @@ def test_resume_repeats_nothing_and_a_failure_keeps_the_rest(runs, retrain, caps
     assert {name: contents(runs)[name] for name in before} == before
 
 
+@pytest.mark.long
 def test_two_processes_share_the_seeds_and_find_the_same(runs, tmp_path):
     left = tmp_path / 'seed-1'  # an earlier run must not pass for this one's
     left.mkdir()
