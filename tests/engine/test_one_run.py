@@ -28,6 +28,7 @@ from ppnas_mm.utils.jobs import Jobs
 from ppnas_mm.weights.checkpoint import load_checkpoint
 
 RUN = ['--cfg-options', *TINY]
+LONG = ['train_cfg.max_epochs=30']  # longer than two starts can be apart
 HOLD = (
     'import sys, time\nfrom pathlib import Path\nfrom ppnas_mm.engine.work_dir import lock\n'
     'lock(Path(sys.argv[1]))\nimport os\nif os.fork() == 0:\n    time.sleep(60)\n    os._exit(0)\n'
@@ -241,7 +242,7 @@ def test_two_runs_at_once_one_of_which_ends_with_a_line(tmp_path: Path, whole: P
     """Whoever comes second leaves the results of the first alone."""
     options = dict(stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     processes = [
-        start('search.py', DIGITS, '--work-dir', tmp_path, *RUN, **options) for _ in range(2)
+        start('search.py', DIGITS, '--work-dir', tmp_path, *RUN, *LONG, **options) for _ in range(2)
     ]
     errors = [process.communicate(timeout=120)[1] for process in processes]
     assert sorted(process.returncode for process in processes) == [0, 2]
