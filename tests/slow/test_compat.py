@@ -50,7 +50,7 @@ def test_a_torchvision_with_ops_is_left_alone() -> None:
 import sys, torch, ppnas_mm
 assert 'torchvision' not in sys.modules
 import torchvision
-from ppnas_mm import compat
+from ppnas_mm.utils import compat
 if not torchvision.extension._has_ops():
     print('no ops here')
 else:
