@@ -1,29 +1,10 @@
 # GFLV2 as the authors of PP-NAS train it; the official one has GroupNorm, Scale and DFL weight 0.25.
-_base_ = '../runtime.py'
+_base_ = ['../runtime.py', './fpn.py']
 default_scope = 'mmdet'
 visualizer = dict(type='DetLocalVisualizer')
 model = dict(
     type='GFL',
-    data_preprocessor=dict(
-        type='DetDataPreprocessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        pad_size_divisor=896),  # pads to the square, after normalisation, also in tests
-    backbone=dict(
-        out_indices=(0, 1, 2, 3),
-        frozen_stages=-1,
-        norm_eval=False,
-        norm_cfg=dict(type='SyncBN', requires_grad=True)),
-    neck=dict(
-        type='FPN',
-        out_channels=256,
-        start_level=1,
-        add_extra_convs='on_output',
-        num_outs=5,
-        norm_cfg=dict(type='SyncBN', requires_grad=True),
-        no_norm_on_lateral=True,
-        relu_before_extra_convs=True),
+    neck=dict(add_extra_convs='on_output'),
     bbox_head=dict(
         type='ppnas_mm.GFLV2Head',
         num_classes=80,
