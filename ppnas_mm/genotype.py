@@ -132,6 +132,14 @@ SPACE_RULES: dict[str, SpaceRule] = {
         cells=tuple(f'stage{s}' for s in range(1, 7)),
         not_first=frozenset({'identity'}),
     ),
+    'nasbench-macro': SpaceRule(
+        ops={'shortcut', 'mbconv_3x3_e3', 'mbconv_5x5_e6'},
+        edges=(1, 1),
+        sources=(1, 1),
+        inputs=(1, 1),
+        wiring='previous',
+        cells=('stage1', 'stage2', 'stage3'),
+    ),
 }
 
 

@@ -66,6 +66,7 @@ BACKBONES = {
     'DARTSNet': 'ppnas_mm.backbones.darts',
     'MobileNASNet': 'ppnas_mm.backbones.mobile',
     'NASBench201Net': 'ppnas_mm.backbones.nasbench201',
+    'NASBenchMacroNet': 'ppnas_mm.backbones.nasbench_macro',
     'PPResNet': 'ppnas_mm.backbones.pp_resnet',
     'PPResNetCIFAR': 'ppnas_mm.backbones.pp_resnet',
 }

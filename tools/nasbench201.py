@@ -63,11 +63,11 @@ def main() -> None:
     if args.batches < 0:
         parser.error(f'--batches {args.batches}: expected 0 or more')
 
-    from ppnas_mm.analysis.nasbench201 import Table
-    from ppnas_mm.analysis.nasbench201_reports import follow, judge, look_up
+        from ppnas_mm.analysis.nasbench201_reports import follow, judge, look_up
     from ppnas_mm.engine.run import load_run
+    from ppnas_mm.tables import NASBench201Table
 
-    table = Table.load(Path(args.table))
+    table = NASBench201Table.load(Path(args.table))
     if args.genotype:
         print(look_up(table, args.genotype, args.dataset))
     elif args.record:

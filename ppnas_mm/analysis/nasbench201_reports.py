@@ -12,27 +12,25 @@ from ..algorithms import SearchAlgorithm
 from ..config.keys import ConfigError
 from ..engine.seed import mix_seed, set_epoch
 from ..genotype import Genotype
+from ..tables import NASBench201Table, TableError
 from ..utils.files import read_json
 from ..utils.tables import table as format_table
 from ..weights.checkpoint import load_weights
 from .nasbench201 import (
     RANKED,
-    Table,
-    TableError,
     accuracies_by_epoch,
-    arch_string,
     draw_cells,
-    kendall_tau,
     rank_correlations,
     score_by_alpha,
     score_with_super_net,
 )
+from .statistics import kendall_tau
 
 NAMES = {'architecture': 'beta', 'accuracy_share': 'S', 'importance': 'I', 'live': 'Live'}
 """Titles of the columns of :func:`follow`."""
 
 
-def look_up(table: Table, source: str, dataset: str | None = None) -> str:
+def look_up(table: NASBench201Table, source: str, dataset: str | None = None) -> str:
     """Return the entries of a table for a cell.
 
     Args:
@@ -46,11 +44,11 @@ def look_up(table: Table, source: str, dataset: str | None = None) -> str:
         numbers = [f'{v:.2f}' for v in (accuracy, optimum, table.regret(genotype, name))]
         rows.append([name, numbers[0], f'{table.rank(genotype, name):,}', *numbers[1:]])
     header = ['data set', 'accuracy', f'rank of {len(table):,}', 'optimum', 'distance']
-    return f'{arch_string(genotype)}\n{format_table(header, rows)}'
+    return f'{NASBench201Table.encode(genotype)}\n{format_table(header, rows)}'
 
 
 def judge(
-    table: Table,
+    table: NASBench201Table,
     config: Any,
     name: str,
     checkpoint: str,
@@ -86,15 +84,15 @@ def judge(
             found[network].append(score)
         truth.append(table.accuracy(cell, dataset))
         words = ' '.join(f'{scores[-1]:.2f}' for scores in found.values())
-        yield f'[{i}/{len(drawn)}] {arch_string(cell)} {words} trained {truth[-1]:.2f}'
+        yield f'[{i}/{len(drawn)}] {NASBench201Table.encode(cell)} {words} trained {truth[-1]:.2f}'
     for network, scores in found.items():
         best = drawn[max(range(len(drawn)), key=scores.__getitem__)]
         yield (
             f"Kendall's tau of {metrics[network]} with {checkpoint} ({network} network) to "
             f'{dataset} of {table.name}: {kendall_tau(scores, truth):.3f} ({len(drawn)} cells, '
             f'seed {seed}, batch norms recalibrated on {len(training)} batches)\n'
-            f'best by the super-net: {arch_string(best)}, rank {table.rank(best, dataset):,} of '
-            f'{len(table):,}'
+            f'best by the super-net: {NASBench201Table.encode(best)}, '
+            f'rank {table.rank(best, dataset):,} of {len(table):,}'
         )
     for one, two in combinations(found, 2):
         tau = kendall_tau(found[one], found[two])
@@ -140,7 +138,7 @@ def score_of(
     return next(iter(score_with_super_net(*given).items()))
 
 
-def follow(table: Table, path: str, dataset: str | None = None) -> str:
+def follow(table: NASBench201Table, path: str, dataset: str | None = None) -> str:
     """Return how a search ranked the operations, in about ten of its epochs.
 
     Args:

@@ -26,8 +26,10 @@ import torch
 from ..algorithms.eoinas.importance import OperationImportance
 from ..algorithms.eoinas.markov import LiveDie
 from ..algorithms.eoinas.slimming import Plan, Slimming
+from ..tables import NASBench201Table
+from ..tables.table import find
 from ..utils.tables import table
-from .nasbench201 import Table, TableError, accuracy_grid
+from .nasbench201 import accuracy_grid
 
 BEFORE, EDGE, NONE = {'against': 'before'}, {'against': 'edge'}, {'epsilon': (0.0, 0.0)}
 RESET, KEPT = {'forget': True}, {'forget': False}
@@ -242,7 +244,11 @@ def prune_tables(
     Raises:
         TableError: If a table is missing or damaged.
     """
-    tables = [Table.load(path) for path in table_files(folder)]
+    names = ('nb201_12epoch_accs.csv', 'nats_bench_tss_200ep.csv')
+    tables = [
+        NASBench201Table.load(find(folder, {n: NASBench201Table.sources[n]}, 'table'))
+        for n in names
+    ]
     drive, score = (accuracy_grid(table, dataset)[1] for table in tables)
     worlds = {
         'NAS-Bench-201': table_world(drive, score),
@@ -262,19 +268,3 @@ def report(results: list[dict[str, Any]]) -> str:
         for name in dict.fromkeys(r['reading'] for r in results)
     ]
     return table(['compared with', *(f'{world}, {drift:g}' for world, drift in columns)], rows)
-
-
-def table_files(folder: Path) -> list[Path]:
-    """Return the files of the tables after 12 and after 200 epochs.
-
-    Raises:
-        TableError: If one is missing.
-    """
-    found = []
-    for stem in ('nb201_12epoch_accs.csv', 'nats_bench_tss_200ep.csv'):
-        files = [folder / f'{stem}{end}' for end in ('', '.gz')]
-        known = [file for file in files if file.is_file()]
-        if not known:
-            raise TableError(f'no {stem}[.gz] in {folder}; --table names the folder of both tables')
-        found.append(known[0])
-    return found

@@ -14,10 +14,11 @@ from mmengine.utils import ProgressBar
 
 from ..config.keys import ConfigError
 from ..genotype import Genotype
+from ..tables import NASBench201Table
 from ..utils.files import read_json, write_atomic
 from ..utils.tables import table as format_table
 from ..visualize.ranks import draw_rank_boxes, draw_tau_boxes
-from .nasbench201 import Table, kendall_tau
+from .statistics import kendall_tau
 
 VARIANTS = ('SPOS', '+ shrinking', '+ expanding')
 SPARE = dict(population=1, generations=1, parents=1, crossover=0, mutation=0, enumerate_up_to=1)
@@ -52,7 +53,7 @@ def draw_cells(
         net: The super-net.
         number: Number of architectures.
         seed: Seed of the draws.
-        known: Table of true accuracies, from which cells are drawn; ``None``: any cells.
+        known: NASBench201Table of true accuracies, from which cells are drawn; ``None``: any cells.
         constrained: Whether to exclude degenerate architectures.
     """
     rng = np.random.default_rng(seed)
@@ -285,7 +286,7 @@ class Truth:
     def __init__(
         self, trained: str | None = None, table: str | None = None, dataset: str = 'cifar10'
     ) -> None:
-        self.dataset, self.table = dataset, Table.load(table) if table else None
+        self.dataset, self.table = dataset, NASBench201Table.load(table) if table else None
         self.cells: list[Genotype] = []
         self.drops: Any = None
         if trained is None:

@@ -16,8 +16,9 @@ from ..algorithms.one_shot.operator_scores import (
     weakest,
 )
 from ..algorithms.one_shot.scored_models import stratified_models
+from ..tables import NASBench201Table
 from ..utils.tables import table as format_table
-from .nasbench201 import Table, accuracy_grid
+from .nasbench201 import accuracy_grid
 
 
 class Setting(NamedTuple):
@@ -117,7 +118,7 @@ def shrink_table(
     Raises:
         TableError: If the table is missing or damaged.
     """
-    results = simulate(*accuracy_grid(Table.load(path), dataset), noises, setting)
+    results = simulate(*accuracy_grid(NASBench201Table.load(path), dataset), noises, setting)
     kept = f'true top {results[0]["top"]} kept'
     keys = ('kept', 'kept_std', 'best', 'mean')
     rows = [[r['score'], f'{r["noise"]:g}', *(f'{r[k]:.2f}' for k in keys)] for r in results]

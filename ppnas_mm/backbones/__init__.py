@@ -4,6 +4,7 @@ from .chain import ChainNet
 from .darts import DARTSNet
 from .mobile import MobileNASNet
 from .nasbench201 import NASBench201Net
+from .nasbench_macro import NASBenchMacroNet
 from .pp_resnet import PPResNet, PPResNetCIFAR
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     'DARTSNet',
     'MobileNASNet',
     'NASBench201Net',
+    'NASBenchMacroNet',
     'PPResNet',
     'PPResNetCIFAR',
 ]

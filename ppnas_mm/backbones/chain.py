@@ -26,14 +26,15 @@ class ChainPlan:
     """The macro network of a space of chains.
 
     Args:
-        stem: Channels of the first convolution (3x3) and of the fixed block (3x3, expansion 1).
+        stem: Channels of the first convolution (3x3) and, if there is one, of the fixed block (3x3,
+            expansion 1).
         channels: Channels of each searched stage.
         strides: Stride of each searched stage, that of its first block.
         attention: Whether the fixed block has channel attention.
         act_cfg: The activation where a config names none.
     """
 
-    stem: tuple[int, int]
+    stem: tuple[int, ...]
     channels: tuple[int, ...]
     strides: tuple[int, ...]
     attention: bool = True
@@ -135,11 +136,12 @@ class MacroChain(Backbone):
         super().__init__(out_indices, **kwargs)
         style = self.style
         total = 2 if variant == 'imagenet' else 1
-        first, channels = (round_channels(planes * width) for planes in plan.stem)
-        self.stem = nn.Sequential(
-            style.conv(in_channels, first, 3, stride=total),
-            MBConv(OpSpec(first, channels, style), 3, expansion=1, attention=plan.attention),
-        )
+        channels, *fixed = (round_channels(planes * width) for planes in plan.stem)
+        self.stem = nn.Sequential(style.conv(in_channels, channels, 3, stride=total))
+        for planes in fixed:
+            spec = OpSpec(channels, planes, style)
+            self.stem.append(MBConv(spec, 3, expansion=1, attention=plan.attention))
+            channels = planes
         layers: list[list[nn.Module]] = []
         self.members: list[list[str | None]] = []
         info: list[list[Any]] = []

@@ -103,6 +103,11 @@ class OpSpec:
     dilation: int = 1
     pool_norm: bool = False
 
+    @property
+    def keeps_shape(self) -> bool:
+        """Whether the output has the input's shape."""
+        return self.stride == 1 and self.in_channels == self.out_channels
+
 
 OpFactory = Callable[[OpSpec], nn.Module]
 
@@ -128,7 +133,7 @@ def _separable(kernel: int) -> OpFactory:
 
 
 def _conv(
-    kernel: int, rate: int = 1, order: tuple[str, ...] = ('conv', 'norm', 'act')
+    kernel: int, rate: int = 1, order: tuple[str, ...] = ('conv', 'norm', 'act'), act: bool = True
 ) -> OpFactory:
     def build(spec: OpSpec) -> nn.Module:
         return spec.style.conv(
@@ -138,6 +143,7 @@ def _conv(
             stride=spec.stride,
             dilation=spec.dilation * rate,
             order=order,
+            act=act,
         )
 
     return build
@@ -243,15 +249,13 @@ class Zero(nn.Module):
 
 
 def _identity(spec: OpSpec) -> nn.Module:
-    if spec.stride != 1 or spec.in_channels != spec.out_channels:
+    if not spec.keeps_shape:
         raise ValueError(f'identity keeps the shape and cannot be built for {spec}')
     return nn.Identity()
 
 
-def _skip(spec: OpSpec) -> nn.Module:
-    if spec.stride == 1 and spec.in_channels == spec.out_channels:
-        return nn.Identity()
-    return FactorizedReduce(spec.in_channels, spec.out_channels, spec.style)
+def _identity_or(build: OpFactory) -> OpFactory:
+    return lambda spec: nn.Identity() if spec.keeps_shape else build(spec)
 
 
 def _pool(kind: str) -> OpFactory:
@@ -331,7 +335,7 @@ class MBConv(nn.Module):
         )
         self.attention = SqueezeExcite(inner, style) if attention else nn.Identity()
         self.project = style.conv(inner, spec.out_channels, 1, groups=groups, act=False)
-        self.residual = spec.stride == 1 and spec.in_channels == spec.out_channels
+        self.residual = spec.keeps_shape
         self.drop_path: nn.Module = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -346,6 +350,7 @@ def _mbconv(kernel: int, expansion: int, attention: bool = False, groups: int = 
 
 OPS: dict[str, OpFactory] = {
     'identity': _identity,
+    'shortcut': _identity_or(_conv(1, act=False)),
     'conv_1x1': _conv(1),
     'conv_3x3': _conv(3),
     'conv_5x5': _conv(5),
@@ -353,7 +358,9 @@ OPS: dict[str, OpFactory] = {
     'dw_conv_5x5': _separable(5),
     'dilated_conv_3x3': _conv(3, rate=2),
     'none': Zero,
-    'skip_connect': _skip,
+    'skip_connect': _identity_or(
+        lambda s: FactorizedReduce(s.in_channels, s.out_channels, s.style)
+    ),
     'max_pool_3x3': _pool('max'),
     'avg_pool_3x3': _pool('avg'),
     'sep_conv_3x3': _sep_conv(3),

@@ -6,6 +6,7 @@ from .mixed import Mixed
 from .mixture import ArchPath, Choice, Fixed, Mixture, Relaxed, Weights, mixed_sum
 from .mobile import MobileSuperNet
 from .nasbench201 import NASBench201SuperNet
+from .nasbench_macro import NASBenchMacroSuperNet
 from .ppconv import PPConvSuperNet
 from .super_net import SuperNet
 
@@ -19,6 +20,7 @@ __all__ = [
     'Mixture',
     'MobileSuperNet',
     'NASBench201SuperNet',
+    'NASBenchMacroSuperNet',
     'PPConvSuperNet',
     'Relaxed',
     'SuperNet',

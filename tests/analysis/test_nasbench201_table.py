@@ -24,18 +24,15 @@ from zoo import scramble
 from ppnas_mm import Genotype
 from ppnas_mm.algorithms.base import SearchAlgorithm
 from ppnas_mm.analysis.nasbench201 import (
-    Table,
-    TableError,
-    arch_string,
     draw_cells,
-    from_arch_string,
-    kendall_tau,
     rank_correlations,
 )
+from ppnas_mm.analysis.statistics import kendall_tau
 from ppnas_mm.config.load import load_config
 from ppnas_mm.engine.derive import derive_model
 from ppnas_mm.genotype import GenotypeError
 from ppnas_mm.registry import MODELS
+from ppnas_mm.tables import NASBench201Table, TableError
 from ppnas_mm.weights.checkpoint import describe
 
 BEST_CIFAR100 = text_of([*['nor_conv_3x3'] * 3, 'skip_connect', *['nor_conv_3x3'] * 2])
@@ -49,7 +46,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 @pytest.mark.parametrize('name', ['nats_bench_tss_200ep.csv.gz', 'nb201_12epoch_accs.csv.gz'])
 def test_tables_say_what_their_lines_say(name: str) -> None:
     path = table_file(name)
-    table, rows = Table.load(path), rows_of(path)
+    table, rows = NASBench201Table.load(path), rows_of(path)
     assert len(table) == len(rows) == 5**6
     assert set(table.cells) == {text_of(ops) for ops in itertools.product(OPS, repeat=6)}
     columns = [c for c in rows[0] if c.lower().startswith(('cifar', 'imagenet'))]
@@ -60,7 +57,7 @@ def test_tables_say_what_their_lines_say(name: str) -> None:
         values = [float(row[column]) for row in rows]
         assert table.optimum(dataset) == max(values)
         for i in picked:
-            genotype = from_arch_string(rows[i][key])
+            genotype = NASBench201Table.decode(rows[i][key])
             assert genotype in table
             assert table.accuracy(genotype, dataset) == values[i]
             assert table.rank(genotype, dataset) == 1 + sum(v > values[i] for v in values)
@@ -71,10 +68,10 @@ def test_tables_say_what_their_lines_say(name: str) -> None:
 
 def test_published_optima() -> None:
     """The accuracies of the optimal cells, as papers on NAS-Bench-201 print them."""
-    table = Table.load(table_file('nats_bench_tss_200ep.csv.gz'))
+    table = NASBench201Table.load(table_file('nats_bench_tss_200ep.csv.gz'))
     optima = {'cifar10': 94.37, 'cifar100': 73.51, 'imagenet16': 47.31}
     assert {name: round(table.optimum(name), 2) for name in optima} == optima
-    assert [arch_string(g) for g in table.best('cifar100')] == [BEST_CIFAR100]
+    assert [NASBench201Table.encode(g) for g in table.best('cifar100')] == [BEST_CIFAR100]
 
 
 def small_table(path: Path, number: int = 12) -> list[tuple[str, float]]:
@@ -90,9 +87,11 @@ def small_table(path: Path, number: int = 12) -> list[tuple[str, float]]:
 def test_a_plain_file_and_a_folder_are_read(tmp_path: Path) -> None:
     rows = small_table(tmp_path / 'nb201_12epoch_accs.csv')
     for path in (tmp_path, tmp_path / 'nb201_12epoch_accs.csv'):
-        table = Table.load(path)
+        table = NASBench201Table.load(path)
         assert table.datasets == ('cifar10-test',)
-        assert [(c, table.accuracy(from_arch_string(c), 'cifar10')) for c in table.cells] == rows
+        assert [
+            (c, table.accuracy(NASBench201Table.decode(c), 'cifar10')) for c in table.cells
+        ] == rows
 
 
 def test_kendall_tau_counts_pairs() -> None:
@@ -136,13 +135,13 @@ def test_bad_tables_are_refused(case: str, tmp_path: Path) -> None:
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(TableError, match=message):
-        Table.load(path)
+        NASBench201Table.load(path)
 
 
 def test_unknown_cells_and_data_sets(tmp_path: Path) -> None:
     small_table(tmp_path / 'table.csv')
-    table = Table.load(tmp_path / 'table.csv')
-    unknown = from_arch_string(text_of(['none'] * 6))
+    table = NASBench201Table.load(tmp_path / 'table.csv')
+    unknown = NASBench201Table.decode(text_of(['none'] * 6))
     assert unknown not in table
     with pytest.raises(TableError, match=r'unknown cell \|none~0\|'):
         table.accuracy(unknown, 'cifar10')
@@ -152,7 +151,7 @@ def test_unknown_cells_and_data_sets(tmp_path: Path) -> None:
         table.rank(Genotype.load('cdarts_cifar10'), 'cifar10')
     for text in ('', '|none~0', 'none~0', '|none~1|', '|sum~0|', '|none~0|+|none~0|'):
         with pytest.raises(GenotypeError):
-            from_arch_string(text)
+            NASBench201Table.decode(text)
 
 
 # -- how a search ranked the operations ------------------------------------------------------------
@@ -189,7 +188,7 @@ def whole_table(path: Path, rng: np.random.Generator) -> dict[tuple[str, ...], f
 def test_a_record_is_compared_with_the_table(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     rng = np.random.default_rng(0)
     cells, record = whole_table(tmp_path / 'table.csv', rng), made_record(rng)
-    found = rank_correlations(record, Table.load(tmp_path / 'table.csv'), 'cifar10-test')
+    found = rank_correlations(record, NASBench201Table.load(tmp_path / 'table.csv'), 'cifar10-test')
     assert [set(row) for row in found] == [
         {'epoch', 'architecture'},
         *[{'epoch', 'architecture', 'importance', 'accuracy_share', 'live'}] * 2,
@@ -218,7 +217,9 @@ def test_a_record_is_compared_with_the_table(tmp_path: Path, capsys: pytest.Capt
 def test_a_decided_search_has_no_order(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     whole_table(tmp_path / 'table.csv', rng)
-    rows = rank_correlations(made_record(rng, 5), Table.load(tmp_path / 'table.csv'), 'cifar10')
+    rows = rank_correlations(
+        made_record(rng, 5), NASBench201Table.load(tmp_path / 'table.csv'), 'cifar10'
+    )
     assert math.isnan(rows[-1]['importance'])
 
 
@@ -287,7 +288,7 @@ def test_the_tool_looks_a_cell_up(tmp_path: Path, capsys: pytest.CaptureFixture)
     rows = small_table(tmp_path / 'table.csv')
     cell, accuracy = rows[3]
     values = [v for _, v in rows]
-    from_arch_string(cell).save(tmp_path / 'genotype.json')
+    NASBench201Table.decode(cell).save(tmp_path / 'genotype.json')
     assert (
         call('nasbench201.py', tmp_path / 'genotype.json', '--table', tmp_path / 'table.csv') == 0
     )
@@ -300,7 +301,7 @@ def test_the_tool_looks_a_cell_up(tmp_path: Path, capsys: pytest.CaptureFixture)
 
 def plain_accuracy(algorithm: Any, runner: Any, cell: str, batches: int) -> float:
     """Of the derived network; batch norms take mean and variance of the first batches, averaged."""
-    model: Any = derive_model(algorithm, from_arch_string(cell))
+    model: Any = derive_model(algorithm, NASBench201Table.decode(cell))
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d) and batches:
             module.reset_running_stats()
@@ -340,19 +341,19 @@ def test_the_tool_ranks_cells_by_a_super_net(
 
 def test_cells_are_drawn_once_and_only_if_the_super_net_has_them(search: Any) -> None:
     algorithm, cells = search[2], [text_of(ops) for ops in itertools.product(OPS[:3], repeat=6)]
-    table = Table({'cifar10-test': [50.0] * len(cells)}, cells)
+    table = NASBench201Table({'cifar10-test': [50.0] * len(cells)}, cells)
     drawn = draw_cells(table, algorithm, 50, 0)
     assert drawn == draw_cells(table, algorithm, 50, 0) != draw_cells(table, algorithm, 50, 1)
     net = algorithm.super_net
-    whole = [c for c in cells if not net.remarks(net.to_path(from_arch_string(c)))]
+    whole = [c for c in cells if not net.remarks(net.to_path(NASBench201Table.decode(c)))]
     everything = draw_cells(table, algorithm, len(whole), 0)
-    assert sorted(map(arch_string, everything)) == sorted(whole)
+    assert sorted(map(NASBench201Table.encode, everything)) == sorted(whole)
     for number in (len(whole) + 1, 1):
         with pytest.raises(TableError, match='cells'):
             draw_cells(table, algorithm, number, 0)
     net.prune('cell/node3/op0', OPS.index('none'))
     for genotype in draw_cells(table, algorithm, 50, 0):
-        assert '+|none~0' not in arch_string(genotype).split('+', 1)[1][1:]
+        assert '+|none~0' not in NASBench201Table.encode(genotype).split('+', 1)[1][1:]
 
 
 def test_the_tool_says_what_is_wrong_in_one_line(
@@ -360,7 +361,7 @@ def test_the_tool_says_what_is_wrong_in_one_line(
 ) -> None:
     config, checkpoint, _ = search
     small_table(tmp_path / 'table.csv')
-    from_arch_string(text_of(['none'] * 6)).save(tmp_path / 'cell.json')
+    NASBench201Table.decode(text_of(['none'] * 6)).save(tmp_path / 'cell.json')
     table = ['--table', tmp_path / 'table.csv']
     other = ROOT / 'configs/search/ppnas_digits.py'
     for arguments, message in (

@@ -98,10 +98,13 @@ def test_the_tool_prints_and_writes_every_reading(tmp_path: Path, capsys: Any) -
 
 @pytest.mark.parametrize(('drift', 'least'), [(0.0, 93.0), (0.003, 94.2), (0.008, 94.2)])
 def test_the_default_finds_good_cells_of_nasbench201(drift: float, least: float) -> None:
-    from ppnas_mm.analysis.nasbench201 import Table, accuracy_grid
+    from ppnas_mm.analysis.nasbench201 import accuracy_grid
+    from ppnas_mm.tables import NASBench201Table
 
     names = ('nb201_12epoch_accs.csv.gz', 'nats_bench_tss_200ep.csv.gz')
-    drive, score = (accuracy_grid(Table.load(table_file(n)), 'cifar10')[1] for n in names)
+    drive, score = (
+        accuracy_grid(NASBench201Table.load(table_file(n)), 'cifar10')[1] for n in names
+    )
     world = table_world(drive, score)
     assert Search(world, READINGS[DEFAULT], Setting(), 1).run(drift).mean() >= least
     if not drift:  # nothing works against the former reading there

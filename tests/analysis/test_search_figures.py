@@ -16,8 +16,9 @@ from nb201 import OPS, text_of
 from nb201_table import brute_tau
 from tool import call
 
-from ppnas_mm.analysis.nasbench201 import Table, accuracies_by_epoch, from_arch_string
+from ppnas_mm.analysis.nasbench201 import accuracies_by_epoch
 from ppnas_mm.config.load import load_config
+from ppnas_mm.tables import NASBench201Table
 
 EDGES = [f'cell/node{n}/op{i}' for n in (1, 2, 3) for i in range(n)]
 
@@ -49,7 +50,9 @@ def test_the_accuracy_of_every_epochs_cell(tmp_path: Path, capsys: pytest.Captur
         entries[3]['architecture'][name] = [1.0, 0, 0, 0, 0]
     choices = {name: dict(candidates=OPS, gates=False) for name in EDGES}
     record = dict(space='nasbench201', choices=choices, epochs=entries)
-    found = accuracies_by_epoch(record, Table.load(tmp_path / 'table.csv'), 'cifar10-test')
+    found = accuracies_by_epoch(
+        record, NASBench201Table.load(tmp_path / 'table.csv'), 'cifar10-test'
+    )
     assert found[:3] == pytest.approx(expected[:3]) and math.isnan(found[3])
 
 
@@ -73,7 +76,7 @@ def test_the_tool_ranks_by_alpha_and_by_both_networks(
     scores = []
     for cell, _, _, alpha, trained in lines:
         assert float(trained) == pytest.approx(truth[cell], abs=6e-3)
-        nodes = from_arch_string(cell).cells[0].nodes
+        nodes = NASBench201Table.decode(cell).cells[0].nodes
         total = 0.0
         for node, edges in enumerate(nodes, 1):
             for edge in edges:

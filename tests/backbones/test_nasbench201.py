@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d
 from zoo import images, scramble
 
-from ppnas_mm.analysis.nasbench201 import from_arch_string
 from ppnas_mm.backbones import NASBench201Net
 from ppnas_mm.genotype import GenotypeError
 from ppnas_mm.spaces import Fixed, NASBench201SuperNet
+from ppnas_mm.tables import NASBench201Table
 
 EDGES = [(1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2)]
 
@@ -107,7 +107,7 @@ def network(
 
 def size_and_cost(cell: str, classes: int = 10) -> tuple[int, int]:
     """Parameters, and multiply-adds on 32x32 pixels, with a linear classifier."""
-    net = NASBench201Net(from_arch_string(cell).to_dict())
+    net = NASBench201Net(NASBench201Table.decode(cell).to_dict())
     cost = []
 
     def count(module: nn.Conv2d, _: Any, y: Tensor) -> None:
@@ -158,7 +158,7 @@ def test_derived_network_is_the_plain_formula(last_act: bool, affine: bool) -> N
     options['norm_cfg'] = dict(type='BN', affine=affine)
     x = images(2, 3, 9, 11, dtype=torch.float64)
     for ops in (re.findall(r'\|(\w+)~', MIXED), ['avg_pool_3x3'] * 6, [*OPS[1:], *OPS[2:4]]):
-        arch = from_arch_string(text_of(ops))
+        arch = NASBench201Table.decode(text_of(ops))
         net = scramble(NASBench201Net(arch, **options)).double().eval()
         state = double_state(net)
 
@@ -238,7 +238,7 @@ def _edges(net: Any) -> Any:
 def test_drop_path_drops_edges_but_not_skips() -> None:
     skips, convs = (
         NASBench201Net(
-            from_arch_string(text_of([op] * 6)), cells_per_stage=1, init_channels=4,
+            NASBench201Table.decode(text_of([op] * 6)), cells_per_stage=1, init_channels=4,
             drop_path_rate=0.99,
         )
         for op in ('skip_connect', 'nor_conv_1x1')

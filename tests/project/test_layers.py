@@ -20,7 +20,7 @@ MODULES = {name.removesuffix('.__init__') for name in FILES}
 FLOORS = (
     ('version', 'utils'),
     ('genotype', 'config', 'heads'),
-    ('layers', 'datasets', 'visualize', 'weights'),
+    ('layers', 'datasets', 'visualize', 'weights', 'tables'),
     ('backbones', 'inference'),
     ('spaces', 'convert'),
     ('costs',),

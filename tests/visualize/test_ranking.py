@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pictured import check_texts
 from svg import by_id, dots, parse, words
 
-from ppnas_mm.analysis.nasbench201 import kendall_tau
+from ppnas_mm.analysis.statistics import kendall_tau
 from ppnas_mm.visualize.ranks import draw_rank_boxes, draw_tau_boxes, rank_table
 
 SCORES = st.integers(1, 6).flatmap(

@@ -21,7 +21,7 @@ from .operator_scores import KINDS, operator_scores, selection_importance, ties,
 from .scored_models import SAMPLERS, Drawn, Model, Spot, stratified_models
 from .spos import SPOS, first_batches
 
-IDENTITIES = ('identity', 'skip_connect')
+IDENTITIES = ('identity', 'skip_connect', 'shortcut')
 
 
 @MODELS.register_module()
