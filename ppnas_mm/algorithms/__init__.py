@@ -9,6 +9,9 @@ from .gdas import GDAS
 from .one_shot import SENAS, SPOS
 from .ppnas import PPNAS
 from .random_search import RandomSearch
+from .table_search import TableSearch
+from .untrained import UntrainedSearch
+from .zero_cost import ZeroCostSearch
 
 __all__ = [
     'CDARTS',
@@ -21,4 +24,7 @@ __all__ = [
     'EoiNAS',
     'RandomSearch',
     'SearchAlgorithm',
+    'TableSearch',
+    'UntrainedSearch',
+    'ZeroCostSearch',
 ]

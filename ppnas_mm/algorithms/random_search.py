@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..costs.limits import ConstraintError, Limits
+from ..costs.limits import Limits
 from ..spaces.mixture import ArchPath, Fixed
 from ..utils.registries import MODELS
 from .base import SearchAlgorithm
+from .untrained import draw_within
 
 
 @MODELS.register_module()
@@ -47,28 +48,13 @@ class RandomSearch(SearchAlgorithm):
             raise ValueError(f"operations={operations!r}: expected 'authors' or 'free'")
         self.free = operations == 'free'
         rng = np.random.default_rng(torch.initial_seed() % 2**32 if seed is None else seed)
-        path = self._draw(rng, constrained, Limits(self.model, **(limits or {})))
+        given = Limits(self.model, **(limits or {}))
+        path = draw_within(self.super_net, rng, given, constrained, self.free)
         for name, kept in path.items():
             for candidate in set(self.super_net.alive_candidates(name)) - set(kept):
                 self.super_net.prune(name, candidate)
         self.predict_as(Fixed(path))
         self.super_net.arch.requires_grad_(False)
-
-    def _draw(self, rng: np.random.Generator, constrained: bool, limits: Limits) -> ArchPath:
-        seen = []
-        for _ in range(10_000):
-            genotype = self.super_net.random_genotype(rng, constrained, self.free)
-            path = self.super_net.to_path(genotype)
-            if limits.ok(path):
-                return path
-            seen.append(limits.costs(path))
-        spans = ', '.join(
-            f'{unit} {min(c[unit] for c in seen):,g} to {max(c[unit] for c in seen):,g}'
-            for unit in limits.bounds
-        )
-        raise ConstraintError(
-            f'none of {len(seen):,} draws is within {limits.bounds}; seen: {spans}'
-        )
 
     def decide(self, strict: bool) -> ArchPath:
         """Return the drawn path, which is all that is left of the super-net."""

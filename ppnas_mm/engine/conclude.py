@@ -58,7 +58,8 @@ def conclude(
     """
     epoch = runner.epoch or len(record.data['epochs'])
     if is_main_process():
-        draw_search(record.data, record.folder / 'search.svg')
+        if epoch:
+            draw_search(record.data, record.folder / 'search.svg')
         for name, draw in algorithm.pictures().items():
             draw(record.data, record.folder / name)
     genotype = _found(runner, algorithm, record, epoch)
@@ -67,16 +68,18 @@ def conclude(
     for remark in remarks:
         runner.logger.warning(remark)
     model = derive_model(algorithm, genotype)
+    trained = dict(bn_recalibrated_on_batches=recalibrate_batches)
     result: dict[str, Any] = dict(
         genotype=genotype.hash,
-        bn_recalibrated_on_batches=recalibrate_batches,
+        **(trained if epoch else dict(weights='none: nothing was trained')),
         **(dict(remarks=remarks) if remarks else {}),
-        **_scores(runner, algorithm, model, epoch, recalibrate_batches),
+        **(_scores(runner, algorithm, model, epoch, recalibrate_batches) if epoch else {}),
     )
     record.data['result'] = result
     if not is_main_process():
         return
-    save_derived(model, genotype, record.folder / 'derived.safetensors')
+    if epoch:
+        save_derived(model, genotype, record.folder / 'derived.safetensors')
     title, notes = found_title(genotype, record.data), stage_notes(model.backbone)
     draw_genotype(genotype, record.folder / 'genotype.svg', title, notes)
     genotype.save(record.folder / 'genotype.json')

@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from ..algorithms.bilevel import BilevelSearch
+from ..algorithms.untrained import UntrainedSearch
 from ..datasets.wrapped import with_pipeline
 from ..utils.registries import LOOPS
 from .replicas import Replicas
@@ -135,6 +136,32 @@ class SearchLoop(EpochBasedTrainLoop):
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
         self.stop_training = self.algorithm.finished
+
+
+@LOOPS.register_module()
+class ChooseLoop(SearchLoop):
+    """No epochs: for algorithms that choose without training, such as ``ZeroCostSearch``.
+
+    Example:
+        >>> train_cfg = dict(type='ppnas_mm.ChooseLoop')
+
+    Args:
+        runner, dataloader: See :class:`SearchLoop`.
+        **kwargs: See :class:`SearchLoop`.
+
+    Raises:
+        ValueError: If the algorithm needs training.
+    """
+
+    def __init__(self, runner: Runner, dataloader: dict, **kwargs: Any) -> None:
+        super().__init__(runner, dataloader, max_epochs=0, **kwargs)
+
+    def _check(self) -> None:
+        if not isinstance(self.algorithm, UntrainedSearch):
+            raise ValueError(
+                f'{type(self.algorithm).__name__} needs training: '
+                "train_cfg=dict(type='ppnas_mm.SearchLoop', max_epochs=...)"
+            )
 
 
 def _endless(loader: DataLoader) -> Iterator[Any]:

@@ -46,6 +46,8 @@ def search_table(work_dir: str | Path) -> str:
     if retrained.is_file():
         found['derived, retrained'] = read_json(retrained)
     metrics = list(dict.fromkeys(m for entry in found.values() for m in entry['metrics']))
+    if not found:
+        return f'genotype {result.get("genotype")}; weights {result.get("weights")}'
     rows = [
         [label, *(entry['metrics'].get(m, '-') for m in metrics), f'{entry["parameters"]:,}']
         for label, entry in found.items()
