@@ -1,12 +1,15 @@
 """One thread, a quiet logger, a torchvision that imports, and a tiny super-net of each space."""
 
 import gc
+from collections import Counter
 from functools import lru_cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from lengths import is_long
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from rooms import marks
@@ -19,10 +22,15 @@ MMLogger.get_instance('mmengine', log_level='ERROR')
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with its room: ``-m layers``."""
+    """Mark each test with its room: ``-m layers``; and what `make test` leaves to `make slow`."""
+    runs: Counter[tuple[Path, str]] = Counter()
     for item in items:
-        for name in marks(item.path, getattr(item, 'originalname', item.name)):
+        function = getattr(item, 'originalname', item.name)
+        for name in marks(item.path, function):
             item.add_marker(name)
+        if is_long(item.path.name, function, runs[item.path, function]):
+            item.add_marker('long')
+        runs[item.path, function] += 1
 
 
 @pytest.fixture(scope='session', autouse=True)
