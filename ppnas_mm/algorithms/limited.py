@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 
 from ..costs.limits import ConstraintError, Limits
+from ..costs.looked_up import LookedUp
 from ..spaces.mixture import ArchPath
 from ..spaces.super_net import SuperNet
 from .discretise import strongest
@@ -57,6 +58,8 @@ def strongest_within(net: SuperNet, limits: Limits) -> ArchPath:
         return path
     (limit,) = limits.limits
     table = limits.tables[limit.name]
+    if isinstance(table, LookedUp):
+        return _strongest_of_all(net, limits, table)
     low, high = (bound - table.fixed for bound in limit.range)
     rows = []
     for name in net.choices:
@@ -68,6 +71,25 @@ def strongest_within(net: SuperNet, limits: Limits) -> ArchPath:
     if found is None:
         raise ConstraintError(f'limits={limits.bounds}: no architecture within them was found')
     return {row.name: (i,) for row, i in zip(rows, found, strict=True)}
+
+
+def _strongest_of_all(net: SuperNet, limits: Limits, table: LookedUp) -> ArchPath:
+    """Return the strongest of all paths within a limit on a cost that is looked up."""
+    shares = {}
+    for name in net.choices:
+        alive = list(net.alive_candidates(name))
+        values = net.arch[name][alive].log_softmax(0).tolist()
+        shares[name] = dict(zip(alive, values, strict=True))
+    (limit,) = limits.limits
+    within = (
+        (sum(shares[name][i] for name, (i,) in path.items()), path)
+        for path, cost in table.left({name: net.keepable(name) for name in net.choices})
+        if limit.allows(cost)
+    )
+    found = max(within, key=lambda entry: entry[0], default=None)
+    if found is None:
+        raise ConstraintError(f'limits={limits.bounds}: no architecture within them was found')
+    return found[1]
 
 
 def _knapsack(rows: Sequence[_Row], low: float, high: float) -> tuple[int, ...] | None:

@@ -81,9 +81,7 @@ class UntrainedSearch(BilevelSearch):
             for name, kept in self.choose().items():
                 self.chosen[[net.starts[name] + i for i in kept]] = True
         path = {
-            name: tuple(
-                i for i in range(len(c.candidates)) if self.chosen[net.starts[name] + i]
-            )
+            name: tuple(i for i in range(len(c.candidates)) if self.chosen[net.starts[name] + i])
             for name, c in net.choices.items()
         }
         return {name: kept for name, kept in path.items() if kept}

@@ -101,7 +101,7 @@ class ZeroCostSearch(UntrainedSearch):
         """Return preprocessed training images; batch norms then use their statistics."""
         if self.loaders is None:
             raise TypeError(
-                f"{type(self).__name__} scores by training images: "
+                f'{type(self).__name__} scores by training images: '
                 "train_cfg=dict(type='ppnas_mm.ChooseLoop')"
             )
         found: list[Tensor] = []

@@ -10,7 +10,9 @@ from typing import Any
 from torch import nn
 
 from ..spaces.mixture import ArchPath
+from ..tables import LatencyTable
 from .counting import flops_table, params_table
+from .looked_up import LookedUp
 from .table import UNITS, CostTable, super_net_of
 
 
@@ -20,7 +22,9 @@ class Limits:
     Args:
         model: The model whose backbone is the super-net; neck and head are included.
         input_shape: Of one image, ``(C, H, W)``; for multiply-adds.
-        latency_table: File of ``tools/benchmark.py latency-table``; for latency.
+        latency_table: File of ``tools/benchmark.py latency-table``, or with ``device`` a table of
+            measured cells of NAS-Bench-201 (:class:`LatencyTable`); for latency.
+        device: Device of such a table, such as ``'raspi4'``.
         **bounds: ``flops`` (multiply-adds), ``params`` or ``latency`` (milliseconds): the maximum,
             or a pair of minimum and maximum, either of which may be ``None``.
 
@@ -37,17 +41,21 @@ class Limits:
         model: nn.Module,
         input_shape: Sequence[int] | None = None,
         latency_table: str | None = None,
+        device: str | None = None,
         **bounds: Any,
     ) -> None:
         if not set(bounds) <= set(UNITS):
             raise ValueError(f'limits={bounds}: expected some of {sorted(UNITS)}')
         self.net = super_net_of(model)
-        self.tables: dict[str, CostTable] = {}
+        self.tables: dict[str, CostTable | LookedUp] = {}
         if 'params' in bounds or input_shape is not None:
             self.tables['params'] = params_table(model)
         if input_shape is not None:
             self.tables['flops'] = flops_table(model, input_shape)
-        if latency_table is not None:
+        if latency_table is not None and device is not None:
+            measured = LatencyTable.load(latency_table, device)
+            self.tables['latency'] = LookedUp(self.net, measured)
+        elif latency_table is not None:
             self.tables['latency'] = CostTable.load(latency_table, self.net)
         needs = {'flops': 'input_shape', 'latency': 'latency_table'}
         for unit in bounds:
@@ -66,12 +74,14 @@ class Limits:
         """Return the upper limits for scoring; the lower ones apply to the final selection only.
 
         A network near the minimum cost has lost most of its blocks, so it says nothing about the
-        operations of the final network.
+        operations of the final network.  A cost that is looked up has no share of an operation, so
+        models are drawn without regard to it and then compared with the limit (:meth:`below`).
         """
+        tables = ((self.tables[unit], high) for unit, (_, high) in self.bounds.items())
         return [
-            Cap(high - self.tables[unit].fixed, self.tables[unit].entries)
-            for unit, (_, high) in self.bounds.items()
-            if high is not None
+            Cap(high - table.fixed, table.entries)
+            for table, high in tables
+            if high is not None and isinstance(table, CostTable)
         ]
 
     def below(self, path: ArchPath) -> bool:
@@ -97,8 +107,12 @@ class Limits:
             costs = {unit: self._range(self.tables[unit], alive) for unit in self.bounds}
             raise ConstraintError(f'limits={self.bounds}: architectures of the space cost {costs}')
 
-    def _range(self, table: CostTable, alive: Mapping[str, Sequence[int]]) -> tuple[float, float]:
+    def _range(
+        self, table: CostTable | LookedUp, alive: Mapping[str, Sequence[int]]
+    ) -> tuple[float, float]:
         """Return the minimum and maximum cost of architectures with the operations left."""
+        if isinstance(table, LookedUp):
+            return table.range(alive)
         least = most = table.fixed
         for nodes in self.net.layout.values():
             for node in nodes.values():
