@@ -52,7 +52,7 @@ class TableSearch(UntrainedSearch):
         if method not in METHODS or queries < 1 or not 1 <= sample <= population:
             raise ValueError(
                 f'method={method!r}, queries={queries}, population={population}, '
-                f'sample={sample}: expected one of {METHODS}, 1 or more, sample from 1 to population'
+                f'sample={sample}: expected one of {METHODS}, 1 or more, sample up to population'
             )
         super().__init__(model, **kwargs)
         space = self.super_net.space

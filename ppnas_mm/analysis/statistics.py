@@ -1,8 +1,11 @@
-"""Statistics of rankings."""
+"""Statistics of rankings and of results over seeds."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+
+import numpy as np
 
 from ..utils.compat import require
 
@@ -10,3 +13,22 @@ from ..utils.compat import require
 def kendall_tau(first: Sequence[float], second: Sequence[float]) -> float:
     """Return Kendall's rank correlation (tau-b, which allows for ties); NaN without an order."""
     return float(require('scipy.stats').kendalltau(first, second).statistic)
+
+
+def spearman(first: Sequence[float], second: Sequence[float]) -> float:
+    """Return Spearman's rank correlation; NaN without an order."""
+    if len(set(first)) < 2 or len(set(second)) < 2:
+        return math.nan
+    return float(require('scipy.stats').spearmanr(first, second).statistic)
+
+
+def deviation(values: Sequence[float]) -> float:
+    """Return the standard deviation of a population, as the papers of NAS benchmarks print it."""
+    return float(np.std(values))
+
+
+def paired_p(first: Sequence[float], second: Sequence[float]) -> float:
+    """Return the two-sided p-value of a paired t-test; NaN for one pair or equal differences."""
+    if len(first) < 2 or float(np.ptp(np.subtract(first, second))) == 0:
+        return math.nan
+    return float(require('scipy.stats').ttest_rel(first, second).pvalue)

@@ -1,0 +1,166 @@
+"""The page of a study: tables, pictures and the files beside them."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..utils.files import write_atomic, write_json
+from ..version import __version__
+from ..visualize.study import draw_costs, draw_curves
+from .plan import Plan
+from .results import costs, results
+
+
+def write_page(plan: Plan, folder: Path, command: str, busy: list[str]) -> str:
+    """Write ``results.json``, ``costs.json``, ``study.md`` and pictures; return the page.
+
+    Args:
+        plan: The study.
+        folder: Its work dir.
+        command: The command that runs it.
+        busy: Searches that other processes are running.
+    """
+    found, spent = results(plan, folder), costs(plan, folder)
+    write_json(folder / 'results.json', found)
+    write_json(folder / 'costs.json', spent)
+    pictures = []
+    if any('by_epoch' in s for row in found['rows'].values() for s in row['seeds'].values()):
+        draw_curves(found, folder / 'epochs.svg')
+        pictures.append('![accuracy against epoch](epochs.svg)')
+    if any(row['summary'].get(plan.datasets[0]) for row in found['rows'].values()):
+        draw_costs(found, spent, folder / 'costs.svg')
+        pictures.append('![accuracy against cost](costs.svg)')
+    text = '\n\n'.join([*_text(plan, found, spent, command, busy), *pictures])
+    write_atomic(folder / 'study.md', f'{text}\n'.encode())
+    return text
+
+
+def _text(
+    plan: Plan,
+    found: Mapping[str, Any],
+    spent: Mapping[str, Mapping[str, float]],
+    command: str,
+    busy: list[str],
+) -> list[str]:
+    truth = '; '.join(
+        f'{name}: mean of all {about["mean"]:.2f}, best {about["optimum"]:.2f}'
+        for name, about in found['datasets'].items()
+    )
+    parts = [
+        f'# {plan.title}',
+        f'`{command}`',
+        f'{machine()}. {found["architectures"]:,} architectures of {plan.space} in '
+        f'`{found["table"]}`: {truth}. Seeds {", ".join(map(str, plan.seeds))}; mean ± standard '
+        'deviation of the population; `Fail`: no complete architecture.',
+        _accuracies(plan, found, spent),
+        _each(plan, found),
+    ]
+    if plan.against:
+        parts += ['Paired t-tests by seed, two-sided, on ' + plan.datasets[0], _tests(plan, found)]
+    if any('tau' in row['summary'] for row in found['rows'].values()):
+        parts += [f'Rankings of {plan.cells} random architectures', _ranks(found)]
+    notes = [f'- {name}: {row["note"]}' for name, row in found['rows'].items() if row['note']]
+    if notes:
+        parts.append('\n'.join(notes))
+    if busy:
+        parts.append('Still running in other processes: ' + '; '.join(busy))
+    return parts
+
+
+def machine() -> str:
+    """Return the machine and the versions, in words."""
+    threads = os.environ.get('OMP_NUM_THREADS', 'all')
+    return (
+        f'{platform.machine()}, {os.cpu_count()} cores, {threads} thread(s) a search; ppnas_mm '
+        f'{__version__}, torch {torch.__version__}'
+    )
+
+
+def _span(summary: Mapping[str, Any], key: str, digits: int = 2) -> str:
+    entry = summary.get(key)
+    return f'{entry["mean"]:.{digits}f} ± {entry["sd"]:.{digits}f}' if entry else '-'
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> str:
+    rule = ['---', *['---:'] * (len(heads) - 1)]
+    return '\n'.join(f'| {" | ".join(row)} |' for row in [heads, rule, *rows])
+
+
+def _accuracies(
+    plan: Plan, found: Mapping[str, Any], spent: Mapping[str, Mapping[str, float]]
+) -> str:
+    heads = [
+        'search',
+        *plan.datasets,
+        'rank, mean',
+        'better, share',
+        'regret',
+        'core-seconds a seed',
+    ]
+    rows = []
+    for name, row in found['rows'].items():
+        good = [entry for entry in row['seeds'].values() if 'failed' not in entry]
+        summary, times = row['summary'], list(spent[name].values())
+        means = ['-', '-', '-']
+        if good:
+            mean = {k: sum(e[k] for e in good) / len(good) for k in ('rank', 'better', 'regret')}
+            means = [f'{mean["rank"]:,.0f}', f'{mean["better"]:.4f}', f'{mean["regret"]:.2f}']
+        failed = f' (Fail: {summary["failed"]})' if summary['failed'] else ''
+        rows.append(
+            [
+                name + failed,
+                *(_span(summary, dataset) for dataset in plan.datasets),
+                *means,
+                f'{sum(times) / len(times):,.0f}' if times else '-',
+            ]
+        )
+    return _table(heads, rows)
+
+
+def _each(plan: Plan, found: Mapping[str, Any]) -> str:
+    main, rows = plan.datasets[0], []
+    for name, row in found['rows'].items():
+        cells = []
+        for seed in map(str, plan.seeds):
+            entry = row['seeds'].get(seed)
+            failed = entry is not None and 'failed' in entry
+            cells.append(
+                '-' if entry is None else 'Fail' if failed else f'{entry["accuracy"][main]:.2f}'
+            )
+        rows.append([name, *cells])
+    return _table([f'{main} of seed', *map(str, plan.seeds)], rows)
+
+
+def _tests(plan: Plan, found: Mapping[str, Any]) -> str:
+    heads = ['search', *(f'{end} {other}' for other in plan.against for end in ('minus', 'p,'))]
+    rows = []
+    for name, row in found['rows'].items():
+        cells = []
+        for other in plan.against:
+            test = row['tests'].get(other)
+            values = (test or {}).get('difference'), (test or {}).get('p')
+            cells += ['-' if values[0] is None else f'{values[0]:+.2f}']
+            cells += ['-' if values[1] is None else f'{values[1]:.3f}']
+        rows.append([name, *cells])
+    return _table(heads, rows)
+
+
+def _ranks(found: Mapping[str, Any]) -> str:
+    keys = {
+        'tau': "Kendall's tau",
+        'tau_best_half': 'of the best half',
+        'spearman': 'Spearman',
+        'spearman_best_half': 'of the best half',
+    }
+    rows = [
+        [name, *(_span(row['summary'], key, 3) for key in keys)]
+        for name, row in found['rows'].items()
+        if 'tau' in row['summary']
+    ]
+    return _table(['search', *keys.values()], rows)

@@ -1,0 +1,134 @@
+"""What a study compares, read from a YAML file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..config.keys import ConfigError
+from ..tables import TABLES
+from ..utils import schema
+from ..utils.doors import read_yaml
+from ..utils.schema import SchemaError
+
+RANKS = ('super-net', 'alpha')
+KEYS = ('space', 'table', 'rows')
+OPTIONAL = ('title', 'datasets', 'seeds', 'options', 'cells', 'against')
+
+
+@dataclass(frozen=True)
+class Row:
+    """One search of a study, run with every seed.
+
+    Args:
+        name: Name of the row, also of its folder.
+        config: Config of the search.
+        options: Entries of the config that the row overrides.
+        best_of: Number of searches for each seed, the best of which counts (see ``--seeds`` of
+            ``tools/search.py``).
+        ranks: What ranks architectures after the search: ``'super-net'``, its weights; ``'alpha'``,
+            its architecture parameters; ``None``: nothing.
+        note: What the page says about it.
+    """
+
+    name: str
+    config: Path
+    options: Mapping[str, Any] = field(default_factory=dict)
+    best_of: int = 1
+    ranks: str | None = None
+    note: str = ''
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study: searches in a space whose architectures have all been trained.
+
+    Args:
+        space: Name of the space, a key of :data:`ppnas_mm.tables.TABLES`.
+        table: File or folder of its table.
+        rows: The searches.
+        title: Title of the page.
+        datasets: Data sets of the table to report; the first decides ranks and tests.
+        seeds: Seeds of every row.
+        options: Entries that all configs override, such as ``data_root``.
+        cells: Number of architectures that a super-net ranks, drawn uniformly.
+        against: Rows that every other row is tested against, paired by seed.
+    """
+
+    space: str
+    table: Path
+    rows: tuple[Row, ...]
+    title: str
+    datasets: tuple[str, ...]
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    cells: int = 150
+    against: tuple[str, ...] = ()
+
+
+def load_plan(path: str | os.PathLike) -> Plan:
+    """Read a study; its paths are relative to the working directory, as in configs.
+
+    Raises:
+        ConfigError: If the file is missing or wrong; the message names the key.
+    """
+    try:
+        return _plan(read_yaml(Path(path).read_text(), str(path)), Path(path).stem)
+    except OSError as error:
+        raise ConfigError(f'study {path}: {error.strerror}') from None
+    except (SchemaError, UnicodeDecodeError) as error:
+        raise ConfigError(f'study {path}: {error}') from None
+
+
+def _plan(data: Any, title: str) -> Plan:
+    data = schema.mapping(data, 'file', KEYS, OPTIONAL)
+    space = schema.one_of(data['space'], 'space', TABLES)
+    given = schema.mapping(data['rows'], 'rows')
+    if not given:
+        schema.fail('rows', 'at least one', given)
+    rows = tuple(_row(name, value) for name, value in given.items())
+    against = [
+        schema.one_of(name, f'against[{i}]', given)
+        for i, name in enumerate(schema.sequence(data.get('against', []), 'against'))
+    ]
+    seeds = schema.sequence(data.get('seeds', [0, 1, 2, 3, 4]), 'seeds', 1)
+    for i, seed in enumerate(seeds):
+        schema.integer(seed, f'seeds[{i}]')
+    if len(set(seeds)) < len(seeds):
+        schema.fail('seeds', 'different numbers', seeds)
+    datasets = schema.sequence(data.get('datasets', ['cifar10-test']), 'datasets', 1)
+    return Plan(
+        space,
+        Path(schema.text(data['table'], 'table')),
+        rows,
+        schema.text(data.get('title', title), 'title'),
+        tuple(schema.text(name, f'datasets[{i}]') for i, name in enumerate(datasets)),
+        tuple(seeds),
+        schema.mapping(data.get('options', {}), 'options'),
+        schema.integer(data.get('cells', 150), 'cells', 2),
+        tuple(against),
+    )
+
+
+def _row(name: Any, value: Any) -> Row:
+    where = f'rows.{name}'
+    if not isinstance(name, str) or not name.replace('-', '').replace('_', '').isalnum():
+        schema.fail('rows', 'names of letters, digits, - and _', name)
+    data = schema.mapping(value, where, ('config',), ('options', 'best_of', 'ranks', 'note'))
+    config = Path(schema.text(data['config'], f'{where}.config'))
+    if not config.is_file():
+        schema.fail(f'{where}.config', 'the path of a config', str(config))
+    ranks = data.get('ranks')
+    if ranks is not None:
+        schema.one_of(ranks, f'{where}.ranks', RANKS)
+    return Row(
+        name,
+        config,
+        schema.mapping(data.get('options', {}), f'{where}.options'),
+        schema.integer(data.get('best_of', 1), f'{where}.best_of', 1),
+        ranks,
+        str(data.get('note', '')),
+    )

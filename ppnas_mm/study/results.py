@@ -1,0 +1,171 @@
+"""The results of a study: what was found, looked up in the table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..analysis.statistics import deviation, kendall_tau, paired_p, spearman
+from ..genotype import Genotype
+from ..tables import TABLES
+from ..tables.table import BenchmarkTable
+from ..utils.choice_key import ChoiceKey
+from ..utils.files import read_json
+from .plan import Plan, Row
+from .run import DONE
+
+
+def results(plan: Plan, folder: Path) -> dict[str, Any]:
+    """Return the results of the searches done so far, as plain JSON.
+
+    They follow from the searches' files alone, so a study that was stopped and went on has the
+    same.  Times are not among them (see :func:`costs`).
+    """
+    table = TABLES[plan.space].load(plan.table)
+    rows = {row.name: _row(plan, row, folder / row.name, table) for row in plan.rows}
+    main = plan.datasets[0]
+    for row in rows.values():
+        row['tests'] = {
+            other: _test(row['seeds'], rows[other]['seeds'], main)
+            for other in plan.against
+            if row is not rows[other]
+        }
+    about = {
+        dataset: dict(
+            mean=round(float(table.accuracies(dataset).mean()), 4),
+            optimum=round(table.optimum(dataset), 4),
+        )
+        for dataset in plan.datasets
+    }
+    return dict(
+        title=plan.title,
+        space=plan.space,
+        table=Path(table.name).name,
+        architectures=len(table),
+        datasets=about,
+        seeds=list(plan.seeds),
+        ranked=plan.cells,
+        rows=rows,
+    )
+
+
+def costs(plan: Plan, folder: Path) -> dict[str, dict[str, float]]:
+    """Return the core-seconds of each search that is done, by row and seed."""
+    return {
+        row.name: {
+            str(seed): read_json(folder / row.name / f'seed-{seed}' / DONE)['core_seconds']
+            for seed in plan.seeds
+            if (folder / row.name / f'seed-{seed}' / DONE).is_file()
+        }
+        for row in plan.rows
+    }
+
+
+def _row(plan: Plan, row: Row, folder: Path, table: BenchmarkTable) -> dict[str, Any]:
+    seeds = {}
+    for seed in plan.seeds:
+        place = folder / f'seed-{seed}'
+        if (place / DONE).is_file():
+            seeds[str(seed)] = _seed(plan, place, table)
+    found = [entry for entry in seeds.values() if 'failed' not in entry]
+    summary: dict[str, Any] = dict(done=len(seeds), failed=len(seeds) - len(found))
+    for dataset in plan.datasets if found else ():
+        values = [entry['accuracy'][dataset] for entry in found]
+        summary[dataset] = dict(
+            mean=round(float(np.mean(values)), 4), sd=round(deviation(values), 4)
+        )
+    for key in ('tau', 'tau_best_half', 'spearman', 'spearman_best_half'):
+        values = [entry[key] for entry in found if entry.get(key) is not None]
+        if values:
+            summary[key] = dict(
+                mean=round(float(np.mean(values)), 4), sd=round(deviation(values), 4)
+            )
+    return dict(config=row.config.name, note=row.note, seeds=seeds, summary=summary)
+
+
+def _seed(plan: Plan, place: Path, table: BenchmarkTable) -> dict[str, Any]:
+    failed = read_json(place / DONE)['failed']
+    if failed:
+        return dict(failed=failed)
+    genotype = Genotype.load(place / 'search' / 'genotype.json')
+    main = plan.datasets[0]
+    entry: dict[str, Any] = dict(
+        architecture=table.encode(genotype),
+        accuracy={d: round(table.accuracy(genotype, d), 4) for d in plan.datasets},
+        regret=round(table.regret(genotype, main), 4),
+        rank=table.rank(genotype, main),
+        better=round((table.rank(genotype, main) - 1) / len(table), 6),
+    )
+    curve = accuracy_by_epoch(read_json(place / 'search' / 'search.json'), table, main)
+    if len(curve) > 1:
+        entry['by_epoch'] = curve
+    if (place / 'ranking.json').is_file():
+        scores = read_json(place / 'ranking.json')['scores']
+        entry.update(correlations(scores, table, main))
+    return entry
+
+
+def correlations(
+    scores: Mapping[str, float | None], table: BenchmarkTable, dataset: str
+) -> dict[str, Any]:
+    """Return how scores of architectures agree with the table, over all and over the best half.
+
+    Args:
+        scores: By the architecture's string; ``None``: not scored.
+        table, dataset: The truth.
+    """
+    known = {cell: value for cell, value in scores.items() if value is not None}
+    truth = [table.accuracy(table.decode(cell), dataset) for cell in known]
+    values = list(known.values())
+    middle = float(np.median(truth)) if truth else 0.0
+    best = [i for i, value in enumerate(truth) if value >= middle]
+    found: dict[str, Any] = dict(ranked=len(known))
+    for name, function in (('tau', kendall_tau), ('spearman', spearman)):
+        for end, kept in (('', range(len(truth))), ('_best_half', best)):
+            if len(kept) > 1:
+                value = function([values[i] for i in kept], [truth[i] for i in kept])
+                found[name + end] = None if math.isnan(value) else round(value, 4)
+    return found
+
+
+def accuracy_by_epoch(
+    record: Mapping[str, Any], table: BenchmarkTable, dataset: str
+) -> list[tuple[int, float]]:
+    """Return the table's accuracy of the strongest operations after each epoch (CDARTS, Fig. 3).
+
+    Args:
+        record: The content of ``search.json``, of a space whose cells choose operations only.
+        table, dataset: The truth.
+    """
+    found = []
+    for entry in record['epochs']:
+        cells: dict[str, dict[int, list[dict[str, Any]]]] = {}
+        for name, weights in entry['architecture'].items():
+            key = ChoiceKey.parse(name)
+            op = record['choices'][name]['candidates'][int(np.argmax(weights))]
+            source = key.node - 1 if key.source is None else key.source
+            nodes = cells.setdefault(key.cell, {})
+            nodes.setdefault(key.node, []).append({'op': op, 'sources': [source]})
+        data = [{'name': n, 'inputs': 1, 'nodes': list(c.values())} for n, c in cells.items()]
+        genotype = Genotype.from_dict({'schema': 1, 'space': record['space'], 'cells': data})
+        found.append((entry['epoch'], round(table.accuracy(genotype, dataset), 4)))
+    return found
+
+
+def _test(
+    row: Mapping[str, Mapping[str, Any]], other: Mapping[str, Mapping[str, Any]], dataset: str
+) -> dict[str, Any]:
+    """Return the mean difference to another row, paired by seed, and its p-value."""
+    both = [s for s in row if s in other and 'failed' not in row[s] and 'failed' not in other[s]]
+    mine, theirs = ([entry[seed]['accuracy'][dataset] for seed in both] for entry in (row, other))
+    p = paired_p(mine, theirs) if both else math.nan
+    difference = float(np.mean(np.subtract(mine, theirs))) if both else math.nan
+    return dict(
+        seeds=len(both),
+        difference=None if math.isnan(difference) else round(difference, 4),
+        p=None if math.isnan(p) else round(p, 6),
+    )

@@ -1,0 +1,133 @@
+"""Runs the searches of a study; a stopped study goes on, and several processes share the work."""
+
+from __future__ import annotations
+
+import os
+import resource
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from ..config.keys import ConfigError
+from ..engine.best_of_seeds import failure
+from ..engine.run import load_run, require_search
+from ..engine.settings import settings_of
+from ..engine.work_dir import BusyError, alone
+from ..utils.files import checksum, read_json, write_json
+from ..utils.jobs import JobError, Jobs, NothingFoundError
+from .plan import Plan, Row
+from .rank import rank_architectures
+
+DONE = 'done.json'
+
+
+def config_of(plan: Plan, row: Row, folder: Path) -> Any:
+    """Return the config of a row's search, as its tool reads it.
+
+    Raises:
+        ConfigError: If the config is wrong or is not that of a search.
+    """
+    options = {**plan.options, **row.options}
+    given = Namespace(
+        config=str(row.config),
+        cfg_options=options,
+        work_dir=str(folder),
+        seed=0,
+        launcher='none',
+        local_rank=0,
+    )
+    config = load_run(given)
+    require_search(config, str(row.config))
+    return config
+
+
+def run_study(plan: Plan, folder: Path, tool: Path) -> list[str]:
+    """Run the searches that are not done and that no other process is running.
+
+    Args:
+        plan: The study.
+        folder: Work dir: a folder for each row, and in it one for each seed.
+        tool: Path of ``tools/search.py``.
+
+    Returns:
+        The searches that other processes are still running.
+
+    Raises:
+        ConfigError: If a config is wrong, or a row was run with other settings.
+        JobError: If searches failed; the others are run first.
+    """
+    configs = {row.name: config_of(plan, row, folder / row.name) for row in plan.rows}
+    settings = {row.name: _settings(plan, row, configs[row.name]) for row in plan.rows}
+    jobs, failed, busy = Jobs(len(plan.rows) * len(plan.seeds)), [], []
+    for (
+        seed
+    ) in plan.seeds:  # each seed of all rows first: a study in progress compares like with like
+        for row in plan.rows:
+            place = folder / row.name / f'seed-{seed}'
+            try:
+                with alone(place):
+                    _run_one(plan, row, seed, place, settings[row.name], jobs, tool)
+            except BusyError:
+                busy.append(f'{row.name}, seed {seed}')
+            except JobError as error:
+                failed.append(f'{row.name}, seed {seed}: {error}')
+    if failed:
+        raise JobError(f'{"; ".join(failed)}; the same command repeats only these')
+    return busy
+
+
+def _settings(plan: Plan, row: Row, config: Any) -> str:
+    """Return a checksum of all that a row's results follow from, besides the seed."""
+    about = dict(best_of=row.best_of, ranks=row.ranks, cells=plan.cells if row.ranks else 0)
+    found = {k: v for k, v in settings_of(config).items() if k != 'randomness.seed'}
+    return checksum({**found, **{f'study.{k}': v for k, v in about.items()}})
+
+
+def is_done(place: Path, settings: str) -> bool:
+    """Return whether the search of a place has ended.
+
+    Raises:
+        ConfigError: If it was run with other settings.
+    """
+    if not (place / DONE).is_file():
+        return False
+    if read_json(place / DONE)['settings'] != settings:
+        raise ConfigError(
+            f'{place} has results of other settings; remove the folder of the row, or use another '
+            '--work-dir'
+        )
+    return True
+
+
+def _run_one(
+    plan: Plan, row: Row, seed: int, place: Path, settings: str, jobs: Jobs, tool: Path
+) -> None:
+    done, search = is_done(place, settings), place / 'search'
+    seeds = ['--seed', seed]
+    if row.best_of > 1:  # seeds of their own for each seed of the study
+        own = [str(1000 * (seed + 1) + i) for i in range(row.best_of)]
+        seeds = ['--seeds', ','.join(own)]
+    words = [f'{k}={v}' for k, v in {**plan.options, **row.options}.items()]
+    options = ['--cfg-options', *words] if words else []
+    before, failed = _core_seconds(), ''
+    try:
+        jobs.run(done, tool, search, row.config, *seeds, '--resume', *options)
+    except NothingFoundError as error:
+        failed = failure(search) or str(error)
+    if done:
+        return
+    spent = _core_seconds() - before
+    if row.ranks and not failed:
+        write_json(place / 'ranking.json', rank_architectures(plan, row, seed, search))
+    write_json(place / DONE, dict(settings=settings, core_seconds=round(spent, 1), failed=failed))
+
+
+def _core_seconds() -> float:
+    """Return the processor time of all child processes that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def threads() -> str:
+    """Return the number of threads of a search, as the environment sets it."""
+    return os.environ.get('OMP_NUM_THREADS', 'all')

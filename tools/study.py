@@ -1,0 +1,38 @@
+"""Judge searches by a benchmark that knows the answer; see --help."""
+
+import shlex
+import sys
+from pathlib import Path
+
+from ppnas_mm import cli
+
+
+def main() -> None:
+    """Parse the arguments, run the searches that are not done, write the page."""
+    parser = cli.new_parser(
+        'Run the searches of a study with every seed and look up what they find in the table of a '
+        'benchmark. Finished searches are kept, so the same command goes on after a stop; several '
+        'processes with the same work dir share the work. The work dir gets study.md, pictures, '
+        'results.json and costs.json.',
+        'python tools/study.py configs/study/nasbench201.yml --work-dir work_dirs/nasbench201',
+    )
+    parser.add_argument('study', metavar='STUDY.yml', help='the searches, seeds and table')
+    parser.add_argument('--work-dir', help='folder of the results; default work_dirs/<study>')
+    parser.add_argument(
+        '--report', action='store_true', help='only write the page of what is done so far'
+    )
+    args = parser.parse_args()
+
+    from ppnas_mm.study import load_plan, run_study
+    from ppnas_mm.study.page import write_page
+
+    plan = load_plan(args.study)
+    folder = Path(args.work_dir or Path('work_dirs') / Path(args.study).stem)
+    folder.mkdir(parents=True, exist_ok=True)
+    command = ' '.join(['python', *map(shlex.quote, sys.argv)])
+    busy = [] if args.report else run_study(plan, folder, Path(__file__).with_name('search.py'))
+    print(write_page(plan, folder, command, busy))
+
+
+if __name__ == '__main__':
+    cli.run_tool(main)
