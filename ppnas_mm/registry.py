@@ -74,6 +74,7 @@ HEADS = {
     'AuxiliaryClsHead': 'ppnas_mm.heads.mmpretrain_auxiliary',
     'CDARTSAuxHead': 'ppnas_mm.heads.mmseg_cdarts',
     'CDARTSHead': 'ppnas_mm.heads.mmseg_cdarts',
+    'CropFlipPreprocessor': 'ppnas_mm.datasets.mmpretrain_crop_flip',
     'GFLV2Head': 'ppnas_mm.heads.mmdet_gflv2',
     'DeepLabV3PlusHead': 'ppnas_mm.heads.mmseg_deeplabv3plus',
     'OHEMLoss': 'ppnas_mm.heads.mmseg_cdarts',
