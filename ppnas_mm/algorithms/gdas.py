@@ -105,6 +105,11 @@ class GDAS(BilevelSearch):
             the soft weights of eq. 5 of EoiNAS (the code of EoiNAS).
         init_std: Standard deviation of the initial alpha (authors' code: 1e-3).
         accuracy: How accuracy is measured, see :class:`BatchAccuracy`.
+        gradient: Of alpha: ``'path'``, through the drawn operation (eq. 5), or ``'score'``: the
+            score function, from the losses of several draws on the same batch, each compared with
+            the mean of the others (Williams, 1992; Kool et al., 2019).  The first asks whether an
+            operation's output should be larger, the second whether the operation helps.
+        samples: Number of draws in a step of alpha with ``'score'``.
         seed: Seed of the draws; ``None`` takes torch's, which follows the search's ``--seed``.
         **kwargs: See :class:`SearchAlgorithm`.
 
@@ -124,10 +129,16 @@ class GDAS(BilevelSearch):
         hard: bool = True,
         init_std: float = 1e-3,
         accuracy: str = 'head',
+        gradient: str = 'path',
+        samples: int = 3,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(model, **kwargs)
+        if gradient not in ('path', 'score') or samples < 2:
+            raise ValueError(
+                f"gradient={gradient!r}, samples={samples}: expected 'path' or 'score', 2 or more"
+            )
         if warmup_epochs < 0 or init_std < 0:
             raise ValueError(f'warmup_epochs={warmup_epochs}, init_std={init_std}: below 0')
         self.table = OpTable(self.super_net)
@@ -137,6 +148,7 @@ class GDAS(BilevelSearch):
         self.given_temperature = dict(temperature or {})
         self.given_warmup = warmup_epochs
         self.hard = hard
+        self.gradient, self.samples = gradient, samples
         self.measure = BatchAccuracy(self.model, accuracy)
         self.draws = Draws(seed)
         self.now = Temperature(**self.given_temperature).start
@@ -239,11 +251,29 @@ class GDAS(BilevelSearch):
         self.on_training(drawn)
         with without_gradient(owned_by(weights)):
             with optim_wrapper.optim_context(self):
-                loss, accuracy, drawn = self.drawn_loss(self.half(data, 'val'), True)
+                loss, accuracy = self.arch_loss(self.half(data, 'val'))
             if loss.requires_grad:  # it does not if ``none`` cuts every path to the output
                 optim_wrapper.update_parts(loss, ['arch'], average=True)
-        self.on_validation(drawn, accuracy)
         return {**logs, 'loss_val': loss.detach(), 'accuracy_val': accuracy}
+
+    def arch_loss(self, batch: Any) -> tuple[Tensor, Tensor]:
+        """Return a loss with the gradient for alpha, and the accuracy, on a preprocessed batch."""
+        if self.gradient == 'path':
+            loss, accuracy, drawn = self.drawn_loss(batch, True)
+            self.on_validation(drawn, accuracy)
+            return loss, accuracy
+        found = []
+        for _ in range(self.samples):
+            with torch.no_grad():
+                found.append(self.drawn_loss(batch, False))
+            self.on_validation(found[-1][2], found[-1][1])
+        losses = torch.stack([loss for loss, *_ in found])
+        others = (losses.sum() - losses) / (self.samples - 1)
+        shares = self.table.logits().log_softmax(1)
+        likelihoods = torch.stack([shares.gather(1, drawn[:, None]).sum() for *_, drawn in found])
+        surrogate = ((losses - others) * likelihoods).mean()
+        mean = losses.mean()
+        return surrogate - surrogate.detach() + mean, torch.stack([a for _, a, _ in found]).mean()
 
     def on_training(self, drawn: Tensor) -> None:
         """Handle the columns drawn for a step of the weights; called after the warm-up."""

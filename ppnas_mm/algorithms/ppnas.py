@@ -37,6 +37,7 @@ class PPNAS(SearchAlgorithm):
             exactly one but does not say which.  ``'first'`` keeps the identity at the first output
             node, as in all published architectures; ``None`` takes the strongest operation
             everywhere.
+        arch_warmup_epochs: Number of epochs at the start that train only the weights (paper: 0).
         **kwargs: See :class:`SearchAlgorithm`.
 
     Raises:
@@ -57,6 +58,7 @@ class PPNAS(SearchAlgorithm):
         reduction: str = 'sum',
         threshold: float = 0.9,
         identities: int | str | None = 1,
+        arch_warmup_epochs: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(model, **kwargs)
@@ -64,6 +66,8 @@ class PPNAS(SearchAlgorithm):
             raise ValueError(f'reduction={reduction!r}: expected one of {REDUCTIONS}')
         if not 0 < threshold < 1:
             raise ValueError(f'threshold={threshold}: expected a value between 0 and 1')
+        if arch_warmup_epochs < 0:
+            raise ValueError(f'arch_warmup_epochs={arch_warmup_epochs}: expected 0 or more')
         gates = [choice for choice in self.super_net.choices.values() if choice.gates]
         if not gates or any(c.keep is not None or not c.learned for c in gates):
             raise ValueError(
@@ -79,6 +83,8 @@ class PPNAS(SearchAlgorithm):
         self.reduction = reduction
         self.threshold = threshold
         self.identities = identities
+        self.arch_warmup_epochs = arch_warmup_epochs
+        self.moves = True
         # rows of eq. 4: gates that leave each input node, and gates that enter each output node
         self.register_buffer('leaving', self._incidence(entering=False), persistent=False)
         self.register_buffer('entering', self._incidence(entering=True), persistent=False)
@@ -97,8 +103,19 @@ class PPNAS(SearchAlgorithm):
             matrix[row, columns] = 1
         return matrix
 
+    def before_epoch(self, epoch: int) -> None:
+        """Keep the architecture parameters fixed during the warm-up."""
+        self.moves, idle = epoch > self.arch_warmup_epochs, self.super_net.idle_choices()
+        for name, parameter in self.super_net.arch.items():
+            parameter.requires_grad_(self.moves and name not in idle)
+
     def arch_losses(self) -> dict[str, Tensor]:
-        """Return the weighted losses on the architecture parameters (eq. 3, eq. 4 and L2)."""
+        """Return the weighted losses on the architecture parameters (eq. 3, eq. 4 and L2).
+
+        There are none during the warm-up.
+        """
+        if not self.moves:
+            return {}
         choices, arch = self.super_net.choices, self.super_net.arch
         alpha = torch.cat([arch[name] for name, choice in choices.items() if choice.gates])
         beta = torch.cat([arch[name] for name, choice in choices.items() if not choice.gates])

@@ -107,12 +107,12 @@ class SearchHook(Hook):
     def before_train_epoch(self, runner: Any) -> None:
         """Reset the losses and call the algorithm's ``before_epoch``."""
         self.values = {}
+        self.algorithm.before_epoch(runner.epoch + 1)  # may say which parameters learn
         if isinstance(runner.model, DistributedDataParallel):
             # DDP rebuilds its buckets after its first step, which changes how sums are rounded;
             # each epoch starts like a resumed one, so that a resumed search repeats it exactly
             runner.model = runner.wrap_model(runner.cfg.get('model_wrapper_cfg'), self.algorithm)
             runner._maybe_compile('train_step')  # as the runner did with the old wrapper
-        self.algorithm.before_epoch(runner.epoch + 1)
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
