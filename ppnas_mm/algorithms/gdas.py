@@ -10,16 +10,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ..spaces.mixture import Choice, Relaxed, Weights
+from ..spaces.mixture import Choice, Weights
 from ..utils.registries import MODELS
 from .accuracy import BatchAccuracy
 from .bilevel import BilevelSearch, owned_by, without_gradient
 from .draws import Draws
 from .op_table import OpTable
+from .score_function import Drawn, connections, gumbel, likelihood, score_loss
 
 
 @dataclass(frozen=True)
@@ -54,19 +54,6 @@ class Temperature:
         return self.start * (self.end / self.start) ** done
 
 
-class Drawn:
-    """The drawn operations; all connections are kept (eq. 4 sums over them)."""
-
-    def __init__(self, weights: Mapping[str, Weights]) -> None:
-        self.weights = weights
-
-    def __call__(self, choice: Choice, parameter: Tensor | None, alive: tuple[int, ...]) -> Weights:
-        """Return the operation drawn for a choice; learned connections get normalised weights."""
-        if choice.name in self.weights:
-            return self.weights[choice.name]
-        return _connections(choice, parameter, alive)
-
-
 class MostLikely:
     """The operation of largest alpha on every edge; the super-net predicts with these.
 
@@ -80,13 +67,9 @@ class MostLikely:
     def __call__(self, choice: Choice, parameter: Tensor | None, alive: tuple[int, ...]) -> Weights:
         """Return the strongest candidate of an operation, and all connections."""
         if choice.gates or parameter is None:
-            return _connections(choice, parameter, alive)
+            return connections(choice, parameter, alive)
         left = self.keepable(choice.name)
         return Weights((left[int(parameter.detach()[list(left)].argmax())],))
-
-
-def _connections(choice: Choice, parameter: Tensor | None, alive: tuple[int, ...]) -> Weights:
-    return Weights(alive) if parameter is None else Relaxed()(choice, parameter, alive)
 
 
 @MODELS.register_module()
@@ -106,9 +89,7 @@ class GDAS(BilevelSearch):
         init_std: Standard deviation of the initial alpha (authors' code: 1e-3).
         accuracy: How accuracy is measured, see :class:`BatchAccuracy`.
         gradient: Of alpha: ``'path'``, through the drawn operation (eq. 5), or ``'score'``: the
-            score function, from the losses of several draws on the same batch, each compared with
-            the mean of the others (Williams, 1992; Kool et al., 2019).  The first asks whether an
-            operation's output should be larger, the second whether the operation helps.
+            score function of several draws on the same batch (:mod:`.score_function`).
         samples: Number of draws in a step of alpha with ``'score'``.
         seed: Seed of the draws; ``None`` takes torch's, which follows the search's ``--seed``.
         **kwargs: See :class:`SearchAlgorithm`.
@@ -191,15 +172,6 @@ class GDAS(BilevelSearch):
         self.uses = ('train',) if epoch <= self.warmup_epochs else ('train', 'val')
         self.now = self.temperature(epoch)
 
-    def gumbel(self, shape: torch.Size) -> Tensor:
-        """Return the next standard Gumbel noise, on the CPU, the same in all processes."""
-        entropy = self.draws.next().generate_state(1, np.uint64)
-        generator = torch.Generator().manual_seed(int(entropy[0] >> 1))
-        while True:  # a draw of exactly zero is possible and gives infinity
-            noise = -torch.empty(shape).exponential_(generator=generator).log()
-            if bool(noise.isfinite().all()):
-                return noise
-
     def draw(self, differentiable: bool) -> tuple[Drawn, Tensor]:
         """Draw an operation for each choice (eq. 5).
 
@@ -212,7 +184,7 @@ class GDAS(BilevelSearch):
         """
         with torch.set_grad_enabled(differentiable):
             logits = self.table.logits().log_softmax(1)
-            noise = self.gumbel(logits.shape).to(logits.device)
+            noise = gumbel(self.draws, logits.shape).to(logits.device)
             p = ((logits + noise) / self.now).softmax(1)
             drawn = p.detach().argmax(1)
             weights = self._hard(p, drawn) if self.hard else self._soft(p)
@@ -268,12 +240,9 @@ class GDAS(BilevelSearch):
                 found.append(self.drawn_loss(batch, False))
             self.on_validation(found[-1][2], found[-1][1])
         losses = torch.stack([loss for loss, *_ in found])
-        others = (losses.sum() - losses) / (self.samples - 1)
-        shares = self.table.logits().log_softmax(1)
-        likelihoods = torch.stack([shares.gather(1, drawn[:, None]).sum() for *_, drawn in found])
-        surrogate = ((losses - others) * likelihoods).mean()
-        mean = losses.mean()
-        return surrogate - surrogate.detach() + mean, torch.stack([a for _, a, _ in found]).mean()
+        likelihoods = torch.stack([likelihood(self.table, drawn) for *_, drawn in found])
+        accuracy = torch.stack([accuracy for _, accuracy, _ in found]).mean()
+        return score_loss(losses, likelihoods), accuracy
 
     def on_training(self, drawn: Tensor) -> None:
         """Handle the columns drawn for a step of the weights; called after the warm-up."""

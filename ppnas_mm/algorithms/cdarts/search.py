@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -18,7 +19,10 @@ from ...costs.limits import Limits
 from ...spaces.mixture import ArchPath, Fixed
 from ...utils.registries import MODELS
 from ..bilevel import BilevelSearch, owned_by, without_gradient
+from ..draws import Draws
 from ..limited import check_one_limit, strongest_within
+from ..op_table import OpTable
+from ..score_function import likelihood, sample, score_loss
 from .distillation import IntrospectiveDistillation
 from .networks import NetworkPair
 
@@ -58,6 +62,11 @@ class CDARTS(BilevelSearch):
             the separate epochs; ``'joint'``, another one (paper: SGD and Adam); or ``None``: no
             update (Table 7).
         share_stem: Whether both networks share a stem (authors' code).
+        relaxation: The search network runs the ``'softmax'`` mixture of eq. 1, or one
+            ``'sampled'`` path in each step; alpha then follows the score function of eq. 8, from
+            ``samples`` paths on the same batch (:mod:`..score_function`).
+        samples: Number of paths in a joint step with ``'sampled'``.
+        seed: Seed of the draws; ``None`` takes torch's, which follows the search's ``--seed``.
         limits: A limit on the evaluation network's cost (see :class:`Limits`), in spaces of
             operations only; the search takes the strongest architecture within it.
         **kwargs: See :class:`SearchAlgorithm`.
@@ -84,6 +93,9 @@ class CDARTS(BilevelSearch):
         separate_epochs: int = 1,
         joint_optimizer: str | None = 'evaluation',
         share_stem: bool = True,
+        relaxation: str = 'softmax',
+        samples: int = 3,
+        seed: int | None = None,
         limits: dict | None = None,
         **kwargs: Any,
     ) -> None:
@@ -91,6 +103,15 @@ class CDARTS(BilevelSearch):
         _check_options(
             warmup_epochs, separate_epochs, distill_weight, l1_weight, l1_reduction, joint_optimizer
         )
+        if relaxation not in ('softmax', 'sampled') or samples < 2:
+            raise ValueError(
+                f"relaxation={relaxation!r}, samples={samples}: expected 'softmax' or 'sampled', 2 "
+                'or more'
+            )
+        self.samples = samples
+        self.sampled = relaxation == 'sampled'
+        if self.sampled:
+            self.table, self.draws = OpTable(self.super_net), Draws(seed)
         candidates = {op for c in self.super_net.choices.values() for op in c.candidates}
         if not set(l1_ops) <= candidates:
             raise ValueError(f'l1_ops={l1_ops}: expected operations of {sorted(candidates)}')
@@ -203,7 +224,7 @@ class CDARTS(BilevelSearch):
         if self.phase == 'joint':
             logs = self._joint_step(self.half(data, 'val'), optim_wrapper)
         with without_gradient(owned_by(optim_wrapper['arch'])):
-            with optim_wrapper.optim_context(self):
+            with optim_wrapper.optim_context(self), self._one_path():
                 loss = self.task_loss(self.half(data, 'train'))
             optim_wrapper.update_parts(loss, ['weights'], average=True)
         return {'loss': loss.detach(), 'loss_task': loss.detach(), **logs}
@@ -222,6 +243,8 @@ class CDARTS(BilevelSearch):
 
     def joint_losses(self, batch: Any) -> dict[str, Tensor]:
         """Return the terms of eq. 8 and eq. 11 on a preprocessed batch of the half ``val``."""
+        if self.sampled:
+            return self._sampled_losses(batch)
         search, mine = self.networks.observe(self.model, lambda: self.task_loss(batch))
         evaluation, theirs = self.networks.observe(
             self.evaluation, lambda: self.task_loss(batch, self.evaluation)
@@ -230,6 +253,33 @@ class CDARTS(BilevelSearch):
         if self.distill_weight:
             distilled = self.distillation(mine, theirs)
             losses['loss_distillation'] = self.distill_weight * distilled
+        return {**losses, **self.arch_losses()}
+
+    def _one_path(self) -> AbstractContextManager:
+        """Let the search network run a sampled path, or its mixture."""
+        if not self.sampled:
+            return nullcontext()
+        return self.super_net.using(sample(self.table, self.draws)[0])
+
+    def _sampled_losses(self, batch: Any) -> dict[str, Tensor]:
+        """Return the terms of eq. 8 with sampled paths; alpha gets the score function."""
+        evaluation, theirs = self.networks.observe(
+            self.evaluation, lambda: self.task_loss(batch, self.evaluation)
+        )
+        found, distilled, likelihoods = [], [], []
+        for _ in range(self.samples):
+            path, columns = sample(self.table, self.draws)
+            with torch.no_grad(), self.super_net.using(path):
+                search, mine = self.networks.observe(self.model, lambda: self.task_loss(batch))
+            distilled.append(self.distill_weight * self.distillation(mine, theirs))
+            found.append(search + distilled[-1].detach())
+            likelihoods.append(likelihood(self.table, columns))
+        score = score_loss(torch.stack(found), torch.stack(likelihoods))
+        losses = {'loss_search': score, 'loss_evaluation': evaluation}
+        if self.distill_weight:
+            mean = torch.stack(distilled).mean()
+            # the score has its value already; the evaluation network needs its gradient
+            losses['loss_distillation'] = mean - mean.detach()
         return {**losses, **self.arch_losses()}
 
 
