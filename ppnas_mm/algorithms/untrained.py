@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.dist import all_reduce
 from torch import Tensor
 
 from ..costs.limits import ConstraintError, Limits
 from ..spaces.mixture import ArchPath, Fixed
 from ..spaces.super_net import SuperNet
+from .accuracy import BatchAccuracy
 from .bilevel import BilevelSearch
 from .draws import Draws
 
@@ -54,6 +56,7 @@ class UntrainedSearch(BilevelSearch):
     """
 
     chosen: Tensor
+    accuracy: float | None
     uses = ('train',)
 
     def __init__(
@@ -64,6 +67,7 @@ class UntrainedSearch(BilevelSearch):
         self.limits.check({name: self.super_net.keepable(name) for name in self.super_net.choices})
         self.draws = Draws(seed)
         self.super_net.arch.requires_grad_(False)
+        self.measure, self.accuracy = BatchAccuracy(self.model), None
         self.register_buffer('chosen', torch.zeros_like(self.super_net.alive))
 
     def choose(self) -> ArchPath:
@@ -97,6 +101,25 @@ class UntrainedSearch(BilevelSearch):
             loss = self.task_loss(batch)
         optim_wrapper.update_parts(loss, ['weights'], average=True)
         return {'loss': loss.detach(), 'loss_task': loss.detach()}
+
+    @torch.no_grad()
+    def after_epoch(self, epoch: int) -> None:
+        """Measure the accuracy on the half ``val`` after the last epoch."""
+        if epoch != self.epochs or self.loaders is None:
+            return
+        self.model.eval()
+        found = [
+            self.measure(self.data_preprocessor(batch, False))[1].float()
+            for batch in self.loaders['val']
+        ]
+        mean = torch.stack(found).mean()
+        all_reduce(mean, 'mean')
+        self.accuracy = float(mean)
+
+    def details(self) -> dict[str, Any]:
+        """Return the accuracy on the half ``val`` of the network trained to the end."""
+        known = self.accuracy is not None
+        return {'metrics': {'accuracy_val': self.accuracy}} if known else {}
 
     def distribution(self) -> dict[str, list[float]]:
         """Return 1 for chosen candidates and 0 for the others."""

@@ -18,7 +18,7 @@ from ..utils.registries import MODELS
 from .proxies import naswot, synflow
 from .untrained import UntrainedSearch, draw_within
 
-SCORES = ('params', 'flops', 'naswot', 'synflow')
+SCORES = ('params', 'flops', 'naswot', 'synflow', 'random')
 
 
 @MODELS.register_module()
@@ -30,7 +30,8 @@ class ZeroCostSearch(UntrainedSearch):
     Args:
         model: Config of the wrapped model; its backbone is a super-net.
         score: ``'params'`` or ``'flops'`` (of the whole model), or of the untrained backbone
-            ``'naswot'`` (:func:`naswot`) or ``'synflow'`` (:func:`synflow`).
+            ``'naswot'`` (:func:`naswot`) or ``'synflow'`` (:func:`synflow`); ``'random'``: none,
+            the first draw is kept.
         draws: Number of random architectures.
         largest: Whether to keep the highest score.
         images: Number of training images for ``'naswot'``.
@@ -81,6 +82,8 @@ class ZeroCostSearch(UntrainedSearch):
 
     def _scorer(self) -> Callable[[ArchPath], float]:
         """Return the score of a path."""
+        if self.score == 'random':
+            return lambda path: 0.0
         if self.score == 'flops':
             return self.limits.tables['flops']
         if self.score == 'params':
