@@ -1,0 +1,15 @@
+# CDARTS in the space of NAS-Bench-Macro, beside gdas_nasbench-macro-20k.py: 20 cycles after a warm-up
+# of 20 epochs. L1 holds down the shortcut; only the logits are distilled.
+_base_ = './cdarts_nasbench201-20k.py'
+model = dict(
+    model=dict(
+        backbone=dict(
+            _delete_=True,
+            type='ppnas_mm.NASBenchMacroSuperNet',
+            width=0.25,
+            strides=(1, 2, 2),
+            last_channels=None),
+        head=dict(in_channels=64)),
+    evaluation=dict(_delete_=True),
+    pools=(3, 2),
+    l1_ops=('shortcut', ))
