@@ -21,6 +21,9 @@ def main() -> None:
     parser.add_argument(
         '--report', action='store_true', help='only write the page of what is done so far'
     )
+    parser.add_argument(
+        '--publish', metavar='FOLDER', help='write the page and its files into FOLDER, too'
+    )
     args = parser.parse_args()
 
     from ppnas_mm.study import load_plan, run_study
@@ -32,6 +35,8 @@ def main() -> None:
     command = ' '.join(['python', *map(shlex.quote, sys.argv)])
     busy = [] if args.report else run_study(plan, folder, Path(__file__).with_name('search.py'))
     print(write_page(plan, folder, command, busy))
+    if args.publish:
+        write_page(plan, folder, command, busy, Path(args.publish))
 
 
 if __name__ == '__main__':

@@ -17,7 +17,9 @@ from .plan import Plan
 from .results import costs, results
 
 
-def write_page(plan: Plan, folder: Path, command: str, busy: list[str]) -> str:
+def write_page(
+    plan: Plan, folder: Path, command: str, busy: list[str], target: Path | None = None
+) -> str:
     """Write ``results.json``, ``costs.json``, ``study.md`` and pictures; return the page.
 
     Args:
@@ -25,19 +27,22 @@ def write_page(plan: Plan, folder: Path, command: str, busy: list[str]) -> str:
         folder: Its work dir.
         command: The command that runs it.
         busy: Searches that other processes are running.
+        target: Where to write the files; ``None``: into the work dir.
     """
+    target = folder if target is None else target
+    target.mkdir(parents=True, exist_ok=True)
     found, spent = results(plan, folder), costs(plan, folder)
-    write_json(folder / 'results.json', found)
-    write_json(folder / 'costs.json', spent)
+    write_json(target / 'results.json', found)
+    write_json(target / 'costs.json', spent)
     pictures = []
     if any('by_epoch' in s for row in found['rows'].values() for s in row['seeds'].values()):
-        draw_curves(found, folder / 'epochs.svg')
+        draw_curves(found, target / 'epochs.svg')
         pictures.append('![accuracy against epoch](epochs.svg)')
     if any(row['summary'].get(plan.datasets[0]) for row in found['rows'].values()):
-        draw_costs(found, spent, folder / 'costs.svg')
+        draw_costs(found, spent, target / 'costs.svg')
         pictures.append('![accuracy against cost](costs.svg)')
     text = '\n\n'.join([*_text(plan, found, spent, command, busy), *pictures])
-    write_atomic(folder / 'study.md', f'{text}\n'.encode())
+    write_atomic(target / 'study.md', f'{text}\n'.encode())
     return text
 
 
