@@ -136,12 +136,8 @@ class MacroChain(Backbone):
         super().__init__(out_indices, **kwargs)
         style = self.style
         total = 2 if variant == 'imagenet' else 1
-        channels, *fixed = (round_channels(planes * width) for planes in plan.stem)
-        self.stem = nn.Sequential(style.conv(in_channels, channels, 3, stride=total))
-        for planes in fixed:
-            spec = OpSpec(channels, planes, style)
-            self.stem.append(MBConv(spec, 3, expansion=1, attention=plan.attention))
-            channels = planes
+        self.stem = self._stem(in_channels, width, total)
+        channels = round_channels(plan.stem[-1] * width)
         layers: list[list[nn.Module]] = []
         self.members: list[list[str | None]] = []
         info: list[list[Any]] = []
@@ -170,6 +166,15 @@ class MacroChain(Backbone):
             self.members[-1].append(None)
             info[-1][1] = last_channels
         self._add_layers(layers, info)
+
+    def _stem(self, in_channels: int, width: float, stride: int) -> nn.Sequential:
+        """Return the first convolution and, if the plan has one, the fixed block."""
+        first, *fixed = (round_channels(planes * width) for planes in self.plan.stem)
+        layers: list[nn.Module] = [self.style.conv(in_channels, first, 3, stride=stride)]
+        for planes in fixed:
+            spec = OpSpec(first, planes, self.style)
+            layers.append(MBConv(spec, 3, expansion=1, attention=self.plan.attention))
+        return nn.Sequential(*layers)
 
     def _add_layers(self, layers: list[list[nn.Module]], info: list[list[Any]]) -> None:
         for (name, *_), members in zip(info, layers, strict=True):

@@ -103,11 +103,7 @@ class CDARTS(BilevelSearch):
         _check_options(
             warmup_epochs, separate_epochs, distill_weight, l1_weight, l1_reduction, joint_optimizer
         )
-        if relaxation not in ('softmax', 'sampled') or samples < 2:
-            raise ValueError(
-                f"relaxation={relaxation!r}, samples={samples}: expected 'softmax' or 'sampled', 2 "
-                'or more'
-            )
+        _check_relaxation(relaxation, samples)
         self.samples = samples
         self.sampled = relaxation == 'sampled'
         if self.sampled:
@@ -281,6 +277,14 @@ class CDARTS(BilevelSearch):
             # the score has its value already; the evaluation network needs its gradient
             losses['loss_distillation'] = mean - mean.detach()
         return {**losses, **self.arch_losses()}
+
+
+def _check_relaxation(relaxation: str, samples: int) -> None:
+    if relaxation not in ('softmax', 'sampled') or samples < 2:
+        raise ValueError(
+            f"relaxation={relaxation!r}, samples={samples}: expected 'softmax' or 'sampled', 2 or "
+            'more'
+        )
 
 
 def _check_options(
