@@ -89,6 +89,8 @@ model = dict(
     backbone=dict(_delete_=True, type='ppnas_mm.NASBench201Net', arch=None, cells_per_stage=1,
                   init_channels=4),
     head=dict(in_channels=16))
+param_scheduler = None
+train_cfg = dict(max_epochs=1, val_interval=1)
 """
     )
     options = [o for o in TINY_TRAIN if not o.startswith('model')]

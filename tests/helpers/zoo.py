@@ -87,7 +87,7 @@ BACKBONES: dict[str, dict[str, Any]] = {
                 for name, ops in (
                     ('stage1', ('mbconv_3x3_e3', 'shortcut')),
                     ('stage2', ('shortcut', 'mbconv_5x5_e6', 'mbconv_3x3_e3')),
-                    ('stage3', ('mbconv_5x5_e6', 'shortcut', 'mbconv_3x3_e3')),
+                    ('stage3', ('mbconv_5x5_e6', 'mbconv_3x3_e3', 'mbconv_5x5_e6')),
                 )
             ],
         },
