@@ -41,7 +41,9 @@ def naswot(net: nn.Module, images: Tensor) -> float:
 
     Mellor et al., Neural Architecture Search without Training, ICML 2021, Section 3: entry (i, j)
     of the matrix counts the units that are active for both images or for neither.  Batch norms
-    should use the statistics of the batch (``net.train()``), as there.
+    should use the statistics of the batch (``net.train()``), as there.  An activation that several
+    operations share counts once, so in the DARTS space a super-net's path has fewer units than the
+    derived network.
 
     Args:
         net: An untrained network.
@@ -60,6 +62,7 @@ def naswot(net: nn.Module, images: Tensor) -> float:
     return float(logarithm) if sign > 0 else float('-inf')
 
 
+@torch.enable_grad()
 def synflow(net: nn.Module, shape: tuple[int, ...]) -> float:
     """Return the logarithm of the sum of all synaptic saliencies.
 
@@ -111,5 +114,7 @@ def _without_norms(net: nn.Module) -> tuple[dict[str, Tensor], dict[str, Tensor]
         values = {'running_mean': 0.0, 'running_var': 1 - norm.eps, 'weight': 1.0, 'bias': 0.0}
         for key, value in values.items():
             if prefix + key in state:
-                state[prefix + key] = torch.full_like(state[prefix + key], value).double()
+                state[prefix + key] = torch.full_like(
+                    state[prefix + key], value, dtype=torch.float64
+                )
     return state, learned

@@ -87,6 +87,8 @@ class TableSearch(UntrainedSearch):
     def _child(self, parent: ArchPath, rng: np.random.Generator) -> ArchPath:
         """Return a parent with one other operation, within the limits."""
         names = [n for n in parent if len(self.super_net.keepable(n)) > 1]
+        if not names:
+            return parent
         for _ in range(10_000):
             name = names[int(rng.integers(len(names)))]
             others = [i for i in self.super_net.keepable(name) if (i,) != parent[name]]

@@ -28,7 +28,13 @@ def deviation(values: Sequence[float]) -> float:
 
 
 def paired_p(first: Sequence[float], second: Sequence[float]) -> float:
-    """Return the two-sided p-value of a paired t-test; NaN for one pair or equal differences."""
-    if len(first) < 2 or float(np.ptp(np.subtract(first, second))) == 0:
+    """Return the two-sided p-value of a paired t-test; NaN for one pair or equal differences.
+
+    Differences are equal up to the rounding of the values.
+    """
+    if len(first) < 2:
+        return math.nan
+    rounding = 1e-12 * float(np.max(np.abs([first, second])))
+    if float(np.ptp(np.subtract(first, second))) <= rounding:
         return math.nan
     return float(require('scipy.stats').ttest_rel(first, second).pvalue)

@@ -154,6 +154,8 @@ class ChooseLoop(SearchLoop):
     """
 
     def __init__(self, runner: Runner, dataloader: dict, **kwargs: Any) -> None:
+        self._runner = runner
+        self._check()  # before an algorithm that trains complains about no epochs
         super().__init__(runner, dataloader, max_epochs=0, **kwargs)
 
     def _check(self) -> None:

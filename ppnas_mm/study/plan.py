@@ -11,7 +11,7 @@ from typing import Any
 from ..config.keys import ConfigError
 from ..tables import TABLES
 from ..utils import schema
-from ..utils.doors import read_yaml
+from ..utils.doors import RefusedFileError, read_yaml
 from ..utils.schema import SchemaError
 
 RANKS = ('super-net', 'alpha')
@@ -79,6 +79,8 @@ def load_plan(path: str | os.PathLike) -> Plan:
         return _plan(read_yaml(Path(path).read_text(), str(path)), Path(path).stem)
     except OSError as error:
         raise ConfigError(f'study {path}: {error.strerror}') from None
+    except RefusedFileError as error:
+        raise ConfigError(f'study {error}') from None
     except (SchemaError, UnicodeDecodeError) as error:
         raise ConfigError(f'study {path}: {error}') from None
 

@@ -9,15 +9,12 @@ from __future__ import annotations
 import csv
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 import numpy as np
 
 from ..genotype import Genotype, GenotypeError
 from .table import BenchmarkTable, TableError
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 SETS = {'cifar10': 'cifar10', 'cifar100': 'cifar100', 'imagenet': 'imagenet16'}
 FORMATS: tuple[tuple[str, dict[str, str]], ...] = (
@@ -72,7 +69,7 @@ class NASBench201Table(BenchmarkTable):
         return Genotype.from_dict({'schema': 1, 'space': cls.space, 'cells': [cell]})
 
     @classmethod
-    def parse(cls, text: TextIO, path: Path) -> Self:
+    def parse(cls, text: TextIO, path: Path) -> NASBench201Table:
         """Read an opened CSV file.
 
         Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -12,9 +12,6 @@ from ..genotype import Genotype, GenotypeError
 from ..utils import schema
 from ..utils.schema import SchemaError
 from .table import BenchmarkTable, TableError
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 OPS = ('shortcut', 'mbconv_3x3_e3', 'mbconv_5x5_e6')
 """What the digits 0, 1 and 2 of a string stand for."""
@@ -64,7 +61,7 @@ class NASBenchMacroTable(BenchmarkTable):
         return Genotype.from_dict({'schema': 1, 'space': cls.space, 'cells': cells})
 
     @classmethod
-    def parse(cls, text: TextIO, path: Path) -> Self:
+    def parse(cls, text: TextIO, path: Path) -> NASBenchMacroTable:
         """Read an opened JSON file.
 
         Raises:

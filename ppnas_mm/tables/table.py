@@ -9,14 +9,13 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, TextIO
+from typing import ClassVar, TextIO, TypeVar
 
 import numpy as np
 
 from ..genotype import Genotype
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
+Table = TypeVar('Table', bound='BenchmarkTable')
 
 
 class TableError(ValueError):
@@ -75,12 +74,12 @@ class BenchmarkTable:
         raise NotImplementedError
 
     @classmethod
-    def parse(cls, text: TextIO, path: Path) -> Self:
+    def parse(cls: type[Table], text: TextIO, path: Path) -> Table:
         """Read an opened file."""
         raise NotImplementedError
 
     @classmethod
-    def load(cls, path: str | os.PathLike | None = None) -> Self:
+    def load(cls: type[Table], path: str | os.PathLike | None = None) -> Table:
         """Read a table: a file, or the first of :attr:`sources` in a folder.
 
         Raises:

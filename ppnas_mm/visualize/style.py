@@ -14,6 +14,7 @@ OPERATIONS = {
     'none': '#bcc1c7',
     'skip_connect': '#868d96',
     'identity': '#5f6670',
+    'shortcut': '#3f454d',
     'conv_1x1': '#e58684',
     'conv_3x3': '#6288e5',
     'conv_5x5': '#927334',

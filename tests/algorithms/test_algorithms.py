@@ -127,7 +127,10 @@ def test_the_same_algorithm_searches_in_three_libraries(
 @every_algorithm
 def test_a_model_without_a_super_net_is_refused(name: str) -> None:
     config = classifier({'type': 'ppnas_mm.PPResNetCIFAR', 'depth': 11, 'base_channels': 8})
-    given = {'evaluation': {}, 'classes': 3, 'pools': ()} if name == 'CDARTS' else {}
+    given: dict[str, Any] = {
+        'CDARTS': {'evaluation': {}, 'classes': 3, 'pools': ()},
+        'TableSearch': {'table': 'none.csv', 'dataset': 'cifar10'},
+    }.get(name, {})
     with pytest.raises(TypeError, match=r'super-net.*PPResNetCIFAR'):
         MODELS.build({'type': f'ppnas_mm.{name}', 'model': config, **given})
 

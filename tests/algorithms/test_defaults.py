@@ -58,13 +58,18 @@ UNSAID: dict[str, dict[str, Any]] = {
         'eval_batches': None,
         'selection': {},
     },
+    'TableSearch': {'method': 'evolution'},
+    'ZeroCostSearch': {'largest': True, 'images': 64},
 }
 """Attributes of each algorithm, built with what it needs."""
 
 
+SEARCHED = {'PPNAS': 'ppconv', 'TableSearch': 'nasbench201'}
+
+
 @pytest.mark.parametrize('name', UNSAID)
 def test_an_algorithm_that_is_told_nothing(name: str) -> None:
-    algorithm = build(name, 'ppconv' if name == 'PPNAS' else 'darts')
+    algorithm = build(name, SEARCHED.get(name, 'darts'))
     for path, expected in UNSAID[name].items():
         assert attrgetter(path)(algorithm) == expected, path
 

@@ -18,7 +18,8 @@ def test_every_update_outside_of_ddp_averages_over_the_processes(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What an algorithm computes without DDP's forward, it has to average by itself."""
-    algorithm = build(name, 'ppconv' if name == 'PPNAS' else 'darts').train()
+    space = {'PPNAS': 'ppconv', 'TableSearch': 'nasbench201'}.get(name, 'darts')
+    algorithm = build(name, space).train()
     optimizers = search_optimizers(algorithm)
     updates: list[bool] = []
     real = optimizers.update_parts

@@ -76,7 +76,7 @@ def make_batch(loader: Any, size: int) -> Any:
 def make_step(config: Any, size: int) -> Any:
     """What one training step gets: a batch, or one of each part that a search trains on."""
     train = make_batch(config.train_dataloader, size)
-    if config.train_cfg.get('type', '').split('.')[-1] != 'SearchLoop':
+    if config.train_cfg.get('type', '').split('.')[-1] not in ('SearchLoop', 'ChooseLoop'):
         return train
     loader = config.train_dataloader
     return dict(train=train, val=make_batch(loader, size))
@@ -145,9 +145,12 @@ def test_trains_a_step_and_predicts(name: str, tmp_path: Path) -> None:
         before = {key: value.detach().clone() for key, value in head.named_parameters()}
         mixes = 'augments' in classifier(config).get('train_cfg', {})
         assert (model.data_preprocessor.batch_augments is not None) == mixes
+        step = make_step(config, 2)
+        if chooses(config):  # some choose by images
+            model.attach({half: [batch] for half, batch in step.items()}, 0)
         if name in SEARCHES:
-            model.before_epoch(config.train_cfg.max_epochs)
-        losses = model.train().train_step(make_step(config, 2), wrapper)
+            model.before_epoch(config.train_cfg.get('max_epochs', 1))
+        losses = model.train().train_step(step, wrapper)
         assert all(torch.isfinite(v).all() for v in losses.values()), losses
         assert before and all(not torch.equal(before[k], v) for k, v in head.named_parameters())
         loaders = [config.val_dataloader, config.test_dataloader]
@@ -155,6 +158,11 @@ def test_trains_a_step_and_predicts(name: str, tmp_path: Path) -> None:
             predicted = model.eval().test_step(make_batch(loader, 2))
             assert [p.pred_score.shape for p in predicted] == [(head.num_classes,)] * 2
     assert isinstance(model, SearchAlgorithm) == (name in SEARCHES)
+
+
+def chooses(config: Any) -> bool:
+    """Whether a search trains nothing."""
+    return config.train_cfg.get('type') == 'ppnas_mm.ChooseLoop'
 
 
 @pytest.mark.parametrize('name', TIMED)
@@ -190,6 +198,9 @@ def test_schedule_covers_the_run(name: str) -> None:
     """
     config, length = load(name), 4
     optim, schedulers = weights_part(config)
+    if chooses(config):
+        assert not schedulers and 'max_epochs' not in config.train_cfg
+        return
     peak, total = optim.optimizer.lr, config.train_cfg.max_epochs * length
     rates = learning_rates(config, length)
     if not schedulers:

@@ -25,6 +25,7 @@ LONG = {
     'test_compiled_checkpointing.py::test_a_step_stays_the_same',
     'test_reading_path.py::test_the_page_counts_what_runs',
     'test_fx.py::test_quantised_to_int8_the_digits_stay',
+    'test_study_run.py::test_a_killed_study_goes_on_to_the_same_results',
 }
 """Tests of which `make slow` runs all."""
 

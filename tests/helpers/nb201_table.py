@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from nb201 import OPS, text_of
 from tool import ROOT
 
 
@@ -22,3 +23,13 @@ def brute_tau(a: list[float], b: list[float]) -> float:
         u, v = np.sign(a[i] - a[j]), np.sign(b[i] - b[j])
         agree, first, second = agree + u * v, first + abs(u), second + abs(v)
     return agree / math.sqrt(first * second)
+
+
+def small_table(path: Path, number: int = 12) -> list[tuple[str, float]]:
+    """Write a table of ``number`` random cells, some of equal accuracy."""
+    rng = np.random.default_rng(1)
+    cells = [text_of(rng.choice(OPS[1:], 6)) for _ in range(number)]
+    rows = [(cell, float(rng.integers(10, 20))) for cell in dict.fromkeys(cells)]
+    lines = ['index,arch,cifar10-test', *(f'{i},{c},{v}' for i, (c, v) in enumerate(rows))]
+    path.write_text('\n'.join(lines) + '\n')
+    return rows

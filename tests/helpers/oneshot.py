@@ -18,6 +18,7 @@ OPS: dict[str, tuple[str, ...]] = {
     'mobile': ('mbconv_3x3_e3', 'mbconv_3x3_e6', 'mbconv_5x5_e3', 'identity'),
     'ppconv': SPACES['ppconv']['ops'][:4],
     'nasbench201': SPACES['nasbench201']['ops'],
+    'nasbench-macro': ('shortcut', 'mbconv_3x3_e3', 'mbconv_5x5_e6'),
 }
 NETS = {space: {**config, 'ops': OPS[space]} for space, config in SPACES.items()}
 """The spaces of the zoo, but fewer operations."""

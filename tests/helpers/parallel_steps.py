@@ -7,6 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from made_tables import made_table
 from mmengine.dist import all_gather_object, get_rank
 from mmengine.model import MMDistributedDataParallel, convert_sync_batchnorm
 from tasks import PPCONV, classifier, classifier_batch, detector, detector_batch, search_optimizers
@@ -35,6 +36,13 @@ SEARCHES: dict[str, dict[str, Any]] = {
     'FairNAS': {'type': 'SPOS', 'net': LAYERS, 'sampler': 'fair', 'seed': 0},
     'SENAS': {'type': 'SENAS', 'net': LAYERS, 'seed': 0},
     'SENAS of cells': {'type': 'SENAS', 'net': CELLS, 'seed': 0},
+    'ZeroCostSearch': {
+        'type': 'ZeroCostSearch', 'net': LAYERS, 'score': 'params', 'draws': 3, 'seed': 0,
+    },
+    'TableSearch': {
+        'type': 'TableSearch', 'net': SPACES['nasbench-macro'], 'dataset': 'cifar10', 'queries': 5,
+        'seed': 0,
+    },
 }  # fmt: skip
 
 
@@ -42,6 +50,8 @@ def build(name: str) -> Any:
     """A search with random weights, the same in each process, in float64."""
     given = dict(SEARCHES[name])
     kind, net = f'ppnas_mm.{given.pop("type")}', given.pop('net')
+    if name == 'TableSearch':
+        given['table'] = made_table('nasbench-macro')
     torch.manual_seed(0)
     algorithm = MODELS.build({'type': kind, 'model': classifier(net), **given})
     algorithm.before_epoch(1)

@@ -55,6 +55,11 @@ SPACES: dict[str, dict[str, Any]] = {
         'last_channels': 24,
         'ops': tuple(sorted(SPACE_RULES['mobile'].ops)),
     },
+    'nasbench-macro': {
+        'type': 'ppnas_mm.NASBenchMacroSuperNet',
+        'width': 0.25,
+        'last_channels': 24,
+    },
 }
 """A super-net of each space, as small as it can be, with every candidate operation."""
 
@@ -69,6 +74,26 @@ BACKBONES: dict[str, dict[str, Any]] = {
     'PPResNet': {'depth': 50, 'stem_channels': 8, 'base_channels': 8},
     'PPResNetCIFAR': {'depth': 20, 'stem_channels': 8, 'base_channels': 8},
     'DARTSNet': {'arch': 'cdarts_cifar10', 'num_cells': 3, 'init_channels': 4},
+    'NASBenchMacroNet': {
+        'arch': {
+            'schema': 1,
+            'space': 'nasbench-macro',
+            'cells': [
+                {
+                    'name': name,
+                    'inputs': 1,
+                    'nodes': [[{'op': op, 'sources': [i]}] for i, op in enumerate(ops)],
+                }
+                for name, ops in (
+                    ('stage1', ('mbconv_3x3_e3', 'shortcut')),
+                    ('stage2', ('shortcut', 'mbconv_5x5_e6', 'mbconv_3x3_e3')),
+                    ('stage3', ('mbconv_5x5_e6', 'mbconv_3x3_e3', 'mbconv_5x5_e6')),
+                )
+            ],
+        },
+        'width': 0.25,
+        'last_channels': 24,
+    },
     'NASBench201Net': {
         'arch': {
             'schema': 1,

@@ -18,6 +18,7 @@ import pytest
 import torch
 import yaml
 from mmengine.registry import DefaultScope
+from searches import NO_TABLE
 from tasks import classifier, classifier_batch, search_optimizers
 from tool import ROOT
 from zoo import SPACES, build_super_net, images
@@ -217,6 +218,8 @@ def test_a_recipe_works_and_is_covered_by_the_tests_it_names(
         covering = [k for k in outcomes if k.startswith(f'{file}::') and name in k.lower()]
         assert covering, f'{file} does not test {ADDED[recipe]}'
         for key in covering:
+            if 'TableSearch' in key and NO_TABLE in outcomes[key]:
+                continue  # no benchmark has trained the networks of a new space
             assert outcomes[key] == 'passed', key
 
 
