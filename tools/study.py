@@ -28,15 +28,19 @@ def main() -> None:
 
     from ppnas_mm.study import load_plan, run_study
     from ppnas_mm.study.page import write_page
+    from ppnas_mm.utils.jobs import JobError
 
     plan = load_plan(args.study)
     folder = Path(args.work_dir or Path('work_dirs') / Path(args.study).stem)
     folder.mkdir(parents=True, exist_ok=True)
     command = ' '.join(['python', *map(shlex.quote, sys.argv)])
-    busy = [] if args.report else run_study(plan, folder, Path(__file__).with_name('search.py'))
+    tool = Path(__file__).with_name('search.py')
+    busy, failed = ([], []) if args.report else run_study(plan, folder, tool)
     print(write_page(plan, folder, command, busy))
     if args.publish:
         write_page(plan, folder, command, busy, Path(args.publish))
+    if failed:
+        raise JobError(f'{"; ".join(failed)}; the same command repeats only these')
 
 
 if __name__ == '__main__':

@@ -109,10 +109,20 @@ def _plan(data: Any, title: str) -> Plan:
         schema.text(data.get('title', title), 'title'),
         tuple(schema.text(name, f'datasets[{i}]') for i, name in enumerate(datasets)),
         tuple(seeds),
-        schema.mapping(data.get('options', {}), 'options'),
+        _options(data, ''),
         schema.integer(data.get('cells', 150), 'cells', 2),
         tuple(against),
     )
+
+
+def _options(data: Mapping[str, Any], where: str) -> dict[str, Any]:
+    options = schema.mapping(data.get('options', {}), f'{where}options')
+    for key, value in options.items():
+        if isinstance(value, Mapping):
+            schema.fail(
+                f'{where}options.{key}', 'a value; give the keys of a mapping by dots', value
+            )
+    return options
 
 
 def _row(name: Any, value: Any) -> Row:
@@ -129,7 +139,7 @@ def _row(name: Any, value: Any) -> Row:
     return Row(
         name,
         config,
-        schema.mapping(data.get('options', {}), f'{where}.options'),
+        _options(data, where + '.'),
         schema.integer(data.get('best_of', 1), f'{where}.best_of', 1),
         ranks,
         str(data.get('note', '')),

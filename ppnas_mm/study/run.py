@@ -41,7 +41,7 @@ def config_of(plan: Plan, row: Row, folder: Path) -> Any:
     return config
 
 
-def run_study(plan: Plan, folder: Path, tool: Path) -> list[str]:
+def run_study(plan: Plan, folder: Path, tool: Path) -> tuple[list[str], list[str]]:
     """Run the searches that are not done and that no other process is running.
 
     Args:
@@ -50,18 +50,15 @@ def run_study(plan: Plan, folder: Path, tool: Path) -> list[str]:
         tool: Path of ``tools/search.py``.
 
     Returns:
-        The searches that other processes are still running.
+        The searches that other processes are still running, and those that failed with an error.
 
     Raises:
         ConfigError: If a config is wrong, or a row was run with other settings.
-        JobError: If searches failed; the others are run first.
     """
     configs = {row.name: config_of(plan, row, folder / row.name) for row in plan.rows}
     settings = {row.name: _settings(plan, row, configs[row.name]) for row in plan.rows}
     jobs, failed, busy = Jobs(len(plan.rows) * len(plan.seeds)), [], []
-    for (
-        seed
-    ) in plan.seeds:  # each seed of all rows first: a study in progress compares like with like
+    for seed in plan.seeds:  # all rows with a seed before the next: a part compares like with like
         for row in plan.rows:
             place = folder / row.name / f'seed-{seed}'
             try:
@@ -71,9 +68,7 @@ def run_study(plan: Plan, folder: Path, tool: Path) -> list[str]:
                 busy.append(f'{row.name}, seed {seed}')
             except JobError as error:
                 failed.append(f'{row.name}, seed {seed}: {error}')
-    if failed:
-        raise JobError(f'{"; ".join(failed)}; the same command repeats only these')
-    return busy
+    return busy, failed
 
 
 def _settings(plan: Plan, row: Row, config: Any) -> str:

@@ -87,6 +87,8 @@ def data(config: Config) -> str:
 
 def cost(config: Config, facts: Mapping[str, Any]) -> str:
     """Return what a run of a config costs: epochs, batch and parameters."""
+    if 'max_epochs' not in config.train_cfg:
+        return 'seconds: nothing is trained'
     batch = config.get('auto_scale_lr', {}).get('base_batch_size')
     batch = batch or f'{config.train_dataloader.batch_size} a GPU'
     words = f'{config.train_cfg.max_epochs} epochs of batches of {batch}'

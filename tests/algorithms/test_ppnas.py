@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from ppnas_nets import PAPER_OPS, STAGES, Values, ppnas, randomise
-from tasks import classifier
+from tasks import classifier, classifier_batch, search_optimizers
 from zoo import SPACES
 
 from ppnas_mm.algorithms import PPNAS
@@ -329,3 +329,20 @@ def test_a_space_without_connection_gates_is_refused() -> None:
             PPNAS(classifier(config))
     finally:
         MODELS.module_dict.pop('NoGates')
+
+
+def test_alpha_waits_for_the_weights_to_warm_up() -> None:
+    algorithm = MODELS.build(
+        dict(type='ppnas_mm.PPNAS', model=classifier(SPACES['ppconv']), arch_warmup_epochs=2)
+    ).train()
+    optimizers = search_optimizers(algorithm)
+    rows = algorithm.super_net.arch
+    for epoch in (1, 2, 3):
+        before = {name: row.detach().clone() for name, row in rows.items()}
+        algorithm.before_epoch(epoch)
+        weight = next(iter(algorithm.model.head.parameters())).detach().clone()
+        logs = algorithm.train_step(classifier_batch(), optimizers)
+        same = [torch.equal(row, before[name]) for name, row in rows.items()]
+        assert all(same) if epoch < 3 else not any(same)
+        assert ('loss_zero_one' in logs) == (epoch == 3)
+        assert not torch.equal(weight, next(iter(algorithm.model.head.parameters())))

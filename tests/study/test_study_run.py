@@ -20,7 +20,7 @@ from ppnas_mm.study import load_plan, run_study
 from ppnas_mm.study.results import costs, results
 from ppnas_mm.study.run import config_of
 from ppnas_mm.utils.files import read_json
-from ppnas_mm.utils.jobs import DEGENERATE, JobError
+from ppnas_mm.utils.jobs import DEGENERATE
 
 ROWS = {'one': 'naswot', 'two': 'params'}
 
@@ -41,7 +41,7 @@ def test_every_row_is_searched_with_every_seed(tmp_path: Path) -> None:
     plan = made_plan(tmp_path, ROWS, seeds=[0, 1], options={'val_dataloader.batch_size': 7})
     found = found_by_seed()
     tool = write_tool(tmp_path, found)
-    assert run_study(plan, tmp_path / 'work', tool) == []
+    assert run_study(plan, tmp_path / 'work', tool) == ([], [])
     made = calls(tmp_path)
     assert [Path(words[0]).stem + '-' + words[2] for words in made] == [
         'naswot-0', 'params-0', 'naswot-1', 'params-1',
@@ -61,7 +61,7 @@ def test_every_row_is_searched_with_every_seed(tmp_path: Path) -> None:
     assert all(0 < s < 60 for row in costs(plan, tmp_path / 'work').values() for s in row.values())
     # nothing is repeated
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / 'work').rglob('*.json')}
-    assert run_study(plan, tmp_path / 'work', tool) == []
+    assert run_study(plan, tmp_path / 'work', tool) == ([], [])
     assert len(calls(tmp_path)) == 4
     assert before == {p: p.stat().st_mtime_ns for p in (tmp_path / 'work').rglob('*.json')}
 
@@ -83,7 +83,7 @@ def test_a_search_without_an_architecture_is_a_result(tmp_path: Path) -> None:
     found = {**found_by_seed(), 'naswot-1': f'{DEGENERATE}: node 4 has no input'}
     tool = write_tool(tmp_path, found)
     for _ in range(2):  # it is not tried again
-        assert run_study(plan, tmp_path / 'work', tool) == []
+        assert run_study(plan, tmp_path / 'work', tool) == ([], [])
     assert len(calls(tmp_path)) == 4
     row = results(plan, tmp_path / 'work')['rows']['one']
     assert (row['summary']['done'], row['summary']['failed']) == (2, 1)
@@ -93,13 +93,13 @@ def test_a_search_without_an_architecture_is_a_result(tmp_path: Path) -> None:
 def test_a_search_that_breaks_is_repeated_and_the_others_go_on(tmp_path: Path) -> None:
     plan = made_plan(tmp_path, ROWS, seeds=[0, 1])
     tool = write_tool(tmp_path, {**found_by_seed(), 'naswot-0': 'error: no space left'})
-    with pytest.raises(JobError, match=r'one, seed 0: error: no space left.*repeats only these'):
-        run_study(plan, tmp_path / 'work', tool)
+    busy, (text,) = run_study(plan, tmp_path / 'work', tool)
+    assert not busy and text.startswith('one, seed 0: error: no space left')
     rows = results(plan, tmp_path / 'work')['rows']
     assert list(rows['one']['seeds']) == ['1'] and list(rows['two']['seeds']) == ['0', '1']
     (tmp_path / 'naswot-0.error').unlink()
     write_tool(tmp_path, found_by_seed())
-    assert run_study(plan, tmp_path / 'work', tool) == []
+    assert run_study(plan, tmp_path / 'work', tool) == ([], [])
     assert len(calls(tmp_path)) == 5
 
 
@@ -165,7 +165,7 @@ def test_two_share_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             time.sleep(0.05)
         busy = run_study(plan, tmp_path / 'work', tool)
         output = other.communicate(timeout=120)[0].decode()
-    assert busy == ['one, seed 0'] and 'busy: []' in output
+    assert busy == (['one, seed 0'], []) and 'busy: ([], [])' in output
     assert len(calls(tmp_path)) == 4  # nothing twice
     rows = results(plan, tmp_path / 'work')['rows']
     assert [len(rows[row]['seeds']) for row in ROWS] == [2, 2]
