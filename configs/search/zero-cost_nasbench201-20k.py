@@ -1,12 +1,14 @@
 # The best of 150 random cells of NAS-Bench-201 by a score of untrained networks: NASWOT, or with
 # model.score another. Nothing is trained; 8 channels, a cell a stage, 64 CIFAR-10 images of 16 x 16.
-_base_ = './gdas_nasbench201-20k.py'
+_base_ = ['../_base_/search/one_shot.py', '../_base_/datasets/cifar10-20k_16.py']
 model = dict(
-    _delete_=True,
     type='ppnas_mm.ZeroCostSearch',
-    model={{_base_.model.model}},
+    model=dict(
+        backbone=dict(
+            type='ppnas_mm.NASBench201SuperNet', init_channels=8, cells_per_stage=1),
+        head=dict(in_channels=32)),
     score='naswot',
     input_shape=(3, 16, 16))
-_base_.optim_wrapper.pop('arch')
+train_dataloader = dict(batch_size=128)
 param_scheduler = None
 train_cfg = dict(_delete_=True, type='ppnas_mm.ChooseLoop')
