@@ -63,7 +63,7 @@ def main() -> None:
     if args.batches < 0:
         parser.error(f'--batches {args.batches}: expected 0 or more')
 
-        from ppnas_mm.analysis.nasbench201_reports import follow, judge, look_up
+    from ppnas_mm.analysis.nasbench201_reports import follow, judge, look_up
     from ppnas_mm.engine.run import load_run
     from ppnas_mm.tables import NASBench201Table
 

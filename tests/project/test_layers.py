@@ -27,7 +27,7 @@ FLOORS = (
     ('algorithms',),
     ('engine',),
     ('analysis', 'zoo', 'cli'),
-    ('benchmarks',),
+    ('benchmarks', 'study'),
     ('registry',),
     ('__init__',),
 )
