@@ -40,6 +40,7 @@ FAST = {
     'layers': ('test_custom_conv.py', 'test_depthwise.py'),
     'project': ('test_layers.py', 'test_marks.py', 'test_readme.py'),
     'spaces': ('test_ppconv.py',),
+    'study': ('test_paper.py',),
     'utils': ('test_checksums.py',),
     'visualize': ('test_palette.py', 'test_titles.py'),
     'weights': ('test_transfer.py',),
