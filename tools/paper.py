@@ -1,5 +1,7 @@
 """Repeat a table of a paper; see --help."""
 
+import contextlib
+import sys
 from pathlib import Path
 
 from ppnas_mm import cli
@@ -32,8 +34,9 @@ def main() -> None:
     )
     args = parser.parse_args()
 
-    from ppnas_mm.study import paper_run, paper_text
-    from ppnas_mm.study.paper import load_paper
+    with contextlib.redirect_stdout(sys.stderr):  # the libraries print when they are imported
+        from ppnas_mm.study import paper_run, paper_text
+        from ppnas_mm.study.paper import load_paper
 
     paper = load_paper(args.paper)
     if args.table is None:

@@ -127,14 +127,10 @@ def run_table(table: PaperTable, scale: str, work_dir: Path, root: Path) -> None
     unique = {c.place for _, run in todo for c in commands(run, work_dir)}
     jobs, failed, started = Jobs(len(unique) + len(needed)), [], set[Path]()
     for one in needed:
-        name = f'{Path(one.command[0]).stem}_{checksum({"words": one.command})[:8]}'
-        tool, *words = (located(word, root) for word in one.command)
-        jobs.run(False, Path(tool), work_dir / 'runs' / name, *words, named=False)
+        _prepare(one, jobs, work_dir, root)
     for row, run in todo:
         made = commands(run, work_dir)
-        for command in made:
-            if command.place in started:
-                continue
+        for command in (c for c in made if c.place not in started):
             started.add(command.place)
             try:
                 with alone(command.place):
@@ -148,6 +144,15 @@ def run_table(table: PaperTable, scale: str, work_dir: Path, root: Path) -> None
                 failed.append(f'row {row!r}, its results: {error}')
     if failed:
         raise JobError(f'{"; ".join(failed)}; the same command repeats only these')
+
+
+def _prepare(one: Prepare, jobs: Jobs, work_dir: Path, root: Path) -> None:
+    name = f'{Path(one.command[0]).stem}_{checksum({"words": one.command})[:8]}'
+    tool, *words = (located(word, root) for word in one.command)
+    try:
+        jobs.run(False, Path(tool), work_dir / 'runs' / name, *words, named=False)
+    except JobError as error:
+        raise JobError(f'python {" ".join(one.command)}, before the rows: {error}') from None
 
 
 def _execute(command: Command, jobs: Jobs, root: Path) -> None:
@@ -189,4 +194,4 @@ def _write(
     rows = measured(table, work_dir)
     rows.setdefault(row, {}).setdefault(scale, {}).update(found)
     data = dict(paper=table.paper, table=table.name, title=table.title, rows=rows)
-    write_json(results_file(table, work_dir), data)
+    write_json(results_file(table, work_dir), data, allow_nan=True)

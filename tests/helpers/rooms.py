@@ -40,7 +40,11 @@ FAST = {
     'layers': ('test_custom_conv.py', 'test_depthwise.py'),
     'project': ('test_layers.py', 'test_marks.py', 'test_readme.py'),
     'spaces': ('test_ppconv.py',),
-    'study': ('test_paper.py',),
+    'study': (
+        'test_paper.py::test_a_run_names_what_failed_and_repeats_only_that',
+        'test_paper.py::test_a_wrong_file_is_refused_by_key',
+        'test_paper.py::test_every_number_stands_in_one_line_of_the_paper',
+    ),
     'utils': ('test_checksums.py',),
     'visualize': ('test_palette.py', 'test_titles.py'),
     'weights': ('test_transfer.py',),

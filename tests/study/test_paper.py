@@ -4,11 +4,12 @@ import argparse
 import re
 import runpy
 import shlex
+import subprocess
 from functools import lru_cache
 from pathlib import Path
 
 import pytest
-from tool import ROOT, call
+from tool import ROOT, call, start
 
 from ppnas_mm.config.keys import ConfigError
 from ppnas_mm.genotype import Genotype
@@ -104,11 +105,11 @@ def page(name: str) -> str:
     return (ROOT / name).read_text()
 
 
-def test_a_dry_run_prints_a_comment_and_each_command_once(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    assert call('paper.py', 'pp-nas', 'VIII', '--dry-run', '--work-dir', tmp_path) == 0
-    head, *lines = capsys.readouterr().out.splitlines()
+def test_a_dry_run_prints_a_comment_and_each_command_once(tmp_path: Path) -> None:
+    words = ['pp-nas', 'VIII', '--dry-run', '--work-dir', str(tmp_path)]
+    process = start('paper.py', *words, stdout=subprocess.PIPE, text=True)  # libraries print, too
+    head, *lines = process.communicate()[0].splitlines()
+    assert process.returncode == 0
     assert head.startswith('# pp-nas, Table VIII: ') and head.endswith('; scale digits')
     assert len(lines) == len(set(lines)) == 15  # five rows, three seeds
     assert all(shlex.split(line)[:2] == ['python', 'tools/search.py'] for line in lines)
@@ -228,6 +229,13 @@ def test_a_run_names_what_failed_and_repeats_only_that(made_up: PaperTable, tmp_
     assert 'accuracy/top1 Fail (digits, seeds 3)' in text
     run_table(made_up, 'digits', work, tmp_path)
     assert len(started()) == 7
+
+
+def test_what_cannot_be_prepared_is_named(made_up: PaperTable, tmp_path: Path) -> None:
+    Path('tools/make.py').write_text('raise SystemExit("error: no room")')
+    with pytest.raises(JobError, match=r'python tools/make.py made, before the rows: error: no ro'):
+        run_table(made_up, 'digits', tmp_path / 'work', tmp_path)
+    assert not Path('started').exists()
 
 
 def test_commands_name_the_package_where_the_folder_has_none(
