@@ -48,8 +48,11 @@ class Jobs:
         work_dir: Path,
         *arguments: object,
         environment: Mapping[str, str] | None = None,
+        named: bool = True,
     ) -> None:
         """Run ``tool`` with a work dir, which also gets its ``output.log``, unless ``finished``.
+
+        Without ``named`` the tool gets no ``--work-dir``.
 
         The tool ends with this process, also after SIGTERM, and on Linux after SIGKILL.
 
@@ -62,7 +65,8 @@ class Jobs:
             if self.bar is not None:
                 self.bar.task_num -= 1
             return
-        command = [sys.executable, str(tool), *map(str, arguments), '--work-dir', str(work_dir)]
+        command = [sys.executable, str(tool), *map(str, arguments)]
+        command += ['--work-dir', str(work_dir)] if named else []
         work_dir.mkdir(parents=True, exist_ok=True)
         log = work_dir / 'output.log'
         print(f'[{self.done}/{self.total}]', *command[1:], '>', log, flush=True)

@@ -40,7 +40,12 @@ FAST = {
     'layers': ('test_custom_conv.py', 'test_depthwise.py'),
     'project': ('test_layers.py', 'test_marks.py', 'test_readme.py'),
     'spaces': ('test_ppconv.py',),
-    'study': ('test_study_plan.py', 'test_study_results.py'),
+    'study': (
+        'test_paper.py::test_a_run_names_what_failed_and_repeats_only_that',
+        'test_paper.py::test_a_wrong_file_is_refused_by_key',
+        'test_study_plan.py',
+        'test_study_results.py',
+    ),
     'tables': ('test_latencies.py', 'test_nasbench_macro_table.py'),
     'utils': ('test_checksums.py',),
     'visualize': ('test_palette.py', 'test_titles.py'),

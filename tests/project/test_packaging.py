@@ -112,8 +112,12 @@ def imports_of(folder):
 def test_what_is_imported_is_declared():
     setup = (ROOT / 'setup.py').read_text()
     declared = set(re.findall(r"'([A-Za-z][\w-]+)[<>='\[]", setup))
-    # a dependency of requests; of mmengine and mmcv
-    others = {'urllib3': 'requests', 'cv2': 'onedl-mmcv', 'modelindex': 'onedl-mmpretrain'}
+    others = {  # and what brings them
+        'urllib3': 'requests',
+        'cv2': 'onedl-mmcv',
+        'modelindex': 'onedl-mmpretrain',
+        'typing_extensions': 'torch',
+    }
     for name in imports_of(ROOT / 'ppnas_mm') | imports_of(ROOT / 'tools'):
         package = others.get(name) or PIP_NAMES.get(name, name)
         assert package.split('[')[0] in declared | {'ppnas_mm'}, name
