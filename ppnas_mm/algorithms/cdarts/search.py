@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -220,7 +220,8 @@ class CDARTS(BilevelSearch):
         if self.phase == 'joint':
             logs = self._joint_step(self.half(data, 'val'), optim_wrapper)
         with without_gradient(owned_by(optim_wrapper['arch'])):
-            with optim_wrapper.optim_context(self), self._one_path():
+            path = self.super_net.using(sample(self.table, self.draws)[0]) if self.sampled else None
+            with optim_wrapper.optim_context(self), path or nullcontext():
                 loss = self.task_loss(self.half(data, 'train'))
             optim_wrapper.update_parts(loss, ['weights'], average=True)
         return {'loss': loss.detach(), 'loss_task': loss.detach(), **logs}
@@ -250,12 +251,6 @@ class CDARTS(BilevelSearch):
             distilled = self.distillation(mine, theirs)
             losses['loss_distillation'] = self.distill_weight * distilled
         return {**losses, **self.arch_losses()}
-
-    def _one_path(self) -> AbstractContextManager:
-        """Let the search network run a sampled path, or its mixture."""
-        if not self.sampled:
-            return nullcontext()
-        return self.super_net.using(sample(self.table, self.draws)[0])
 
     def _sampled_losses(self, batch: Any) -> dict[str, Tensor]:
         """Return the terms of eq. 8 with sampled paths; alpha gets the score function."""
