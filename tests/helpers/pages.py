@@ -120,6 +120,8 @@ NOT_RUN = {
     'gpu_check.sh': 'has tests of its own (test_gpu_check.py)',
     'dist_search.sh': 'needs ImageNet; has tests of its own (test_distributed.py)',
     'slurm_search.sh': 'needs a cluster and ImageNet',
+    'study.py': 'runs whole searches; has tests of its own (test_study_run.py)',
+    'spos_nasbench201-20k': 'needs CIFAR-10 and a table of latencies',
     'paper.py': 'runs whole searches; has tests of its own (test_paper.py)',
     'cdarts-net_cifar10': 'needs all of CIFAR-10',
     'eoinas_cifar10': 'needs all of CIFAR-10 and four GPUs',
