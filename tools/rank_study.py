@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser
 from pathlib import Path
+from typing import Any
 
 from ppnas_mm import cli
 
@@ -17,7 +18,9 @@ def parser() -> ArgumentParser:
         '    --out docs/tables/digits_cells.json\n'
         '  python tools/rank_study.py study configs/search/senas_nasbench201-digits.py \\\n'
         '    --truth docs/tables/digits_cells.json --seeds 5\n'
-        '  python tools/rank_study.py models configs/search/senas_imagenet_*m.py',
+        '  python tools/rank_study.py models configs/search/senas_imagenet_*m.py\n'
+        '  python tools/rank_study.py table configs/classification/pp-resnet20_digits.py \\\n'
+        '    --search configs/search/ppnas_digits.py --constrained 20 --free 20 --out table.json',
     )
     commands = top.add_subparsers(dest='command', required=True)
     cells = commands.add_parser('cells', help='train architectures from scratch, as the truth')
@@ -47,13 +50,14 @@ def parser() -> ArgumentParser:
     drawn.add_argument('configs', nargs='+', help='configs of SENAS searches')
     drawn.add_argument('--seed', type=int, default=0, help='seed of the draw')
     ranks.add_argument('--seed', type=int, default=0, help='seed of the draw of architectures')
+    table = _add_table(commands)
     for command in (cells, ranks):
         command.add_argument('--cells', type=int, default=30, help='number of architectures')
         command.add_argument('--seeds', type=int, default=5, help='number of seeds')
         command.add_argument(
             '--work-dir', default='work_dirs/ranking', help='folder of the results'
         )
-    for command in (cells, ranks, drawn):
+    for command in (cells, ranks, drawn, table):
         command.add_argument(
             '--cfg-options',
             nargs='+',
@@ -65,18 +69,41 @@ def parser() -> ArgumentParser:
     return top
 
 
+def _add_table(commands: Any) -> ArgumentParser:
+    """Add the command that trains a small benchmark."""
+    table = commands.add_parser('table', help='train architectures from scratch, as a benchmark')
+    table.add_argument('config', help='config that trains one architecture')
+    table.add_argument('--search', required=True, help='config of a search in the space')
+    add = table.add_argument
+    add('--constrained', type=int, default=0, help='number of random architectures')
+    add('--free', type=int, default=0, help='number of fully random ones')
+    add('--named', nargs='*', default=[], metavar='GENOTYPE', help='published names or files')
+    add('--seeds', type=int, default=2, help='trainings of each')
+    add('--seed', type=int, default=0, help='random seed of the draws')
+    add('--out', required=True, help='table to write (JSON); a stopped one goes on')
+    add('--work-dir', default='work_dirs/ranking', help='folder of the trainings')
+    return table
+
+
 def main() -> None:
     """Parse the arguments and run one of the commands."""
     top = parser()
     args = top.parse_args()
-    if args.command != 'models' and (args.cells < 2 or args.seeds < 1):
+    if args.command in ('cells', 'study') and (args.cells < 2 or args.seeds < 1):
         top.error(f'--cells {args.cells} --seeds {args.seeds}: expected 2 or more, and 1 or more')
 
-    from ppnas_mm.analysis import ranking
+    from ppnas_mm.analysis import ranking, trained_table
 
     options = args.cfg_options
     if args.command == 'models':
         print(ranking.scored_models(args.configs, args.seed, options))
+        return
+    if args.command == 'table':
+        given = (args.search, args.constrained, args.free, args.named, args.seed)
+        found = trained_table.candidates(*given)
+        out = Path(args.out), Path(args.work_dir)
+        made = trained_table.train_table(args.config, found, args.seeds, *out, options)
+        print(trained_table.report(made))
         return
     shared = (Path(args.work_dir), args.cells, args.seeds, args.seed)
     if args.command == 'cells':
