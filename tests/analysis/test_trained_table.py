@@ -20,8 +20,8 @@ CONFIG = 'configs/classification/pp-resnet20_digits.py'
 
 def test_random_ones_and_named_ones() -> None:
     found = candidates(SEARCH, 2, 3, ['pp_resnet_cifar10'], seed=4)
-    assert list(found) == [*(f'constrained-{i}' for i in range(2)), *(f'free-{i}' for i in range(3)),
-                           'pp_resnet_cifar10']  # fmt: skip
+    random = [*(f'constrained-{i}' for i in range(2)), *(f'free-{i}' for i in range(3))]
+    assert list(found) == [*random, 'pp_resnet_cifar10']
     assert len({genotype.hash for genotype in found.values()}) == 6
     for name in ('constrained-0', 'constrained-1'):
         for cell in found[name].cells:
