@@ -15,6 +15,7 @@ from ..genotype import Genotype
 from ..spaces.mixture import ArchPath, Mixture
 from ..spaces.super_net import SuperNet
 from ..utils.registries import MODELS
+from .discretise import most_likely
 
 
 class SearchAlgorithm(BaseModel):
@@ -128,6 +129,14 @@ class SearchAlgorithm(BaseModel):
             strict: Raise ``DegenerateArchitectureError`` rather than repair what is missing.
         """
         raise NotImplementedError
+
+    def finalists(self, number: int) -> list[ArchPath]:
+        """Return paths that a final round should compare, the strongest first.
+
+        Raises:
+            ValueError: If the space chooses connections.
+        """
+        return most_likely(self.super_net, self.distribution(), number)
 
     def derive(self, strict: bool = True, provenance: dict[str, Any] | None = None) -> Genotype:
         """Return the genotype of :meth:`decide`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -31,6 +32,35 @@ def strongest(
         for node in nodes.values():
             path.update(_decide(net, node, keep, scores))
     return {name: path[name] for name in net.choices if name in path}
+
+
+def most_likely(
+    net: SuperNet, shares: Mapping[str, Sequence[float]], number: int
+) -> list[ArchPath]:
+    """Return different whole paths with the largest product of shares, the largest first.
+
+    Args:
+        net: A super-net that chooses operations only.
+        shares: Share of each operation, by choice and candidate; 0: is not taken.
+        number: Largest number of paths.
+
+    Raises:
+        ValueError: If the space also chooses connections.
+    """
+    if any(choice.gates for choice in net.choices.values()):
+        raise ValueError(f'the space {net.space!r} also chooses connections, which have no shares')
+    found: list[tuple[float, dict[str, tuple[int, ...]]]] = [(0.0, {})]
+    for name in net.choices:
+        own = [(i, shares[name][i]) for i in net.keepable(name) if shares[name][i] > 0]
+        longer = [
+            (score + math.log(share), {**path, name: (i,)})
+            for score, path in found
+            for i, share in own
+        ]
+        found = sorted(longer, key=lambda entry: -entry[0])[: 8 * number]
+    whole: list[ArchPath] = [path for _, path in found]
+    whole = [path for path in whole if not (net.degeneracies(path) or net.remarks(path))]
+    return whole[:number]
 
 
 def _decide(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from mmengine.dist import is_main_process
@@ -17,6 +18,7 @@ from ..visualize.titles import found_title, stage_notes
 from ..weights.checkpoint import save_derived
 from .derive import derive_model
 from .evaluate import evaluate
+from .final_round import final_round
 from .search_record import SearchRecord
 from .seed import mix_seed, set_epoch
 
@@ -42,7 +44,11 @@ def genotype_now(
 
 
 def conclude(
-    runner: Any, algorithm: SearchAlgorithm, record: SearchRecord, recalibrate_batches: int
+    runner: Any,
+    algorithm: SearchAlgorithm,
+    record: SearchRecord,
+    recalibrate_batches: int,
+    finalists: tuple[int, int] = (0, 0),
 ) -> None:
     """Write the pictures, the genotype, the derived network's weights and the record.
 
@@ -51,6 +57,7 @@ def conclude(
         algorithm: The search.
         record: Gets the result.
         recalibrate_batches: See :class:`SearchHook`.
+        finalists: Number and epochs of the finalists, see :class:`SearchHook`.
 
     Raises:
         DegenerateArchitectureError: If the search found no complete architecture, which the record
@@ -63,6 +70,10 @@ def conclude(
         for name, draw in algorithm.pictures().items():
             draw(record.data, record.folder / name)
     genotype = _found(runner, algorithm, record, epoch)
+    compared: list[dict[str, Any]] = []
+    if finalists[0]:
+        best, compared = final_round(runner, algorithm, *finalists)
+        genotype = replace(best, provenance=genotype.provenance)
     net = algorithm.super_net
     remarks = [*algorithm.remarks(), *net.remarks(net.to_path(genotype))]
     for remark in remarks:
@@ -73,6 +84,7 @@ def conclude(
         genotype=genotype.hash,
         **(trained if epoch else dict(weights='none: nothing was trained')),
         **(dict(remarks=remarks) if remarks else {}),
+        **(dict(final_round=compared) if compared else {}),
         **(_scores(runner, algorithm, model, epoch, recalibrate_batches) if epoch else {}),
     )
     record.data['result'] = result

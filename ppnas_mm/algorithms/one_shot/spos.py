@@ -281,6 +281,13 @@ class SPOS(BilevelSearch):
         with self.super_net.using(Fixed(gates)):
             return strongest(self.super_net, self._named(self.importance))
 
+    def finalists(self, number: int) -> list[ArchPath]:
+        """Return the best architectures of the selection."""
+        if self.result is None:  # the selection was made before a stop
+            return [self.decide(strict=True)]
+        ranked = sorted(self.result.evaluated, key=lambda entry: -entry.accuracy)
+        return [entry.path for entry in ranked[:number]]
+
     def _named(self, row: Tensor) -> dict[str, list[float]]:
         sizes = [len(choice.candidates) for choice in self.super_net.choices.values()]
         parts = row.split(sizes)
