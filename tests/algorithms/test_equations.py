@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from zoo import images
 
 from ppnas_mm.algorithms.cdarts.networks import captured
+from ppnas_mm.algorithms.score_function import gumbel
 from ppnas_mm.backbones import DARTSNet
 from ppnas_mm.backbones.darts import CellBlock
 from ppnas_mm.spaces import DARTSSuperNet
@@ -249,7 +250,7 @@ def test_the_nodes_of_eoinas_equation_4() -> None:
     for parameter in net.arch.values():
         parameter.data = torch.randn(parameter.shape).double()
     before = algorithm.draws.state.clone()
-    noise, twin = algorithm.gumbel((28, 8)).double(), copy.deepcopy(net)
+    noise, twin = gumbel(algorithm.draws, torch.Size((28, 8))).double(), copy.deepcopy(net)
     algorithm.draws.state.copy_(before)
     net.mixture, _ = algorithm.draw(True)
     for row, choice in zip(noise, algorithm.table.choices, strict=True):

@@ -9,6 +9,7 @@ from zoo import count_multiplications, images
 
 from ppnas_mm.algorithms.cdarts.networks import captured
 from ppnas_mm.algorithms.gdas import Temperature
+from ppnas_mm.algorithms.score_function import gumbel
 from ppnas_mm.benchmarks.plain import every_operation
 
 
@@ -46,7 +47,7 @@ def test_the_gradient_of_a_draw_is_that_of_the_straight_through_softmax() -> Non
     before = algorithm.draws.state.clone()
     mixture, drawn = algorithm.draw(True)
     algorithm.draws.state.copy_(before)
-    noise = algorithm.gumbel((28, 8)).double()
+    noise = gumbel(algorithm.draws, torch.Size((28, 8))).double()
     for row, choice in enumerate(algorithm.table.choices):
         alpha = algorithm.super_net.arch[choice.name]
         kept, value = mixture(choice, alpha, tuple(range(8)))
@@ -66,7 +67,7 @@ def test_soft_weights_are_those_of_equation_5() -> None:
     before = algorithm.draws.state.clone()
     mixture, _ = algorithm.draw(True)
     algorithm.draws.state.copy_(before)
-    noise = algorithm.gumbel((28, 8))
+    noise = gumbel(algorithm.draws, torch.Size((28, 8)))
     choice = algorithm.super_net.choices['normal/node2/op0']
     alive = (0, 1, 2, 4, 5, 6, 7)
     kept, value = mixture(choice, algorithm.super_net.arch[choice.name], alive)

@@ -87,7 +87,7 @@ def test_the_tool_prints_and_writes_every_reading(tmp_path: Path, capsys: Any) -
         assert re.search(rf'\| {line} \|', out)
     (tmp_path / 'nb201_12epoch_accs.csv').unlink()
     for bad, message in (
-        (arguments, r'no nb201_12epoch_accs.csv[.gz] in'),
+        (arguments, 'a folder with nb201_12epoch_accs.csv[.gz]'),
         (['--seeds', 1], '--seeds 1: expected 2 or more'),
         (['--interval', 0], '--interval 0: expected 1 or more'),
         (['--drift', -1], '--drift [-1.0]: expected numbers from 0'),

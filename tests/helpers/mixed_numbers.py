@@ -56,6 +56,7 @@ def check_search(name: str, space: str, size: int = 16) -> None:
     algorithm = build(name, space).train()
     algorithm.to(memory_format=torch.channels_last)
     optimizers = search_optimizers(algorithm, weights=MIXED)
+    algorithm.before_epoch(1)  # what needs no training may choose, in full precision
     with Numbers() as numbers:
         for step in range(2):
             algorithm.before_epoch(step + 1)  # of CDARTS, the evaluation network alone, then both

@@ -148,6 +148,11 @@ def conv_after_relu(
     return conv(state, key, relu(x), stride, dilation, act=False)
 
 
+def _shortcut(state: State, key: str, x: Tensor, stride: int, dilation: int) -> Tensor:
+    """The input, or where the resolution or the width changes a 1x1 convolution and a norm."""
+    return x if f'{key}.conv.weight' not in state else conv(state, key, x, stride, dilation, False)
+
+
 OPS: dict[str, Formula] = {
     'identity': lambda state, key, x, stride, dilation: x,
     'conv_1x1': conv,
@@ -158,6 +163,7 @@ OPS: dict[str, Formula] = {
     'dilated_conv_3x3': lambda state, key, x, s, dilation: conv(state, key, x, s, 2 * dilation),
     'none': _none,
     'skip_connect': _skip,
+    'shortcut': _shortcut,
     'max_pool_3x3': _pool('max'),
     'avg_pool_3x3': _pool('mean'),
     'sep_conv_3x3': _sep_conv,

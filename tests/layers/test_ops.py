@@ -93,6 +93,20 @@ def test_pools_may_be_followed_by_a_norm_without_parameters(op: str, stride: int
     torch.testing.assert_close(module(x), expected, rtol=1e-10, atol=1e-12)
 
 
+def test_a_shortcut_is_the_input_or_a_convolution_without_activation() -> None:
+    assert isinstance(build_op('shortcut', OpSpec(4, 4, ConvStyle())), nn.Identity)
+    for spec in (OpSpec(4, 8, ConvStyle()), OpSpec(4, 4, ConvStyle(), stride=2)):
+        module = scramble(build_op('shortcut', spec)).double().eval()
+        assert {p.shape for p in module.parameters() if p.ndim == 4} == {
+            (spec.out_channels, 4, 1, 1)
+        }
+        state = {f'op.{key}': value for key, value in plain.double_state(module).items()}
+        x = inputs(2, 4, 7, 6)
+        expected = plain.conv(state, 'op', x, spec.stride, act=False)
+        assert float(expected.min()) < 0
+        torch.testing.assert_close(module(x), expected, rtol=1e-10, atol=1e-12)
+
+
 def test_a_skip_between_other_widths_is_a_factorized_reduce() -> None:
     assert isinstance(build_op('skip_connect', OpSpec(4, 4, ConvStyle())), nn.Identity)
     module = build_op('skip_connect', OpSpec(4, 8, ConvStyle(), stride=2))

@@ -26,6 +26,18 @@ CELL = [[{'op': 'nor_conv_3x3', 'sources': [i]} for i in range(node)] for node i
 NB201 = dict(
     schema=1, space='nasbench201', cells=[dict(name='cell', inputs=1, nodes=CELL)]
 )  # three convolutions on every node
+MACRO = dict(
+    schema=1,
+    space='nasbench-macro',
+    cells=[
+        dict(
+            name=f'stage{s}',
+            inputs=1,
+            nodes=[[dict(op='mbconv_5x5_e6', sources=[n])] for n in range(depth)],
+        )
+        for s, depth in enumerate((2, 3, 3), 1)
+    ],
+)
 BACKBONES: dict[str, dict[str, Any]] = {
     'PPResNet': dict(depth=50, out_indices=(0, 1, 2, 3)),
     'PPResNetCIFAR': dict(depth=20),
@@ -33,11 +45,13 @@ BACKBONES: dict[str, dict[str, Any]] = {
     'NASBench201Net': dict(arch=NB201, cells_per_stage=2),
     'ChainNet': dict(arch='cdarts_a'),
     'MobileNASNet': dict(arch='proxylessnas_gpu'),
+    'NASBenchMacroNet': dict(arch=MACRO),
     'PPConvSuperNet': dict(depth=20),
     'DARTSSuperNet': dict(num_cells=8, init_channels=16),
     'NASBench201SuperNet': dict(),
     'ChainSuperNet': dict(variant='cifar'),
     'MobileSuperNet': dict(variant='cifar'),
+    'NASBenchMacroSuperNet': dict(),
 }
 """Every backbone in the registry, derived or super-net, with its arguments for the check."""
 TINY: dict[str, dict[str, Any]] = {
@@ -46,6 +60,7 @@ TINY: dict[str, dict[str, Any]] = {
     'NASBench201SuperNet': dict(cells_per_stage=1, init_channels=4),
     'ChainSuperNet': dict(width=0.25),
     'MobileSuperNet': dict(width=0.25),
+    'NASBenchMacroSuperNet': dict(width=0.25),
 }
 LARGE = ('PPResNet', 'ChainNet', 'MobileNASNet')
 """Backbones with images of 224 x 224; the others use 32 x 32."""
