@@ -1,4 +1,4 @@
-"""Write docs/reference/cli.md from the parsers of the tools; see --help."""
+"""Write the pages that follow from the tools and from published studies; see --help."""
 
 import argparse
 import runpy
@@ -11,6 +11,7 @@ from ppnas_mm import cli
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / 'docs/reference/cli.md'
+STUDIES = ROOT / 'docs/results/does_the_search_pay.md'
 HEAD = """# Command line
 
 <!-- Written by `python tools/docs.py` from the parsers of the tools. -->
@@ -122,19 +123,26 @@ def page() -> str:
 
 
 def main() -> int:
-    """Write the page, or compare it."""
+    """Write the pages, or compare them."""
     parser = cli.new_parser(
-        'Write docs/reference/cli.md from the parsers of the tools.', 'python tools/docs.py'
+        'Write docs/reference/cli.md from the parsers of the tools, and the tables of the studies '
+        'in docs/results into the page that explains them.',
+        'python tools/docs.py',
     )
-    parser.add_argument('--check', action='store_true', help='only say whether the page differs')
+    parser.add_argument('--check', action='store_true', help='only say whether a page differs')
     args = parser.parse_args()
-    text = page()
-    differs = text != (PAGE.read_text() if PAGE.is_file() else '')
-    if differs and not args.check:
-        PAGE.write_text(text)
-    said = ('differs' if args.check else 'written') if differs else 'is up to date'
-    print(f'{PAGE.relative_to(ROOT)}: {said}', file=sys.stderr)
-    return int(differs and args.check)
+
+    from ppnas_mm.study.summary import fill
+
+    different = 0
+    for path, text in ((PAGE, page()), (STUDIES, fill(STUDIES))):
+        differs = text != (path.read_text() if path.is_file() else '')
+        if differs and not args.check:
+            path.write_text(text)
+        said = ('differs' if args.check else 'written') if differs else 'is up to date'
+        print(f'{path.relative_to(ROOT)}: {said}', file=sys.stderr)
+        different += differs
+    return int(different > 0 and args.check)
 
 
 if __name__ == '__main__':

@@ -1,7 +1,6 @@
 """Judge searches by a benchmark that knows the answer; see --help."""
 
 import shlex
-import sys
 from pathlib import Path
 
 from ppnas_mm import cli
@@ -33,7 +32,7 @@ def main() -> None:
     plan = load_plan(args.study)
     folder = Path(args.work_dir or Path('work_dirs') / Path(args.study).stem)
     folder.mkdir(parents=True, exist_ok=True)
-    command = ' '.join(['python', *map(shlex.quote, sys.argv)])
+    command = ' '.join(map(shlex.quote, ['python', 'tools/study.py', args.study]))
     tool = Path(__file__).with_name('search.py')
     busy, failed = ([], []) if args.report else run_study(plan, folder, tool)
     print(write_page(plan, folder, command, busy))

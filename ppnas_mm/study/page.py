@@ -15,6 +15,7 @@ from ..version import __version__
 from ..visualize.study import draw_costs, draw_curves
 from .plan import Plan
 from .results import costs, results
+from .run import threads
 
 
 def write_page(
@@ -59,7 +60,7 @@ def _text(
     )
     parts = [
         f'# {plan.title}',
-        f'`{command}`',
+        f'`OMP_NUM_THREADS=1 {command}`' if threads() == '1' else f'`{command}`',
         f'{machine()}. {found["architectures"]:,} architectures of {plan.space} in '
         f'`{found["table"]}`: {truth}. Seeds {", ".join(map(str, plan.seeds))}; mean ± standard '
         'deviation of the population; `Fail`: no complete architecture.',
@@ -80,9 +81,8 @@ def _text(
 
 def machine() -> str:
     """Return the machine and the versions, in words."""
-    threads = os.environ.get('OMP_NUM_THREADS', 'all')
     return (
-        f'{platform.machine()}, {os.cpu_count()} cores, {threads} thread(s) a search; ppnas_mm '
+        f'{platform.machine()}, {os.cpu_count()} cores, {threads()} thread(s) a search; ppnas_mm '
         f'{__version__}, torch {torch.__version__}'
     )
 
