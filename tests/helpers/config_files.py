@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from made_tables import made_table
 from mmengine.registry import (
     MODELS,
     PARAM_SCHEDULERS,
@@ -42,8 +43,12 @@ STRUCTURE = {'arch', 'ops', 'macro', 'variant'}
 
 
 def load(name: str, options: dict[str, Any] | None = None) -> Any:
-    """Load ``configs/<name>.py``."""
-    return load_config(CONFIGS / f'{name}.py', options)
+    """Load ``configs/<name>.py``; a table of a benchmark is a made-up one."""
+    config = load_config(CONFIGS / f'{name}.py', options)
+    if config.model.type == 'ppnas_mm.TableSearch':
+        macro = 'Macro' in config.model.model.backbone.type
+        config.model.table = made_table('nasbench-macro' if macro else 'nasbench201')
+    return config
 
 
 def classifier(config: Any) -> Any:
