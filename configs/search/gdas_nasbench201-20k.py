@@ -1,6 +1,6 @@
 # GDAS in the NAS-Bench-201 space on 20,000 CIFAR-10 images of 16 x 16, small enough for minutes on one
-# CPU core: 8 channels, a cell a stage. The weights alone learn in 60 of 72 epochs: alpha that moves
-# earlier decides by weights that cannot rank cells yet.
+# CPU core: 8 channels, a cell a stage. The weights alone learn in 60 of 72 epochs, before alpha
+# moves.
 _base_ = ['../_base_/search/bilevel.py', '../_base_/datasets/cifar10-20k_16.py']
 model = dict(
     type='ppnas_mm.GDAS',

@@ -1,6 +1,5 @@
 # SE-NAS in the NAS-Bench-201 space on 20,000 CIFAR-10 images of 16 x 16, small enough for minutes on
-# one CPU core: a cell a stage, half the width, few models. The rate ends at a quarter: at 0 the
-# super-net ranks cells less well.
+# one CPU core: a cell a stage, half the width, few models. The rate ends at a quarter.
 _base_ = ['../_base_/search/one_shot.py', '../_base_/datasets/cifar10-20k_16.py']
 model = dict(
     model=dict(

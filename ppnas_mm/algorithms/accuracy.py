@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -45,6 +45,11 @@ class BatchAccuracy:
         if not reported or self.kind == 'loss':
             return loss, 100 * loss.detach().neg().exp()
         return loss, reported[0].detach().mean()
+
+    def mean(self, batches: Iterable[Any]) -> Tensor:
+        """Return the mean accuracy over batches that are not preprocessed yet, in per cent."""
+        prepared = (self.model.data_preprocessor(batch, False) for batch in batches)
+        return torch.stack([self(batch)[1].float() for batch in prepared]).mean()
 
     @contextmanager
     def _outputs(self) -> Iterator[list[Any]]:

@@ -108,11 +108,7 @@ class UntrainedSearch(BilevelSearch):
         if epoch != self.epochs or self.loaders is None:
             return
         self.model.eval()
-        found = [
-            self.measure(self.data_preprocessor(batch, False))[1].float()
-            for batch in self.loaders['val']
-        ]
-        mean = torch.stack(found).mean()
+        mean = self.measure.mean(self.loaders['val'])
         all_reduce(mean, 'mean')
         self.accuracy = float(mean)
 

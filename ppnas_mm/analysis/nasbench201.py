@@ -11,6 +11,7 @@ import numpy as np
 from ..genotype import Genotype, GenotypeError
 from ..tables import NASBench201Table, TableError
 from ..utils.choice_key import ChoiceKey
+from .by_epoch import strongest_by_epoch
 from .statistics import kendall_tau
 
 if TYPE_CHECKING:
@@ -112,17 +113,9 @@ def accuracies_by_epoch(
         table, dataset: See :func:`rank_correlations`.
     """
     found = []
-    for entry in record['epochs']:
-        nodes: dict[int, list[str]] = {}
-        for name, weights in entry['architecture'].items():
-            key = ChoiceKey.parse(name)
-            op = record['choices'][name]['candidates'][int(np.argmax(weights))]
-            nodes.setdefault(key.node, []).append(f'{op}~{key.source}')
-        text = '+'.join(f'|{"|".join(edges)}|' for edges in nodes.values())
-        try:
-            found.append(table.accuracy(NASBench201Table.decode(text), dataset))
-        except TableError:
-            found.append(float('nan'))
+    for _, genotype in strongest_by_epoch(record):
+        known = genotype in table
+        found.append(table.accuracy(genotype, dataset) if known else float('nan'))
     return found
 
 

@@ -12,6 +12,7 @@ import torch
 
 from ..algorithms.accuracy import BatchAccuracy
 from ..algorithms.one_shot.spos import SPOS
+from ..analysis.nasbench201 import score_by_alpha
 from ..engine.checkpoint import latest_checkpoint
 from ..engine.run import load_run
 from ..engine.seed import mix_seed, set_epoch
@@ -52,7 +53,7 @@ def rank_architectures(plan: Plan, row: Row, seed: int, folder: Path) -> dict[st
         alive = all(
             set(kept) <= set(algorithm.super_net.alive_candidates(n)) for n, kept in path.items()
         )
-        value = score(algorithm, path) if alive else None
+        value = score(algorithm, genotype) if alive else None
         scores[table.encode(genotype)] = None if value is None else round(value, 5)
     return dict(by=row.ranks, scores=scores)
 
@@ -74,12 +75,6 @@ def load_search(plan: Plan, row: Row, seed: int, folder: Path) -> tuple[Any, Any
     return runner.model, loop.loaders
 
 
-def score_by_alpha(algorithm: Any, path: Any) -> float:
-    """Return the logarithm of the product of alpha's softmax (CDARTS, Fig. 5)."""
-    shares = algorithm.distribution()
-    return float(sum(np.log(max(shares[name][i], 1e-300)) for name, (i,) in path.items()))
-
-
 class Scorer:
     """100 exp(-loss) of an architecture by a super-net's weights, with its own statistics.
 
@@ -97,12 +92,9 @@ class Scorer:
         self.measure = BatchAccuracy(algorithm.model, 'loss')
 
     @torch.no_grad()
-    def __call__(self, algorithm: Any, path: Any) -> float:
-        """Return the score of a path."""
-        model = algorithm.model
-        with algorithm.super_net.using(Fixed(path)):
-            recalibrate(model, self.training, len(self.training))
-            found = [
-                self.measure(algorithm.data_preprocessor(batch, False))[1] for batch in self.batches
-            ]
-        return float(torch.stack(found).mean())
+    def __call__(self, algorithm: Any, genotype: Genotype) -> float:
+        """Return the score of an architecture."""
+        net = algorithm.super_net
+        with net.using(Fixed(net.to_path(genotype))):
+            recalibrate(algorithm.model, self.training, len(self.training))
+            return float(self.measure.mean(self.batches))

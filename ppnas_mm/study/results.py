@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from ..analysis.by_epoch import strongest_by_epoch
 from ..analysis.statistics import deviation, kendall_tau, paired_p, spearman
 from ..genotype import Genotype
 from ..tables import TABLES
 from ..tables.table import BenchmarkTable
-from ..utils.choice_key import ChoiceKey
 from ..utils.files import read_json
 from .plan import Plan, Row
 from .run import DONE
@@ -141,19 +141,10 @@ def accuracy_by_epoch(
         record: The content of ``search.json``, of a space whose cells choose operations only.
         table, dataset: The truth.
     """
-    found = []
-    for entry in record['epochs']:
-        cells: dict[str, dict[int, list[dict[str, Any]]]] = {}
-        for name, weights in entry['architecture'].items():
-            key = ChoiceKey.parse(name)
-            op = record['choices'][name]['candidates'][int(np.argmax(weights))]
-            source = key.node - 1 if key.source is None else key.source
-            nodes = cells.setdefault(key.cell, {})
-            nodes.setdefault(key.node, []).append({'op': op, 'sources': [source]})
-        data = [{'name': n, 'inputs': 1, 'nodes': list(c.values())} for n, c in cells.items()]
-        genotype = Genotype.from_dict({'schema': 1, 'space': record['space'], 'cells': data})
-        found.append((entry['epoch'], round(table.accuracy(genotype, dataset), 4)))
-    return found
+    return [
+        (epoch, round(table.accuracy(genotype, dataset), 4))
+        for epoch, genotype in strongest_by_epoch(record)
+    ]
 
 
 def _test(

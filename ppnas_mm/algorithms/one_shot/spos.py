@@ -200,8 +200,7 @@ class SPOS(BilevelSearch):
             return self._mean_accuracy(batches)
 
     def _mean_accuracy(self, batches: Sequence[Any]) -> float:
-        prepared = (self.data_preprocessor(batch, False) for batch in batches)
-        mean = torch.stack([self.measure(batch)[1].float() for batch in prepared]).mean()
+        mean = self.measure.mean(batches)
         all_reduce(mean, 'mean')
         return float(mean)
 
