@@ -114,7 +114,7 @@ def _run_one(
     spent = _core_seconds() - before
     if row.ranks and not failed:
         write_json(place / 'ranking.json', rank_architectures(plan, row, seed, search))
-    write_json(place / DONE, dict(settings=settings, core_seconds=round(spent, 1), failed=failed))
+    write_json(place / DONE, dict(settings=settings, core_seconds=round(spent, 3), failed=failed))
 
 
 def _core_seconds() -> float:

@@ -138,7 +138,7 @@ def test_the_page_says_what_the_results_say(study: Any) -> None:
     text = write_page(plan, folder, 'python tools/study.py x.yml', [])
     assert (folder / 'study.md').read_text() == f'{text}\n'
     found = read_json(folder / 'results.json')
-    assert found['title'] == 'Made up' and text.startswith('# Made up\n\n`python tools/study.py')
+    assert found['title'] == 'Made up' and 'python tools/study.py' in text.splitlines()[2]
     first = [truth(path[-1]) for path in cells['one']]
     mean, sd = sum(first) / 3, float(np.std(first))
     (line,) = [row for row in text.splitlines() if row.startswith(f'| one | {mean:.2f} ± ')]
