@@ -18,7 +18,7 @@ from ..visualize.titles import found_title, stage_notes
 from ..weights.checkpoint import save_derived
 from .derive import derive_model
 from .evaluate import evaluate
-from .final_round import final_round
+from .final_round import FinalRound, final_round
 from .search_record import SearchRecord
 from .seed import mix_seed, set_epoch
 
@@ -48,7 +48,7 @@ def conclude(
     algorithm: SearchAlgorithm,
     record: SearchRecord,
     recalibrate_batches: int,
-    finalists: tuple[int, int] = (0, 0),
+    last: FinalRound | None = None,
 ) -> None:
     """Write the pictures, the genotype, the derived network's weights and the record.
 
@@ -57,7 +57,7 @@ def conclude(
         algorithm: The search.
         record: Gets the result.
         recalibrate_batches: See :class:`SearchHook`.
-        finalists: Number and epochs of the finalists, see :class:`SearchHook`.
+        last: The final round, if any.
 
     Raises:
         DegenerateArchitectureError: If the search found no complete architecture, which the record
@@ -71,8 +71,8 @@ def conclude(
             draw(record.data, record.folder / name)
     genotype = _found(runner, algorithm, record, epoch)
     compared: list[dict[str, Any]] = []
-    if finalists[0]:
-        best, compared = final_round(runner, algorithm, *finalists)
+    if last:
+        best, compared = final_round(runner, algorithm, last)
         genotype = replace(best, provenance=genotype.provenance)
     net = algorithm.super_net
     remarks = [*algorithm.remarks(), *net.remarks(net.to_path(genotype))]

@@ -20,7 +20,7 @@ from ..utils.registries import HOOKS
 from .agreement import require_one_architecture
 from .checkpoint import load_as_saved
 from .conclude import conclude, genotype_now
-from .final_round import check_final_round
+from .final_round import FinalRound, check_final_round
 from .optim import SearchOptimWrapper
 from .search_record import SearchRecord
 
@@ -67,9 +67,8 @@ class SearchHook(Hook):
             batch-norm statistics; 0 keeps those of the super-net.
         channels_last: Whether to keep convolution weights channels-last: the same results up to
             rounding, in about three quarters of the time on a CPU.
-        finalists: Number of architectures that are trained alone at the end, to keep the best on
-            the half ``val`` (:mod:`.final_round`); 0: none, the search decides.
-        finalist_epochs: Number of epochs of each of these trainings.
+        final_round: Arguments of :class:`FinalRound`: strong architectures are trained alone at the
+            end, and the best is kept; ``None``: the search alone decides.
     """
 
     priority = 'NORMAL'
@@ -78,19 +77,13 @@ class SearchHook(Hook):
         self,
         recalibrate_batches: int = 0,
         channels_last: bool = True,
-        finalists: int = 0,
-        finalist_epochs: int = 10,
+        final_round: dict | None = None,
     ) -> None:
         if type(recalibrate_batches) is not int or recalibrate_batches < 0:
             raise ConfigError(
                 f'SearchHook: recalibrate_batches={recalibrate_batches!r}: expected 0 or more'
             )
-        if min(finalists, finalist_epochs - 1) < 0:
-            raise ConfigError(
-                f'SearchHook: finalists={finalists}, finalist_epochs={finalist_epochs}: expected 0 '
-                'or more, 1 or more'
-            )
-        self.finalists = finalists, finalist_epochs
+        self.final_round = None if final_round is None else FinalRound(**final_round)
         self.recalibrate_batches = recalibrate_batches
         self.channels_last = channels_last
         self.values: dict[str, list[float]] = {}
@@ -111,7 +104,7 @@ class SearchHook(Hook):
                 f'EMAHook: {type(self.algorithm).__name__} prunes its super-net, and an average of '
                 'its weights cannot follow; use EMAHook only to train the result'
             )
-        if self.finalists[0]:
+        if self.final_round:
             check_final_round(self.algorithm)
         if self.channels_last:
             to_channels_last(runner.model)
@@ -176,7 +169,7 @@ class SearchHook(Hook):
     def after_train(self, runner: Any) -> None:
         """Derive the network and write all results."""
         load_as_saved(runner)
-        conclude(runner, self.algorithm, self.record, self.recalibrate_batches, self.finalists)
+        conclude(runner, self.algorithm, self.record, self.recalibrate_batches, self.final_round)
 
     def finish(self, runner: Any, epochs: list[dict[str, Any]]) -> None:
         """Do the final steps of a search for a model loaded from its checkpoint.
