@@ -13,7 +13,6 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
-
 import torch
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
