@@ -5,6 +5,8 @@ from .darts import DARTSNet
 from .mobile import MobileNASNet
 from .nasbench201 import NASBench201Net
 from .nasbench_macro import NASBenchMacroNet
+from .plugged import Plugged
+from .pp_conv_layer import pp_conv_layer
 from .pp_resnet import PPResNet, PPResNetCIFAR
 
 __all__ = [
@@ -15,4 +17,6 @@ __all__ = [
     'NASBenchMacroNet',
     'PPResNet',
     'PPResNetCIFAR',
+    'Plugged',
+    'pp_conv_layer',
 ]

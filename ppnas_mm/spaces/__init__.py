@@ -7,6 +7,7 @@ from .mixture import ArchPath, Choice, Fixed, Mixture, Relaxed, Weights, mixed_s
 from .mobile import MobileSuperNet
 from .nasbench201 import NASBench201SuperNet
 from .nasbench_macro import NASBenchMacroSuperNet
+from .plugged import PluggedSuperNet
 from .ppconv import PPConvSuperNet
 from .super_net import SuperNet
 
@@ -22,6 +23,7 @@ __all__ = [
     'NASBench201SuperNet',
     'NASBenchMacroSuperNet',
     'PPConvSuperNet',
+    'PluggedSuperNet',
     'Relaxed',
     'SuperNet',
     'Weights',

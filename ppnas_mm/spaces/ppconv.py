@@ -115,55 +115,30 @@ def _add_nodes(y: Tensor, inputs: Weights, states: Sequence[Tensor], groups: int
     return y
 
 
-@MODELS.register_module()
-class PPConvSuperNet(SuperNet, MacroResNet):
-    """The PP-NAS super-net: a ResNet that searches its plug-and-play blocks.
-
-    Args:
-        depth: Depth of the network: 50, 101, 152 (``imagenet``) or 9n + 2 (``cifar``).
-        macro: ``'imagenet'`` (four stages, vd stem) or ``'cifar'`` (three stages).
-        ops: Candidate operations; the paper's are identity, 1x1 and 3x3 convolution.
-        groups: Number D of groups.
-        **kwargs: See :class:`MacroResNet`; also the arguments of the derived network.
-
-    Raises:
-        ValueError: If an operation is not in the space, or too few are given.
-    """
+class PPConvSpace(SuperNet):
+    """The choices of plug-and-play blocks; the other base class is the network around them."""
 
     space = 'ppconv'
 
-    def __init__(
-        self,
-        depth: int = 110,
-        macro: str = 'cifar',
-        ops: Sequence[str] = ('identity', 'conv_1x1', 'conv_3x3'),
-        groups: int = 4,
-        **kwargs: Any,
-    ) -> None:
-        if macro not in PRESETS:
-            raise ValueError(f'macro={macro!r}: expected one of {list(PRESETS)}')
-        self.check_ops(ops)
+    @classmethod
+    def check_blocks(cls, ops: Sequence[str], groups: int) -> None:
+        """Check the candidates and the number of groups.
+
+        Raises:
+            ValueError: If an operation is not in the space, or there is no group.
+        """
+        cls.check_ops(ops)
         if groups < 1:
             raise ValueError(f'groups={groups}: expected 1 or more')
 
-        def build(stage: int, width: int, dilation: int, style: ConvStyle) -> nn.Module:
-            return MixedPPConv(f'stage{stage + 1}', groups, ops, width, dilation, style)
-
-        settings = macro_settings(macro, depth)
-        super().__init__(**{**settings, **kwargs}, conv2=build, groups=groups)
-        for name in self.stage_names:
-            if not any(isinstance(m, MixedPPConv) for m in getattr(self, name).modules()):
-                raise ValueError(
-                    f'depth={depth}: {name} has no block to search; take a deeper network'
-                )
-        self.derived_config = dict(type=DERIVED[macro], depth=depth, **kwargs)
+    def set_cells(self, cells: Sequence[str], ops: Sequence[str], groups: int) -> None:
+        """Set the choices of these cells: inputs and operation of each output node."""
         self.cell_inputs = groups
         choices = []
-        for s in range(len(self.stages)):
+        for cell in cells:
             for node in range(groups, 2 * groups):
-                sources = tuple(map(str, range(node)))
-                choices.append(Choice(f'stage{s + 1}', node, sources, gates=True))
-                choices.append(Choice(f'stage{s + 1}', node, tuple(ops)))
+                choices.append(Choice(cell, node, tuple(map(str, range(node))), gates=True))
+                choices.append(Choice(cell, node, tuple(ops)))
         self.set_choices(choices, Relaxed())
 
     def random_path(self, rng: np.random.Generator) -> ArchPath:
@@ -183,3 +158,44 @@ class PPConvSuperNet(SuperNet, MacroResNet):
                 if wanted:
                     path[name] = (int(rng.choice(wanted)),)
         return path
+
+
+@MODELS.register_module()
+class PPConvSuperNet(PPConvSpace, MacroResNet):
+    """The PP-NAS super-net: a ResNet that searches its plug-and-play blocks.
+
+    Args:
+        depth: Depth of the network: 50, 101, 152 (``imagenet``) or 9n + 2 (``cifar``).
+        macro: ``'imagenet'`` (four stages, vd stem) or ``'cifar'`` (three stages).
+        ops: Candidate operations; the paper's are identity, 1x1 and 3x3 convolution.
+        groups: Number D of groups.
+        **kwargs: See :class:`MacroResNet`; also the arguments of the derived network.
+
+    Raises:
+        ValueError: If an operation is not in the space, or too few are given.
+    """
+
+    def __init__(
+        self,
+        depth: int = 110,
+        macro: str = 'cifar',
+        ops: Sequence[str] = ('identity', 'conv_1x1', 'conv_3x3'),
+        groups: int = 4,
+        **kwargs: Any,
+    ) -> None:
+        if macro not in PRESETS:
+            raise ValueError(f'macro={macro!r}: expected one of {list(PRESETS)}')
+        self.check_blocks(ops, groups)
+
+        def build(stage: int, width: int, dilation: int, style: ConvStyle) -> nn.Module:
+            return MixedPPConv(f'stage{stage + 1}', groups, ops, width, dilation, style)
+
+        settings = macro_settings(macro, depth)
+        super().__init__(**{**settings, **kwargs}, conv2=build, groups=groups)
+        for name in self.stage_names:
+            if not any(isinstance(m, MixedPPConv) for m in getattr(self, name).modules()):
+                raise ValueError(
+                    f'depth={depth}: {name} has no block to search; take a deeper network'
+                )
+        self.derived_config = dict(type=DERIVED[macro], depth=depth, **kwargs)
+        self.set_cells([f'stage{s + 1}' for s in range(len(self.stages))], ops, groups)

@@ -9,7 +9,7 @@ import os
 import pickle
 import re
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +269,7 @@ def load_backbone(
     prefix: str | None = None,
     allow_partial: bool = False,
     map_location: str = 'cpu',
+    new: Sequence[str] = (),
 ) -> int:
     """Load a backbone from the checkpoint of a backbone, classifier, detector or segmentor.
 
@@ -281,6 +282,7 @@ def load_backbone(
             :data:`PREFIXES` that fits best.
         allow_partial: Whether some tensors are enough.
         map_location: Device to read the file to.
+        new: Names of modules that the file cannot have, so that they keep their values.
 
     Returns:
         The number of loaded tensors; the log has the total.
@@ -292,7 +294,8 @@ def load_backbone(
     genotype = signature(data).get('genotype')
     if genotype is not None and not allow_partial:
         check_same_model({'genotype': genotype}, backbone, f'the backbone of {checkpoint}')
-    own, state = backbone.state_dict(), data['state_dict']
+    skipped, state = tuple(f'{name}.' for name in new), data['state_dict']
+    own = {k: v for k, v in backbone.state_dict().items() if not k.startswith(skipped)}
     prefixes = PREFIXES if prefix is None else (prefix.rstrip('.') + '.' if prefix else '',)
     parts = [{k[len(p) :]: v for k, v in state.items() if k.startswith(p)} for p in prefixes]
     given = max(parts, key=lambda part: len(own.keys() & part.keys()))
@@ -306,6 +309,7 @@ def load_backbone(
     fitting = {k: given[k] for k in own if k in given and given[k].shape == own[k].shape}
     backbone.load_state_dict(fitting, strict=False)
     text = f'{checkpoint}: {found}/{len(own)} tensors of the backbone loaded'
+    text += f', {len(new)} blocks are new' if new else ''
     print_log(text + (f'; not loaded: {_listed(problems, 20)}' if problems else ''), 'current')
     return found
 

@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ppnas_mm.algorithms import SearchAlgorithm
 from ppnas_mm.backbones.base import Backbone
+from ppnas_mm.backbones.plugged import PluggedBackbone
 from ppnas_mm.backbones.pp_resnet import MacroResNet
 from ppnas_mm.genotype import SPACE_RULES
 from ppnas_mm.registry import MODELS
@@ -124,8 +125,12 @@ def registered(parent: type) -> dict[str, type]:
 
 
 def derived_backbones() -> list[str]:
-    """Names of the registered backbones that are no super-nets."""
-    return sorted(n for n, c in registered(Backbone).items() if not issubclass(c, SuperNet))
+    """Names of the registered backbones that are no super-nets.
+
+    Stages, freezing and recomputing of a plugged one are its library's (``test_plugged.py``).
+    """
+    others = (SuperNet, PluggedBackbone)
+    return sorted(n for n, c in registered(Backbone).items() if not issubclass(c, others))
 
 
 def algorithms() -> list[str]:

@@ -1,0 +1,210 @@
+"""Which convolutions of a network a plug-and-play block can replace, and the stage of each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+SIZE = 64
+"""Height and width in pixels of the image that finds the stages."""
+
+
+class PlugError(ValueError):
+    """A network in which no block can be plugged, or not where it was asked for."""
+
+
+class Place(NamedTuple):
+    """A convolution to replace: its name, its stage from 0, its channels and dilation."""
+
+    name: str
+    stage: int
+    width: int
+    dilation: int
+
+
+class Map(NamedTuple):
+    """A map that the network returns: its channels and its stride."""
+
+    channels: int
+    stride: int
+
+
+def find_places(net: nn.Module, where: str | None, groups: int) -> tuple[list[Place], list[Map]]:
+    """Find the convolutions of stride 1 that blocks of ``groups`` groups replace.
+
+    A convolution belongs to the stage of the first map returned that depends on it and has its
+    resolution; without such a map, to that of the first that depends on it.  A network with one map
+    has a stage for each resolution.  Stages without a convolution to replace are not counted.
+
+    Args:
+        net: A backbone of any library; takes images, returns a map or several.
+        where: Regular expression that the whole name of a convolution matches.  ``None``: every 3x3
+            in one group with as many channels out as in, at least ``groups``.
+        groups: Number D of groups of a block.
+
+    Returns:
+        The places, and the maps that the network returns.
+
+    Raises:
+        PlugError: If there is none, or a convolution that ``where`` names changes its width, has
+            another padding than "same", or channels that D does not divide.
+    """
+    chosen = _named(net, where) if where else _usual(net, groups)
+    if not chosen:
+        raise PlugError(
+            f'where={where!r} names no k x k convolution of stride 1 in '
+            f'{type(net).__name__}, which has {_some_names(net)}'
+        )
+    odd = {name: c.in_channels for name, c in chosen.items() if c.in_channels % groups}
+    if odd:
+        name, width = next(iter(odd.items()))
+        raise PlugError(
+            f'{len(odd)} convolutions have channels that D={groups} does not divide, such as '
+            f'{name} with {width}; choose another D, or others by `where`'
+        )
+    outputs, maps = _run(net, list(chosen.values()))
+    stages = _stages(outputs, maps)
+    found = [
+        Place(name, stage, conv.in_channels, conv.dilation[0])
+        for (name, conv), stage in zip(chosen.items(), stages, strict=True)
+        if stage is not None
+    ]
+    if not found:
+        raise PlugError(f'no map of {type(net).__name__} depends on {", ".join(chosen):.200}')
+    return found, [Map(m.shape[1], SIZE // m.shape[-1]) for m in maps]
+
+
+def _is_candidate(module: nn.Module) -> bool:
+    return (
+        type(module) is nn.Conv2d
+        and module.stride == (1, 1)
+        and module.kernel_size[0] == module.kernel_size[1] > 1
+    )
+
+
+def _convs(net: nn.Module) -> dict[str, Any]:
+    return {name: module for name, module in net.named_modules() if _is_candidate(module)}
+
+
+def _usual(net: nn.Module, groups: int) -> dict[str, Any]:
+    return {
+        name: conv
+        for name, conv in _convs(net).items()
+        if conv.kernel_size == (3, 3)
+        and conv.groups == 1
+        and conv.in_channels == conv.out_channels >= groups
+        and _keeps_size(conv)
+    }
+
+
+def _keeps_size(conv: Any) -> bool:
+    size, dilation = conv.kernel_size[0], conv.dilation
+    same = dilation[0] * (size - 1) // 2
+    return dilation[0] == dilation[1] and conv.padding in ('same', (same, same))
+
+
+def _named(net: nn.Module, where: str) -> dict[str, Any]:
+    try:
+        pattern = re.compile(where)
+    except re.error as error:
+        raise PlugError(f'where={where!r}: not a regular expression: {error}') from None
+    chosen = {name: conv for name, conv in _convs(net).items() if pattern.fullmatch(name)}
+    for name, conv in chosen.items():
+        if conv.in_channels != conv.out_channels:
+            raise PlugError(
+                f'where={where!r}: {name} maps {conv.in_channels} channels to {conv.out_channels}; '
+                'a block keeps the number of channels'
+            )
+        if not _keeps_size(conv):
+            raise PlugError(
+                f'where={where!r}: {name} has padding {conv.padding}, which changes the size; a '
+                'block keeps it'
+            )
+    return chosen
+
+
+def _some_names(net: nn.Module) -> str:
+    names = list(_convs(net))
+    return ', '.join(names[:3] + ['...'] * (len(names) > 3)) or 'none'
+
+
+@contextmanager
+def _traceable(net: nn.Module) -> Iterator[None]:
+    """In a ``with`` block no statistics change, and no activations are recomputed."""
+    modules: list[Any] = list(net.modules())
+    training = [module.training for module in modules]
+    recomputing = [module for module in modules if getattr(module, 'with_cp', False)]
+    net.eval()
+    for module in recomputing:
+        module.with_cp = False
+    try:
+        yield
+    finally:
+        for module, mode in zip(modules, training, strict=True):
+            module.training = mode
+        for module in recomputing:
+            module.with_cp = True
+
+
+def _run(net: nn.Module, convs: list[Any]) -> tuple[list[Tensor], list[Tensor]]:
+    """Return what each convolution computes for an image, and the maps, with their graph."""
+    first = next(m for m in net.modules() if isinstance(m, nn.Conv2d))
+    weight = first.weight
+    outputs: dict[int, Tensor] = {}
+
+    def keep(conv: nn.Module, _: Any, output: Tensor) -> None:
+        outputs[id(conv)] = output
+
+    hooks = [conv.register_forward_hook(keep) for conv in convs]
+    try:
+        with _traceable(net), torch.enable_grad():
+            try:
+                maps = net(weight.new_zeros(1, 3, SIZE, SIZE).requires_grad_())
+            except RuntimeError:  # images of another number of channels
+                maps = net(weight.new_zeros(1, first.in_channels, SIZE, SIZE).requires_grad_())
+    finally:
+        for hook in hooks:
+            hook.remove()
+    maps = [maps] if isinstance(maps, Tensor) else list(maps)
+    if not all(isinstance(m, Tensor) and m.ndim == 4 for m in maps):
+        raise PlugError(f'{type(net).__name__} returns other things than maps (N, C, H, W)')
+    nothing = weight.new_zeros(1, 1, 1, 1)
+    return [outputs.get(id(conv), nothing) for conv in convs], maps
+
+
+@torch.enable_grad()
+def _stages(outputs: list[Tensor], maps: list[Tensor]) -> list[int | None]:
+    """Return the stage of each output, from 0; ``None``: no map depends on it."""
+    reached: list[list[int]] = [[] for _ in outputs]
+    asked = [i for i, output in enumerate(outputs) if output.requires_grad]
+    for k, one in enumerate(maps):
+        if not one.requires_grad or not asked:
+            continue
+        grads = torch.autograd.grad(
+            one.sum(), [outputs[i] for i in asked], retain_graph=True, allow_unused=True
+        )
+        for i, grad in zip(asked, grads, strict=True):
+            if grad is not None:
+                reached[i].append(k)
+    keys: list[tuple[str, int] | None] = []
+    for output, depends in zip(outputs, reached, strict=True):
+        size = output.shape[-1]
+        same = [k for k in depends if maps[k].shape[-1] == size]
+        if not depends:
+            keys.append(None)
+        else:
+            keys.append(('size', size) if len(maps) == 1 else ('map', [*same, *depends][0]))
+    order = list(dict.fromkeys(key for key in keys if key is not None))
+    return [None if key is None else order.index(key) for key in keys]
+
+
+def replace(net: nn.Module, places: list[Place], build: Callable[[Place], nn.Module]) -> None:
+    """Replace the convolutions of a network by what ``build`` returns."""
+    for place in places:
+        parent, _, name = place.name.rpartition('.')
+        setattr(net.get_submodule(parent), name, build(place))
