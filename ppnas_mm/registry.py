@@ -67,6 +67,7 @@ BACKBONES = {
     'MobileNASNet': 'ppnas_mm.backbones.mobile',
     'NASBench201Net': 'ppnas_mm.backbones.nasbench201',
     'NASBenchMacroNet': 'ppnas_mm.backbones.nasbench_macro',
+    'Plugged': 'ppnas_mm.backbones.plugged',
     'PPResNet': 'ppnas_mm.backbones.pp_resnet',
     'PPResNetCIFAR': 'ppnas_mm.backbones.pp_resnet',
 }
