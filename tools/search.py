@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ppnas_mm import cli
 from ppnas_mm.engine import best_of_seeds as seeds
+from ppnas_mm.engine import model_options
 from ppnas_mm.engine.work_dir import start_run
 
 
@@ -13,15 +14,18 @@ def main() -> None:
     parser = cli.new_parser(
         'Search an architecture. The work dir gets genotype.json, genotype.svg, '
         'derived.safetensors, search.json and search.svg (EoiNAS: also importance.svg).',
-        'python tools/search.py configs/search/ppnas_digits.py --work-dir work_dirs/digits',
+        'python tools/search.py configs/search/ppnas_digits.py --work-dir work_dirs/digits\n'
+        '  python tools/search.py --model MY_DETECTOR.py --space plugged',
     )
-    cli.add_run_arguments(parser)
+    cli.add_run_arguments(parser, optional=True)
     cli.add_train_arguments(parser)
+    model_options.add_arguments(parser)
     parser.add_argument(
         '--retrain', metavar='CONFIG', help='afterwards train the result from scratch with CONFIG'
     )
     seeds.add_arguments(parser)
     args = parser.parse_args()
+    model_options.settle(parser, args)
     seeds.check_arguments(parser, args)
     if args.seeds:
         seeds.search_seeds(args, Path(__file__))
@@ -36,7 +40,7 @@ def search(args: Namespace) -> None:
     config = load_run(args)
     require_search(config, args.config)
     if args.retrain:  # is read before the search, not after it
-        again = {'config': args.retrain, 'cfg_options': seeds.shared_options(args)}
+        again = {'config': args.retrain, 'cfg_options': seeds.shared_options(args), 'space': None}
         again['work_dir'] = str(Path(config.work_dir) / 'retrain')
         retrain = load_run(Namespace(**{**vars(args), **again}))
         require_arch(retrain, f'--retrain {args.retrain}')

@@ -16,7 +16,10 @@ def new_parser(description: str, example: str) -> argparse.ArgumentParser:
 
 
 def add_run_arguments(
-    parser: argparse.ArgumentParser, source: str = 'config file', option: str | None = None
+    parser: argparse.ArgumentParser,
+    source: str = 'config file',
+    option: str | None = None,
+    optional: bool = False,
 ) -> None:
     """Add the arguments of every tool that starts a run.
 
@@ -24,6 +27,7 @@ def add_run_arguments(
         parser: Gets the arguments.
         source: What the run starts from.
         option: Name of the option for it; ``None`` makes it a positional argument.
+        optional: Whether the positional argument may be left out.
     """
     from mmengine.config import DictAction
 
@@ -41,7 +45,7 @@ def add_run_arguments(
 
     kind: dict[str, Any] = {'metavar': source.upper().replace(' ', '_'), 'help': source}
     if option is None:
-        parser.add_argument('config', **kind)
+        parser.add_argument('config', nargs='?' if optional else None, **kind)
     else:
         parser.add_argument(option, dest='config', required=True, **kind)
     parser.add_argument('--work-dir', help='folder of the results; default work_dirs/<config name>')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -167,12 +167,21 @@ def _read(path: str | Path) -> Config:
     return config
 
 
-def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
+def load_config(
+    path: str | Path,
+    options: Mapping[str, Any] | None = None,
+    change: Callable[[Config], Config] | None = None,
+) -> Config:
     """Load a config file and merge ``options`` (dotted key -> value) into it.
 
     The option ``data_root`` points all data sets of the config to another folder; if that has one
     folder for each class, their number becomes the model's number of classes.  It logs keys and
     slots that look misspelt but may be right.
+
+    Args:
+        path: The file.
+        options: Dotted keys and their values.
+        change: Makes another config of the file's, before the options.
 
     Raises:
         ConfigError: If the file cannot be read or a key is wrong; the message names the likely one.
@@ -185,6 +194,7 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
         text = str(error).splitlines()[0].removeprefix(f'{path}: ')
         raise ConfigError(f'config {path}: {text}') from error
     try:
+        config = config if change is None else change(config)
         _overrides(config, options or {})
         settle_hooks(config)
         remarks = [*check_top_level(config), *check_hooks(config)]

@@ -22,6 +22,7 @@ from ..utils.files import DamagedFileError, checksum, read_json, write_atomic
 from ..utils.jobs import JobError, Jobs, NothingFoundError
 from ..utils.tables import figure, table
 from ..visualize.seeds import draw_seeds
+from . import model_options
 from .launchers import LAUNCHED, place
 from .run import load_run, require_arch, require_search, set_genotype
 from .settings import differences, settings_of
@@ -186,6 +187,7 @@ def search_seeds(args: Namespace, tool: Path) -> None:
     retrain = None
     if args.retrain:
         given = {'config': args.retrain, 'cfg_options': shared_options(args), 'launcher': 'none'}
+        given['space'] = None
         retrain = load_run(Namespace(**{**vars(args), **given}))
         require_arch(retrain, f'--retrain {args.retrain}')
     rank, count, local_rank = place(args.launcher, os.environ)
@@ -206,7 +208,7 @@ def search_seeds(args: Namespace, tool: Path) -> None:
     jobs, failed = Jobs(len(own)), []
     for seed in own:
         done = finished(folders[seed], seed, config, retrain)
-        arguments = [args.config, '--seed', seed, *options]
+        arguments = [*model_options.words(args), '--seed', seed, *options]
         try:
             jobs.run(done, tool, folders[seed], *arguments, environment=environment)
         except NothingFoundError:  # also a result: its record says why

@@ -34,9 +34,11 @@ def load_run(args: argparse.Namespace) -> Any:
     from ..config.values import check_values
     from ..weights.checkpoint import refuse_code
     from .launchers import check_launcher
+    from .model_options import changed
 
     refuse_code()
-    config = load_config(args.config, args.cfg_options)
+    change = changed(args)
+    config = load_config(args.config, args.cfg_options, change)
     require_library(config, args.config)
     try:
         check_values(config)
@@ -50,7 +52,8 @@ def load_run(args: argparse.Namespace) -> Any:
     if args.launcher == 'pytorch' and not torch.cuda.is_available():
         _launch_on_cpu(config)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    default = Path('work_dirs') / Path(args.config).stem
+    name = config.filename if change else args.config
+    default = Path('work_dirs') / Path(name).stem
     config.work_dir = args.work_dir or config.get('work_dir') or str(default)
     randomness = dict(config.get('randomness') or {})
     seed = getattr(args, 'seed', None)

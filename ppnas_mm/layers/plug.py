@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -67,7 +67,7 @@ def find_places(net: nn.Module, where: str | None, groups: int) -> tuple[list[Pl
             f'{len(odd)} convolutions have channels that D={groups} does not divide, such as '
             f'{name} with {width}; choose another D, or others by `where`'
         )
-    outputs, maps = _run(net, list(chosen.values()))
+    outputs, maps = run(net, list(chosen.values()))
     stages = _stages(outputs, maps)
     found = [
         Place(name, stage, conv.in_channels, conv.dilation[0])
@@ -76,7 +76,12 @@ def find_places(net: nn.Module, where: str | None, groups: int) -> tuple[list[Pl
     ]
     if not found:
         raise PlugError(f'no map of {type(net).__name__} depends on {", ".join(chosen):.200}')
-    return found, [Map(m.shape[1], SIZE // m.shape[-1]) for m in maps]
+    return found, as_maps(maps)
+
+
+def as_maps(maps: Sequence[Tensor]) -> list[Map]:
+    """Return channels and stride of the maps of :func:`run`."""
+    return [Map(m.shape[1], SIZE // m.shape[-1]) for m in maps]
 
 
 def _is_candidate(module: nn.Module) -> bool:
@@ -151,8 +156,12 @@ def _traceable(net: nn.Module) -> Iterator[None]:
             module.with_cp = True
 
 
-def _run(net: nn.Module, convs: list[Any]) -> tuple[list[Tensor], list[Tensor]]:
-    """Return what each convolution computes for an image, and the maps, with their graph."""
+def run(net: nn.Module, convs: Sequence[Any] = ()) -> tuple[list[Tensor], list[Tensor]]:
+    """Return what each convolution computes for an image, and the maps, with their graph.
+
+    Raises:
+        PlugError: If the network returns anything but maps.
+    """
     first = next(m for m in net.modules() if isinstance(m, nn.Conv2d))
     weight = first.weight
     outputs: dict[int, Tensor] = {}
