@@ -289,6 +289,17 @@ def load_backbone(
         CheckpointError: If the file belongs to another architecture, or a tensor is missing.
     """
     data = load_checkpoint(checkpoint, map_location)
+    return fill_backbone(backbone, data, checkpoint, prefix, allow_partial)
+
+
+def fill_backbone(
+    backbone: nn.Module,
+    data: dict[str, Any],
+    checkpoint: str | Path,
+    prefix: str | None = None,
+    allow_partial: bool = False,
+) -> int:
+    """Load a backbone from what :func:`load_checkpoint` read (see :func:`load_backbone`)."""
     genotype = signature(data).get('genotype')
     if genotype is not None and not allow_partial:
         check_same_model({'genotype': genotype}, backbone, f'the backbone of {checkpoint}')

@@ -2,6 +2,19 @@
 
 from ..weights.fetch import SCHEME, cache_folder, entry, fetch, list
 from ..weights.index import Entry, ZooError
+from .backbone import create_backbone
 from .model import load
+from .preprocess import transform
 
-__all__ = ['SCHEME', 'Entry', 'ZooError', 'cache_folder', 'entry', 'fetch', 'list', 'load']
+__all__ = [
+    'SCHEME',
+    'Entry',
+    'ZooError',
+    'cache_folder',
+    'create_backbone',
+    'entry',
+    'fetch',
+    'list',
+    'load',
+    'transform',
+]
