@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..weights.fetch import SCHEME
-from ..weights.index import Entry, ZooError, index_path, load_genotype, load_index
+from ..weights import fetch
+from ..weights.index import Entry, ZooError, index_path, load_genotype
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -19,17 +19,17 @@ def find(name: str, tag: str | None) -> Entry:
     Raises:
         ZooError: If there is none; the message has those that there are.
     """
-    name, _, given = name.removeprefix(SCHEME).partition('.')
+    name, _, given = name.removeprefix(fetch.SCHEME).partition('.')
     tag = tag or given
-    entries = load_index()
-    names = sorted({key.partition('.')[0] for key in entries})
+    known = [key.partition('.') for key in fetch.list()]
+    names = sorted({first for first, _, _ in known})
     if name not in names:
         close = difflib.get_close_matches(name, names, n=1) or names
         raise ZooError(f'no backbone with the name {name!r:.100}; there is: {", ".join(close)}')
-    tags = sorted(key.partition('.')[2] for key in entries if key.partition('.')[0] == name)
+    tags = sorted(last for first, _, last in known if first == name)
     if tag and tag not in tags:
         raise ZooError(f'{name}: no weights with the name {tag!r:.100}; there are: {tags}')
-    return entries[f'{name}.{tag or tags[0]}']
+    return fetch.entry(f'{name}.{tag or tags[0]}')
 
 
 def adapt_input(weight: Tensor, channels: int) -> Tensor:
@@ -102,11 +102,13 @@ def create_backbone(
     if out_indices is not None:
         settings['out_indices'] = tuple(out_indices)
     net: Any = MODELS.build(settings)
-    net.init_weights()
     if pretrained:
-        data = load_checkpoint(SCHEME + item.name)
+        data = load_checkpoint(fetch.SCHEME + item.name)
         _adapt(net, data['state_dict'], in_channels)
         fill_backbone(net, data, item.name)
+        net.is_init = True  # init_weights() of a model around it leaves the weights alone
+    else:
+        net.init_weights()
     net.normalisation = adapt_normalisation(item.normalisation, in_channels)
     net.classes = item.classes
     return net

@@ -31,6 +31,12 @@ def test_it_is_the_backbone_of_the_whole_network(whole: Any) -> None:
     assert net.classes == tuple(ENTRY['classes'])
 
 
+def test_a_model_around_it_does_not_initialise_it_again(whole: Any) -> None:
+    net = ppnas_mm.create_backbone('pp_resnet20', pretrained='digits')
+    net.init_weights()
+    assert all(torch.equal(v, whole.state_dict()[k]) for k, v in net.state_dict().items())
+
+
 def test_names_and_tags() -> None:
     for given in (('pp_resnet20.digits', True), ('ppnas://pp_resnet20.digits', True)):
         assert ppnas_mm.create_backbone(*given).genotype == zoo.load(DIGITS).backbone.genotype
