@@ -14,6 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ..layers.custom_conv import keep_contiguous, tensors_inside
 from ..layers.deploy import DeployError, deploy, is_plain
 from ..layers.ops import ConvStyle
+from ..weights import hub
 from ..weights.checkpoint import CheckpointError, check_backbone, load_backbone, load_checkpoint
 from ..weights.fetch import SCHEME
 from ..weights.index import ZooError
@@ -32,9 +33,9 @@ CellMix = Mapping[str, Any]
 """What the blocks of each searched cell take beside their input, by the name of the cell."""
 
 
-@CheckpointLoader.register_scheme(prefixes=SCHEME)
+@CheckpointLoader.register_scheme(prefixes=[SCHEME, hub.SCHEME])
 def load_from_zoo(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """Read ``ppnas://NAME`` for mmengine (``load_from``, ``init_cfg``), as data only.
+    """Read ``ppnas://NAME`` and ``hf://USER/NAME`` for mmengine, as data only.
 
     It is registered with the backbones, because the weights fit no model without one and an import
     of mmengine's runner would slow the import of the package.
@@ -58,8 +59,8 @@ class Backbone(BaseModule):
         init_cfg: mmengine initialisation; ``None`` means He-normal (fan-out) and ones.
             ``dict(type='Pretrained', checkpoint=FILE)`` loads every tensor of the backbone from a
             file of a backbone, classifier, detector or segmentor (``ppnas://NAME``: from the model
-            zoo), or says what is missing; it also takes ``prefix`` and ``allow_partial`` (see
-            :func:`..weights.load_backbone`).
+            zoo; ``hf://USER/NAME``: from the Hugging Face hub), or says what is missing; it also
+            takes ``prefix`` and ``allow_partial`` (see :func:`..weights.load_backbone`).
     """
 
     def __init__(

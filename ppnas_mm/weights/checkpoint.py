@@ -22,6 +22,7 @@ from torch import nn
 from ..genotype import Genotype
 from ..utils.checksums import ChecksumError, check_zip, read_safetensors, seal
 from ..utils.files import write_atomic
+from . import hub
 from .fetch import SCHEME, entry, fetch
 
 PREFIXES = ('', 'backbone.', 'module.', 'module.backbone.')
@@ -40,7 +41,8 @@ def load_checkpoint(
     (see :mod:`ppnas_mm.utils.checksums`, and which files have none).
 
     Args:
-        path: A file, or ``ppnas://NAME`` for weights of the model zoo.
+        path: A file, ``ppnas://NAME`` for weights of the model zoo, or ``hf://USER/NAME`` for those
+            of a repository of the Hugging Face hub.
         map_location: Device to read to.
         sha256: Expected SHA-256; for ``ppnas://NAME`` the zoo's.
 
@@ -49,8 +51,10 @@ def load_checkpoint(
 
     Raises:
         CheckpointError: If the file is missing, damaged or holds anything but data.
-        ZooError: If the model zoo has no such weights, or they cannot be fetched.
+        ZooError: If zoo or hub have no such weights, or they cannot be fetched.
     """
+    if str(path).startswith(hub.SCHEME):
+        path = hub.fetch_weights(str(path))
     if str(path).startswith(SCHEME):
         sha256 = entry(str(path)).sha256
         path = fetch(str(path))
@@ -150,7 +154,7 @@ def refuse_code() -> None:
     torch.hub.download_url_to_file = to_file
     CheckpointLoader.register_scheme('', load_from_local, force=True)
     for prefix, loader in list(CheckpointLoader._schemes.items()):
-        if prefix not in ('', SCHEME) and not hasattr(loader, 'refusing'):
+        if prefix not in ('', SCHEME, hub.SCHEME) and not hasattr(loader, 'refusing'):
             CheckpointLoader.register_scheme(prefix, _refusing(loader), force=True)
 
 
@@ -276,7 +280,7 @@ def load_backbone(
 
     Args:
         backbone: The backbone.
-        checkpoint: ``.pth``, ``.safetensors`` or ``ppnas://NAME``.
+        checkpoint: ``.pth``, ``.safetensors``, ``ppnas://NAME`` or ``hf://USER/NAME``.
         prefix: Prefix of the backbone's keys in the file; ``None`` takes the one of
             :data:`PREFIXES` that fits best.
         allow_partial: Whether some tensors are enough.

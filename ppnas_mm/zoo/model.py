@@ -5,18 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..weights.index import index_path, load_genotype
+from ..weights import hub
+from ..weights.fetch import entry, fetch
+from ..weights.index import Entry, ZooError, index_path, load_genotype
 
 if TYPE_CHECKING:
     from torch import nn
 
-from ..weights.fetch import entry, fetch
+    from ..genotype import Genotype
 
 
 def load(name: str, device: str = 'cpu', index: Path | None = None) -> nn.Module:
     """Build the model of an entry with all of its weights, in evaluation mode.
 
     It works in OpenMMLab's inference classes.
+
+    Args:
+        name: ``arch.tag``, or ``hf://USER/NAME`` of the Hugging Face hub.
+        device: torch device.
+        index: ``index.json``; ``None`` means the one of this package.
 
     Raises:
         ZooError: If the weights cannot be fetched.
@@ -27,12 +34,47 @@ def load(name: str, device: str = 'cpu', index: Path | None = None) -> nn.Module
     from ..utils.compat import require
     from .model_hub import describe
 
-    item, index = entry(name, index), index or index_path()
-    genotype = load_genotype(item, index)
-    path = fetch(name, index=index)
-    config: Any = load_config(index.parent.parent / item.config)
+    index = index or index_path()
+    if name.startswith(hub.SCHEME):
+        item, path = hub.fetch_entry(name), hub.fetch_weights(name)
+        genotype = stored_genotype(item, path)
+    else:
+        item = entry(name, index)
+        genotype, path = load_genotype(item, index), fetch(name, index=index)
+    config: Any = load_config(config_of(item, index))
     config.model.backbone.arch = genotype.to_dict()
     require(config.get('default_scope') or 'ppnas_mm')
     model = load_model(config, path, device, item.sha256)
     model.cfg, model.dataset_meta = config, {'classes': item.classes}  # mmdet and mmseg ask for it
     return describe(model, config, item.classes)
+
+
+def config_of(item: Entry, index: Path) -> Path:
+    """Return the config of an entry, a file of this package.
+
+    Raises:
+        ZooError: If the package does not have it.
+    """
+    path = index.parent.parent / item.config
+    if not path.is_file():
+        raise ZooError(
+            f'{item.name}: this package has no {item.config}; its backbone alone can be loaded: '
+            "init_cfg=dict(type='Pretrained', ...)"
+        )
+    return path
+
+
+def stored_genotype(item: Entry, path: Path) -> Genotype:
+    """Return the architecture in the metadata of a file, which must be that of its entry.
+
+    Raises:
+        ZooError: If it has none, or another one.
+        CheckpointError: If the file cannot be read.
+    """
+    from ..genotype import Genotype
+    from ..weights.checkpoint import load_checkpoint
+
+    stored = load_checkpoint(path, sha256=item.sha256)['meta'].get('genotype')
+    if stored is None or Genotype.from_json(stored).hash != item.genotype_hash:
+        raise ZooError(f'{item.name}: {path}: its genotype is not the one of the entry')
+    return Genotype.from_json(stored)
