@@ -45,7 +45,7 @@ FORMATS: dict[str, Format] = {
 }
 """``ppnas``: the names of this project, after any prefix."""
 
-OTHER_PARTS = re.compile(r'(\w+_)?head|classifier|data_preprocessor|fc|neck')
+OTHER_PARTS = re.compile(r'(\w+_)?head|classifier|data_preprocessor|fc(_ckpt_ignored)?|neck')
 """Parts other than the backbone, which are ignored if only a backbone is converted."""
 
 
