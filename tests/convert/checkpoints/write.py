@@ -92,7 +92,7 @@ def main(folder: Path) -> None:
             expected[f'{name}:{key}'] = value
     np.savez_compressed(folder / 'expected.npz', **expected)
     with zipfile.ZipFile(folder / 'objects.zip', 'w', zipfile.ZIP_DEFLATED) as archive:
-        for file in sorted(folder.glob('objects.*-*')) + [folder / 'objects.index']:
+        for file in [*sorted(folder.glob('objects.*-*')), folder / 'objects.index']:
             archive.write(file, f'inner/{file.name}')
 
 
