@@ -146,8 +146,9 @@ class PPConvSuperNet(SuperNet, MacroResNet):
         if groups < 1:
             raise ValueError(f'groups={groups}: expected 1 or more')
 
-        def build(stage: int, width: int, dilation: int, style: ConvStyle) -> nn.Module:
-            return MixedPPConv(f'stage{stage + 1}', groups, ops, width, dilation, style)
+        def build(stage: int, spec: OpSpec) -> nn.Module:
+            cell, width = f'stage{stage + 1}', spec.in_channels
+            return MixedPPConv(cell, groups, ops, width, spec.dilation, spec.style)
 
         settings = macro_settings(macro, depth)
         super().__init__(**{**settings, **kwargs}, conv2=build, groups=groups)
