@@ -22,7 +22,7 @@ from torch import nn
 from ..genotype import Genotype
 from ..utils.checksums import ChecksumError, check_zip, read_safetensors, seal
 from ..utils.files import write_atomic
-from .fetch import SCHEME, entry, fetch
+from .fetch import SCHEME, locate
 
 PREFIXES = ('', 'backbone.', 'module.', 'module.backbone.')
 
@@ -52,8 +52,7 @@ def load_checkpoint(
         ZooError: If the model zoo has no such weights, or they cannot be fetched.
     """
     if str(path).startswith(SCHEME):
-        sha256 = entry(str(path)).sha256
-        path = fetch(str(path))
+        path, sha256 = locate(str(path))
     path = Path(path)
     try:
         content = _content(path, sha256)
