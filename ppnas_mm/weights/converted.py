@@ -7,15 +7,18 @@ was made from, and its own.  The zip of a later download must have the same.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from mmengine.logging import print_log
 
 from ..utils.files import DamagedFileError, read_json, write_atomic, write_json
 from .entry import ZooError
 from .published import Published, convert
 
-KEYS = ('zip_sha256', 'sha256', 'size', 'genotype_hash')
+KEYS = ('zip_sha256', 'file_sha256', 'size', 'genotype_hash')
 
 
 def receipt(target: Path) -> Path:
@@ -45,7 +48,7 @@ def _whole(item: Published, target: Path, known: dict[str, Any]) -> bool:
     from .download import is_whole  # an import of the package needs no downloader
 
     same = bool(known) and known['genotype_hash'] == item.genotype_hash
-    return same and is_whole(target, known['size'], known['sha256'])
+    return same and is_whole(target, known['size'], known['file_sha256'])
 
 
 def obtain_converted(
@@ -72,7 +75,7 @@ def obtain_converted(
 
     known, archive = remembered(target), target.with_name(item.zip_name)
     if _whole(item, target, known) and (archive.is_file() or not keep):
-        return known['sha256']
+        return known['file_sha256']
     target.parent.mkdir(parents=True, exist_ok=True)
     lock, seconds = target.with_name(f'.{target.name}.lock'), total_seconds()
     if lock.is_symlink():
@@ -98,11 +101,14 @@ def _make(
     known = remembered(target)
     whole = _whole(item, target, known)
     if whole and (archive.is_file() or not keep):  # another process was first
-        return known['sha256']
+        return known['file_sha256']
+    if known and target.is_file() and not whole:
+        text = f'{target} is damaged or of another genotype; it is converted again'
+        print_log(text, 'current', logging.WARNING)
     obtain(sources, archive, None, known['zip_sha256'] if known else item.digits)
     try:
         if whole:
-            return known['sha256']
+            return known['file_sha256']
         return _write(item, target, archive, index)
     finally:
         if not keep:
@@ -117,11 +123,11 @@ def _write(item: Published, target: Path, archive: Path, index: Path) -> str:
     content = convert(item, archive, index)
     facts = {
         'zip_sha256': zip_sha256,
-        'sha256': hashlib.sha256(content).hexdigest(),
+        'file_sha256': hashlib.sha256(content).hexdigest(),
         'size': len(content),
         'genotype_hash': item.genotype_hash,
         'from': item.url,
     }
     write_atomic(target, content)
     write_json(receipt(target), facts)
-    return str(facts['sha256'])
+    return str(facts['file_sha256'])
