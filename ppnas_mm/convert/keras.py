@@ -50,6 +50,8 @@ TO_KERAS = (
     (r'(?<!/convs)(?<!/ops)/(\d+)(?=/)', r'/layer_with_weights-\1'),
     (r'$', '/.ATTRIBUTES/VARIABLE_VALUE'),
 )
+CLASSIFIERS = ('fc', 'fc_ckpt_ignored')
+"""Of a training, and of the files that the authors released."""
 FOLDED = 'conv3.bias'
 """The convolution before the last norm has a bias there; here the mean of the norm absorbs it."""
 
@@ -102,7 +104,8 @@ def links(model: nn.Module) -> Links:
         module, _, name = key.rpartition('.')
         if module == 'head.fc':
             layout = 'dense' if name == 'weight' else 'same'
-            result[key] = Link((f'fc.{"kernel" if name == "weight" else name}',), layout)
+            there = 'kernel' if name == 'weight' else name
+            result[key] = Link(tuple(f'{fc}.{there}' for fc in CLASSIFIERS), layout)
             continue
         outer = module[len(root) :].rpartition('.')[0]
         if not module.startswith(root) or not outer:

@@ -23,7 +23,7 @@ from ..genotype import Genotype
 from ..utils.checksums import ChecksumError, check_zip, read_safetensors, seal
 from ..utils.files import write_atomic
 from . import hub
-from .fetch import SCHEME, entry, fetch
+from .fetch import SCHEME, locate
 
 PREFIXES = ('', 'backbone.', 'module.', 'module.backbone.')
 
@@ -56,8 +56,7 @@ def load_checkpoint(
     if str(path).startswith(hub.SCHEME):
         path = hub.fetch_weights(str(path))
     if str(path).startswith(SCHEME):
-        sha256 = entry(str(path)).sha256
-        path = fetch(str(path))
+        path, sha256 = locate(str(path))
     path = Path(path)
     try:
         content = _content(path, sha256)

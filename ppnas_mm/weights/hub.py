@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 from ..utils import schema
 from ..utils.schema import SchemaError
+from .entry import Made, ZooError, parse_entry
 from .fetch import cache_folder
-from .index import Entry, ZooError, parse_entry
 
 SCHEME = 'hf://'
 WEIGHTS, ENTRY, CARD = 'model.safetensors', 'entry.json', 'README.md'
@@ -117,7 +117,7 @@ def fetch_weights(name: str) -> Path:
     return download(parse(name))
 
 
-def fetch_entry(name: str) -> Entry:
+def fetch_entry(name: str) -> Made:
     """Return what a repository says of its weights; it is read as if a stranger had written it.
 
     Raises:

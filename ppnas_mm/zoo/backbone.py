@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..weights import fetch
-from ..weights.index import Entry, ZooError, index_path, load_genotype
+from ..weights.index import Entry, ZooError, index_path
+from .model import entry_config
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -87,16 +88,13 @@ def create_backbone(
         CheckpointError: If the weights do not fit, as with another ``arch``.
         ValueError: If an argument is wrong.
     """
-    from ..config.load import load_config
     from ..utils.registries import MODELS
     from ..weights.checkpoint import fill_backbone, load_checkpoint
 
     if in_channels < 1:
         raise ValueError(f'in_channels={in_channels}: expected 1 or more')
     item, index = find(name, pretrained if isinstance(pretrained, str) else None), index_path()
-    settings = dict(load_config(index.parent.parent / item.config).model.backbone)
-    settings['arch'] = load_genotype(item, index).to_dict() if item.genotype else None
-    settings.update(kwargs, init_cfg=None)
+    settings = {**entry_config(item, index).model.backbone, **kwargs, 'init_cfg': None}
     if in_channels != 3:
         settings['in_channels'] = in_channels
     if out_indices is not None:

@@ -9,7 +9,7 @@ import yaml
 
 from ..genotype import Genotype
 from ..version import HOME
-from ..weights.index import Entry
+from ..weights.entry import Made
 
 PIPELINES = {
     'classification': 'image-classification',
@@ -21,7 +21,7 @@ SHOWN = 10
 """Names of classes in a card; the others are counted."""
 
 
-def front_matter(entry: Entry) -> str:
+def front_matter(entry: Made) -> str:
     """Return the YAML that the hub reads: licence, task, result."""
     task = PIPELINES.get(Path(entry.config).parent.name, 'image-feature-extraction')
     metric = entry.metric
@@ -40,12 +40,12 @@ def front_matter(entry: Entry) -> str:
     return f'---\n{yaml.safe_dump(content, sort_keys=False, allow_unicode=True)}---\n'
 
 
-def _classes(entry: Entry) -> str:
+def _classes(entry: Made) -> str:
     more = len(entry.classes) - SHOWN
     return ', '.join(entry.classes[:SHOWN]) + (f' and {more} more' if more > 0 else '')
 
 
-def card(entry: Entry, genotype: Genotype, repository: str | None = None) -> str:
+def card(entry: Made, genotype: Genotype, repository: str | None = None) -> str:
     """Return the model card in Markdown, with the hub's YAML in front.
 
     Args:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..weights.fetch import entry
 from ..weights.index import ZooError, index_path
+from .model import entry_config
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,11 +81,10 @@ def transform(name: str) -> Transform:
     Raises:
         ZooError: If there is no such entry, or it is no classifier.
     """
-    from ..config.load import load_config
     from ..utils.compat import require
 
     item = entry(name)
-    config = load_config(index_path().parent.parent / item.config)
+    config = entry_config(item, index_path())
     require(config.get('default_scope') or 'ppnas_mm')
     if config.get('default_scope') != 'mmpretrain':
         raise ZooError(

@@ -18,7 +18,7 @@ from ..utils.files import write_atomic
 from ..utils.tables import figure
 from ..weights import hub
 from ..weights.checkpoint import CheckpointError, load_checkpoint, load_state, to_safetensors
-from ..weights.index import NAME, Entry, ZooError, add_entry, load_index, parse_entry
+from ..weights.index import NAME, Made, ZooError, add_entry, load_index, parse_entry
 from .card import card
 
 METRICS = {
@@ -138,7 +138,7 @@ def publish(
     licence: str = 'Apache-2.0',
     replace: bool = False,
     push: str | None = None,
-) -> tuple[Path, Entry | None]:
+) -> tuple[Path, Made | None]:
     """Write the weights of a checkpoint as safetensors, test them, and put them into the index.
 
     A model card (``README.md``) is written beside the file.  Optimizer and training state are left
@@ -194,14 +194,14 @@ def publish(
     return path, written
 
 
-def share(entry: Entry, content: bytes, genotype: Genotype, repository: str) -> str:
+def share(entry: Made, content: bytes, genotype: Genotype, repository: str) -> str:
     """Push weights, entry and card to the Hugging Face hub; return the address.
 
     Raises:
         ZooError: If it fails; what is in the zoo stays.
     """
     stored = {**asdict(entry), 'urls': [hub.WEIGHTS]}
-    if entry.genotype.endswith('.json'):
+    if str(entry.genotype).endswith('.json'):
         stored['genotype'] = 'genotype.json'
     files = {
         hub.WEIGHTS: content,
@@ -214,7 +214,7 @@ def share(entry: Entry, content: bytes, genotype: Genotype, repository: str) -> 
 
 def _write(
     path: Path, content: bytes, genotype: Genotype, entry: Any, index: Path, replace: bool
-) -> Entry:
+) -> Made:
     """Write file, genotype and entry; restore the old files if the entry is refused."""
     found = parse_entry(entry)
     files = {path: content, path.with_name(hub.CARD): card(found, genotype).encode()}

@@ -50,14 +50,13 @@ def same_maps(ours: Any, theirs: Any) -> None:
 @pytest.mark.parametrize('library', ['mmpretrain', 'mmdet', 'mmseg'])
 def test_resnet_v1d_of_a_library(library: str) -> None:
     module = importlib.import_module(f'{library}.models.backbones')
-    more = {} if library != 'mmpretrain' else dict(style='pytorch')
-    theirs = shake(module.ResNetV1d(depth=50, out_indices=(0, 1, 2, 3), **SMALL, **more))
-    ours = converted(theirs, 'openmmlab', **SMALL)
+    theirs = shake(module.ResNetV1d(depth=50, out_indices=(0, 1, 2, 3), **SMALL))
+    form = 'mmpretrain' if library == 'mmpretrain' else 'mmdet'
+    ours = converted(theirs, form, **SMALL)
     same_maps(ours, theirs)
-    if library == 'mmpretrain':
-        back = to_format(ours, 'openmmlab')
-        assert back.keys() == theirs.state_dict().keys()
-        assert all(torch.equal(back[k], v) for k, v in theirs.state_dict().items())
+    back = to_format(ours, form)
+    assert back.keys() == theirs.state_dict().keys()
+    assert all(torch.equal(back[k], v) for k, v in theirs.state_dict().items())
 
 
 def test_resnet50d_of_timm() -> None:
@@ -86,7 +85,7 @@ def test_names_of_timm() -> None:
     assert {key.rpartition('.')[0] for key in to_format(model, 'timm')} == names_of_timm()
 
 
-@pytest.mark.parametrize('form', ['timm', 'openmmlab'])
+@pytest.mark.parametrize('form', ['timm', 'mmpretrain', 'mmdet'])
 @pytest.mark.parametrize('other', [dict(stride_in='pool'), dict(block='res2net')])
 def test_other_networks_have_no_names_there(form: str, other: dict[str, str]) -> None:
     """With a pool the tensors would have the same shapes, and compute something else."""

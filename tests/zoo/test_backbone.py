@@ -1,17 +1,22 @@
 """``ppnas_mm.create_backbone``: weights, stages, channels, and what it refuses."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from entries import DIGITS, ENTRY
+from config_files import CONFIGS
+from entries import DIGITS, ENTRY, INDEX
+from mmengine.config import Config
 from zoo import images
 
 import ppnas_mm
 from ppnas_mm import zoo
+from ppnas_mm.genotype import Genotype
 from ppnas_mm.weights.checkpoint import CheckpointError
 from ppnas_mm.zoo import backbone
 from ppnas_mm.zoo.backbone import adapt_input
+from ppnas_mm.zoo.model import entry_config
 
 
 @pytest.fixture(scope='module')
@@ -103,3 +108,24 @@ def test_wrong_arguments_are_named(case: str) -> None:
     with pytest.raises(error, match=words) as info:
         ppnas_mm.create_backbone(**{'name': 'pp_resnet20', 'pretrained': 'digits', **changed})
     assert '\n' not in str(info.value)
+
+
+RECIPES = sorted(
+    path
+    for path in CONFIGS.glob('_base_/backbones/*.py')
+    if 'ppnas://' in path.read_text() or '-d8' in path.stem or '-d16' in path.stem
+)
+
+
+@pytest.mark.parametrize('path', RECIPES, ids=[path.stem for path in RECIPES])
+def test_recipes_start_from_the_weights_of_their_network(path: Path) -> None:
+    """Shapes alone do not tell: stride and architecture are those of the entry."""
+    parts = {k: v for k, v in Config.fromfile(path).network.items() if k != 'classifier'}
+    assert 'segmentor' in parts
+    for part in parts.values():
+        item = zoo.entry(part.backbone.init_cfg.checkpoint)
+        theirs = entry_config(item, INDEX).model.backbone
+        for key, default in {'depth': 50, 'block': 'ppconv', 'stride_in': 'pool'}.items():
+            assert part.backbone.get(key, default) == theirs.get(key, default)
+        arch = part.backbone.arch and Genotype.load(part.backbone.arch).hash
+        assert arch == item.genotype_hash
