@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..config.model import build_model
 from ..convert import from_format, read_weights
 from ..utils.checksums import seal
-from ..utils.compat import require
+from ..utils.registries import MODELS
 from ..weights.checkpoint import CheckpointError
 from ..weights.index import load_genotype
 from ..weights.published import Published
@@ -22,12 +20,14 @@ FORMAT, PREFIX = 'keras-npz', 'model.'
 """How every release names its tensors (sbl1996/hanser, models/utils.py, ``convert_checkpoint``)."""
 
 
-def _network(item: Published, index: Path) -> Any:
-    """Build the network of an entry without memory for its values."""
-    config = entry_config(item, index)
-    require(config.get('default_scope') or 'ppnas_mm')
+def _network(item: Published, index: Path) -> nn.Module:
+    """Build the network of an entry without memory for its values; mmpretrain is not needed."""
+    settings = entry_config(item, index).model
     with torch.device('meta'):
-        return build_model(config, device='meta')
+        backbone = MODELS.build(settings.backbone)
+        fc = nn.Linear(settings.head.in_channels, settings.head.num_classes)
+    # named as in the classifier of the config
+    return nn.ModuleDict({'backbone': backbone, 'head': nn.ModuleDict({'fc': fc})})
 
 
 def _tensors(item: Published, archive: Path, index: Path) -> dict[str, Tensor]:
