@@ -79,6 +79,13 @@ def _block_dilations(
     return rates
 
 
+def _middle(
+    conv2: Conv2Factory, groups: int | None, stage: int, spec: OpSpec, start: bool
+) -> nn.Module:
+    """Build a middle convolution; ``groups``: those of the start blocks, if these are split."""
+    return SplitConv(spec, groups) if start and groups is not None else conv2(stage, spec)
+
+
 class MacroResNet(Backbone):
     """The bottleneck ResNet around the middle convolutions: derived networks and super-nets.
 
@@ -139,6 +146,7 @@ class MacroResNet(Backbone):
         self.stride_in = stride_in
         self.stem = STEMS[stem](in_channels, stem_channels, self.style)
         drops = iter(drop_path_rate * i / max(1, sum(depths) - 1) for i in range(sum(depths)))
+        middle = partial(_middle, conv2, groups if split_start else None)
         channels, total_stride = stem_channels, 4 if stem == 'imagenet' else 1
         all_rates = _block_dilations(depths, dilations, multi_grid, contract_dilation)
         info = []
@@ -147,22 +155,31 @@ class MacroResNet(Backbone):
             width = planes if base_width is None else planes * base_width // 64 * groups
             blocks = nn.ModuleList()
             for rate in rates:
-                step = 1 if blocks else stride
                 shape = (channels, planes * EXPANSION)
-                start = step != 1 or shape[0] != shape[1]
-                pool = stride_in == 'pool'
-                spec = OpSpec(width, width, self.style, 1 if pool else step, rate)
-                split = start and split_start
-                middle = SplitConv(spec, groups) if split else conv2(s, spec)
-                style, drop = self.style, next(drops)
-                blocks.append(
-                    Bottleneck(shape, width, middle, step, pool, start, style, drop, self.with_cp)
-                )
+                step = 1 if blocks else stride
+                blocks.append(self._block(middle, s, shape, width, step, rate, next(drops)))
                 channels = shape[1]
             self.add_module(f'layer{s + 1}', blocks)
             total_stride *= stride
             info.append((f'layer{s + 1}', channels, total_stride))
         self.set_stages(*zip(*info, strict=True))
+
+    def _block(
+        self,
+        middle: Callable[[int, OpSpec, bool], nn.Module],
+        stage: int,
+        shape: tuple[int, int],
+        width: int,
+        stride: int,
+        dilation: int,
+        drop: float,
+    ) -> Bottleneck:
+        """Build a block; ``shape``: its input and output channels."""
+        start = stride != 1 or shape[0] != shape[1]
+        pool = self.stride_in == 'pool'
+        spec = OpSpec(width, width, self.style, 1 if pool else stride, dilation)
+        conv2 = middle(stage, spec, start)
+        return Bottleneck(shape, width, conv2, stride, pool, start, self.style, drop, self.with_cp)
 
     def init_values(self) -> None:
         """Zero the last norm of every block if asked to."""

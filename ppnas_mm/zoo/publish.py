@@ -125,6 +125,20 @@ def _entry(
     }
 
 
+def _trained(
+    config: Any, config_path: str | Path, checkpoint: str | Path, ema: bool
+) -> tuple[Runner, Genotype]:
+    """Return a runner whose model has the weights of a checkpoint, and its architecture."""
+    where = f'checkpoint {checkpoint}'
+    data = load_checkpoint(checkpoint)
+    runner = Runner.from_cfg(config)
+    genotype = getattr(getattr(runner.model, 'backbone', None), 'genotype', None)
+    if genotype is None:
+        raise ConfigError(f'{config_path}: the model has no searched backbone to publish')
+    load_state(runner.model, {**data, 'state_dict': chosen_state(data, ema, where)}, where)
+    return runner, genotype
+
+
 def publish(
     config: Any,
     config_path: str | Path,
@@ -171,13 +185,7 @@ def publish(
     if push is not None:
         hub.check_repository(push)
     relative = _inside(Path(config_path), index.parent.parent, 'config') if test else ''
-    where = f'checkpoint {checkpoint}'
-    data = load_checkpoint(checkpoint)
-    runner = Runner.from_cfg(config)
-    genotype = getattr(getattr(runner.model, 'backbone', None), 'genotype', None)
-    if genotype is None:
-        raise ConfigError(f'{config_path}: the model has no searched backbone to publish')
-    load_state(runner.model, {**data, 'state_dict': chosen_state(data, ema, where)}, where)
+    runner, genotype = _trained(config, config_path, checkpoint, ema)
     content = to_safetensors(runner.model, genotype)
     if not test:
         write_atomic(path, content)
