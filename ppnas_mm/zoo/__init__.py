@@ -6,7 +6,9 @@ from ..weights import published
 from ..weights.fetch import SCHEME, cache_folder, entry, fetch, list
 from ..weights.index import Entry, ZooError
 from ..weights.published import Published
+from .backbone import create_backbone
 from .model import load
+from .preprocess import transform
 
 __all__ = [
     'SCHEME',
@@ -14,10 +16,12 @@ __all__ = [
     'Published',
     'ZooError',
     'cache_folder',
+    'create_backbone',
     'entry',
     'fetch',
     'list',
     'load',
+    'transform',
 ]
 
 

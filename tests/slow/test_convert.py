@@ -389,4 +389,5 @@ def test_a_part_without_a_name_is_told():
     assert detect(model, model.state_dict()) == 'ppnas'
     with pytest.raises(CheckpointError, match='0/'):
         from_format(model, {'x': torch.ones(1)}, 'ppnas')
-    assert set(FORMATS) == {'ppnas', 'darts', 'cdarts', 'chain', 'proxyless', 'keras-npz'}
+    known = {'ppnas', 'darts', 'cdarts', 'chain', 'proxyless', 'keras-npz'}
+    assert set(FORMATS) == {*known, 'timm', 'mmpretrain', 'mmdet'}
