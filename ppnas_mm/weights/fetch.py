@@ -115,18 +115,19 @@ def _offline() -> bool:
 def _refuse_offline(item: Entry, target: Path) -> None:
     raise ZooError(
         f'PPNAS_OFFLINE is set and {target} is missing: run "python tools/download.py '
-        f'{item.name} --out DIR" on a machine with internet access and copy the file there'
+        f'{item.name} --out DIR" on a machine with internet access and copy the files there'
     )
 
 
 def _converted(item: Published, folder: Path | None, index: Path) -> tuple[Path, str]:
-    from .converted import obtain_converted
+    from .converted import obtain_converted, receipt
 
     target, places = (folder or cache_folder()) / item.file_name, sources(item, index)
     if _offline():
         local = [place for place in places if isinstance(place, Path)]
         places = tuple(local)
-        if not any(map(Path.is_file, [target, *local])):
+        made = target.is_file() and receipt(target).is_file()
+        if not (made or any(map(Path.is_file, local))):
             _refuse_offline(item, target)
     return target, obtain_converted(item, places, target, index, keep=folder is not None)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,8 @@ def measure(
         )
         if item.genotype is not None:
             config.model.backbone.arch = load_genotype(item, index).to_dict()
+        # mmengine gives runs of the same second one logger, whose folder may be gone
+        config.experiment_name = f'verify_{uuid.uuid4().hex}'
         path, sha256 = locate(name)
         runner = Runner.from_cfg(config)
         load_weights(runner.model, path, sha256)

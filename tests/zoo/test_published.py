@@ -229,6 +229,18 @@ def test_a_folder_of_downloads_is_a_cache_and_a_mirror(
     monkeypatch.setenv('PPNAS_CACHE', str(path.parent))
     monkeypatch.delenv('PPNAS_ZOO_MIRROR')
     assert zoo.fetch(NAME) == path
+    receipt(path).unlink()
+    with pytest.raises(ZooError, match='PPNAS_OFFLINE is set'):
+        zoo.fetch(NAME)
+
+
+def test_a_broken_transfer_goes_on(offer: Offer, server: FlakyServer) -> None:
+    """Although only the server knows the size."""
+    offer(NAME)
+    name = zoo.entry(NAME).zip_name
+    server.faults[name] = [{}, dict(cut=3000), dict(cut=2000)]
+    assert zoo.fetch(NAME).is_file()
+    assert server.ranges(name) == [None, None, 'bytes=3000-', 'bytes=5000-']
 
 
 # ---- refused
