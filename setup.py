@@ -86,6 +86,7 @@ setup(
     ],
     extras_require={
         'onedl': ONEDL,
+        'hub': ['huggingface_hub'],
         'export': ['onnx', 'onnxruntime'],
         'dev': ['pytest', 'pytest-xdist', 'hypothesis', 'ruff', 'mypy', 'tensorboard'],
     },

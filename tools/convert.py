@@ -22,12 +22,8 @@ EXAMPLE = """python tools/convert.py cifar10_model.pt darts_v2.safetensors \\
   python tools/convert.py 390.pth.tar cdarts_b.pth --arch cdarts_b
   python tools/convert.py mine.pth mine.pt --to darts --arch genotype.json \\
       --options num_cells=20 init_channels=36
-  python tools/convert.py ppresnet50.npz pp_resnet50.safetensors --arch pp_resnet_imagenet --compare
-
-a Keras checkpoint as .npz (where TensorFlow is):
-  r = tf.train.load_checkpoint('model')
-  np.savez('ppresnet50.npz', **{n: r.get_tensor(n) for n in r.get_variable_to_shape_map()
-                                if n.endswith('VARIABLE_VALUE')})"""
+  python tools/convert.py ppresnet-14c86ae2.zip pp_resnet50.safetensors \\
+      --config configs/classification/pp-resnet50_8xb128_in1k.py"""
 
 
 def parse() -> argparse.Namespace:
@@ -43,7 +39,11 @@ def parse() -> argparse.Namespace:
     )
     own = ('safetensors', 'pth', 'state-dict')
     add = parser.add_argument
-    add('source', metavar='IN', help='.pth, .pt, .pth.tar, .safetensors or .npz')
+    add(
+        'source',
+        metavar='IN',
+        help='.pth, .pt, .pth.tar, .safetensors, .npz, or a checkpoint of TensorFlow',
+    )
     add('target', metavar='OUT', help='file to write')
     forms = ('auto', 'state-dict', *FORMATS)
     add(

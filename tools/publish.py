@@ -9,7 +9,8 @@ def main() -> None:
 
     parser = cli.new_parser(
         'Write the weights of a checkpoint, without optimizer, as FOLDER/NAME.safetensors; test '
-        'them on the test data of the config, and put the score into the index beside FOLDER.',
+        'them on the test data of the config, put the score into the index beside FOLDER, and '
+        'write a model card.',
         'python tools/publish.py work_dirs/digits/epoch_20.pth --name pp_resnet20.retrained '
         '--config configs/classification/pp-resnet20_digits.py '
         '--source "tools/train.py, seed 0" --out model_zoo/pp-resnet20_retrained',
@@ -29,11 +30,19 @@ def main() -> None:
     parser.add_argument('--metric', help='score for the index, e.g. accuracy/top1')
     parser.add_argument('--licence', default='Apache-2.0', help='SPDX identifier of the weights')
     parser.add_argument('--replace', action='store_true', help='replace file and entry of NAME')
+    parser.add_argument(
+        '--push',
+        metavar='USER/NAME',
+        help='repository of the Hugging Face hub that gets weights, entry and card, too; needs '
+        'huggingface_hub and its login',
+    )
     parser.add_argument('--genotype', help='published name or JSON file for model.backbone.arch')
     cli.add_run_arguments(parser, option='--config')
     args = parser.parse_args()
     if not (args.source or args.no_test):
         parser.error('--source is missing: the index states where weights come from')
+    if args.push and args.no_test:
+        parser.error('--push: not with --no-test, because the card states what was measured')
     if any(key.startswith('model') for key in args.cfg_options):
         parser.error('--cfg-options model...: put it into a config; the index names the config')
     config = load_run(args)
@@ -44,12 +53,14 @@ def main() -> None:
 
     path, entry = publish(
         config, args.config, args.checkpoint, args.name, args.out, args.source, args.ema,
-        not args.no_test, args.metric, args.licence, args.replace,
+        not args.no_test, args.metric, args.licence, args.replace, args.push,
     )  # fmt: skip
     print(f'written: {path}')
     if entry is not None:
         print('{name}: {value:g} on {dataset}'.format(**entry.metric))
         print('now run: python tools/zoo.py')
+    if args.push:
+        print(f'pushed: hf://{args.push}')
 
 
 if __name__ == '__main__':

@@ -14,21 +14,28 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ..layers.custom_conv import keep_contiguous, tensors_inside
 from ..layers.deploy import DeployError, deploy, is_plain
 from ..layers.ops import ConvStyle
-from ..weights.checkpoint import check_backbone, load_backbone, load_checkpoint
+from ..weights import hub
+from ..weights.checkpoint import CheckpointError, check_backbone, load_backbone, load_checkpoint
 from ..weights.fetch import SCHEME
+from ..weights.index import ZooError
 
 DEFAULT_INIT = [
     dict(type='Kaiming', layer='Conv2d', mode='fan_out', nonlinearity='relu'),
     dict(type='Constant', layer=['_BatchNorm', 'GroupNorm'], val=1),
 ]
 
+OTHER_WEIGHTS = (
+    'change model.backbone.init_cfg: =None starts without weights, .checkpoint=FILE takes others'
+)
+"""What to do about pretrained weights that are not there or do not fit."""
+
 CellMix = Mapping[str, Any]
 """What the blocks of each searched cell take beside their input, by the name of the cell."""
 
 
-@CheckpointLoader.register_scheme(prefixes=SCHEME)
+@CheckpointLoader.register_scheme(prefixes=[SCHEME, hub.SCHEME])
 def load_from_zoo(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """Read ``ppnas://NAME`` for mmengine (``load_from``, ``init_cfg``), as data only.
+    """Read ``ppnas://NAME`` and ``hf://USER/NAME`` for mmengine, as data only.
 
     It is registered with the backbones, because the weights fit no model without one and an import
     of mmengine's runner would slow the import of the package.
@@ -52,8 +59,8 @@ class Backbone(BaseModule):
         init_cfg: mmengine initialisation; ``None`` means He-normal (fan-out) and ones.
             ``dict(type='Pretrained', checkpoint=FILE)`` loads every tensor of the backbone from a
             file of a backbone, classifier, detector or segmentor (``ppnas://NAME``: from the model
-            zoo), or says what is missing; it also takes ``prefix`` and ``allow_partial`` (see
-            :func:`..weights.load_backbone`).
+            zoo; ``hf://USER/NAME``: from the Hugging Face hub), or says what is missing; it also
+            takes ``prefix`` and ``allow_partial`` (see :func:`..weights.load_backbone`).
     """
 
     def __init__(
@@ -155,6 +162,7 @@ class Backbone(BaseModule):
 
         Raises:
             CheckpointError: If a pretrained file does not fit.
+            ZooError: If pretrained weights of the model zoo cannot be fetched.
             TypeError: If the config of a pretrained file has an unknown key.
             DeployError: If the backbone is in its deployed form.
         """
@@ -171,7 +179,10 @@ class Backbone(BaseModule):
         if fresh:
             self.init_values()
             for config in self.pretrained:
-                load_backbone(self, **config)
+                try:
+                    load_backbone(self, **config)
+                except (CheckpointError, ZooError) as error:
+                    raise type(error)(f'{error}; {OTHER_WEIGHTS}') from None
 
     def init_values(self) -> None:
         """Set values that mmengine's initialisers cannot express, before pretrained weights."""

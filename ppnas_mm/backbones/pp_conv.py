@@ -1,11 +1,13 @@
 """The middle convolution of a bottleneck: PPConv, and the blocks it is compared with.
 
-All take and return ``(N, width, H, W)``.  Facts: PP-NAS, Section III-A and Fig. 2.
+All take and return ``(N, width, H, W)``; a :class:`SplitConv` may have a stride.  Facts: PP-NAS,
+Section III-A and Fig. 2.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -24,29 +26,40 @@ def mean(tensors: Sequence[Tensor]) -> Tensor:
     return total / len(tensors) if len(tensors) > 1 else total
 
 
+def same_pool() -> nn.AvgPool2d:
+    """3x3 average pool of stride 2 without padding in the mean: TensorFlow's "same", as trained."""
+    return nn.AvgPool2d(3, 2, padding=1, count_include_pad=False)
+
+
 class SplitConv(nn.Module):
     """Start block: the first group passes, each other group has its own 3x3, nothing is added.
 
     It is used where stride or channels change (authors' code; with one
     identity it has as many parameters as a PPConv with one identity).
+
+    Args:
+        spec: Channels (a multiple of ``groups``), stride, dilation and configs of its layers.  If
+            the stride is 2, the first group is pooled.
+        groups: Number of groups.
     """
 
-    def __init__(self, width: int, groups: int, dilation: int, style: ConvStyle) -> None:
+    def __init__(self, spec: OpSpec, groups: int) -> None:
         super().__init__()
         self.groups = groups
-        spec = OpSpec(width // groups, width // groups, style, dilation=dilation)
+        width = spec.in_channels // groups
+        spec = replace(spec, in_channels=width, out_channels=width)
+        self.direct = same_pool() if spec.stride == 2 else nn.Identity()
         self.convs = nn.ModuleList(build_op('conv_3x3', spec) for _ in range(groups - 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(N, width, H, W)`` to the same shape."""
+        """Map ``(N, width, H, W)`` to ``(N, width, H / stride, W / stride)``."""
         first, *rest = split_channels(x, self.groups)
-        return torch.cat(
-            [first, *(conv(r) for conv, r in zip(self.convs, rest, strict=True))], dim=1
-        )
+        outputs = (conv(group) for conv, group in zip(self.convs, rest, strict=True))
+        return torch.cat([self.direct(first), *outputs], dim=1)
 
 
 class Res2Conv(SplitConv):
-    """Res2Net's block: each 3x3 also reads the output before it (Fig. 2, middle)."""
+    """Res2Net's block of stride 1: each 3x3 also reads the output before it (Fig. 2, middle)."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, width, H, W)`` to the same shape."""

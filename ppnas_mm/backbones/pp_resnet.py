@@ -10,114 +10,23 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from mmcv.cnn import build_activation_layer
-from mmcv.cnn.bricks import DropPath
 from mmengine.model import constant_init
 from torch import Tensor, nn
 
 from ..genotype import Genotype, GenotypeError
-from ..layers.deploy import input_conv
-from ..layers.ops import ConvStyle
-from ..layers.recompute import run_block
+from ..layers.ops import ConvStyle, OpSpec
 from ..utils.registries import MODELS
 from .base import Backbone, CellMix
-from .pp_conv import PPConv, Res2Conv, SplitConv, SumPPConv
+from .bottleneck import Bottleneck
+from .pp_conv import PPConv, Res2Conv, SplitConv
 
 EXPANSION = 4
 DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
-Conv2Factory = Callable[[int, int, int, ConvStyle], nn.Module]
-"""Builds the middle convolution from (stage, width, dilation, style)."""
-
-
-class Bottleneck(nn.Module):
-    """1x1, middle convolution, 1x1 and shortcut; a stride is an average pool before each.
-
-    Args:
-        channels: Input and output channels.
-        width: Channels of the middle convolution.
-        conv2: The middle convolution (stride 1).
-        stride: Stride of the block, 1 or 2.
-        start: Whether stride or channels change: then the shortcut has a 1x1 convolution.
-        style: Convolution, norm and activation configs.
-        drop_path_rate: Probability of dropping the block (stochastic depth).
-        with_cp: Whether to recompute the block in the backward pass to save memory.
-    """
-
-    def __init__(
-        self,
-        channels: tuple[int, int],
-        width: int,
-        conv2: nn.Module,
-        stride: int,
-        start: bool,
-        style: ConvStyle,
-        drop_path_rate: float = 0.0,
-        with_cp: bool = False,
-    ) -> None:
-        super().__init__()
-        self.start = start
-        self.with_cp = with_cp
-        self.conv1 = style.conv(channels[0], width, 1)
-        # pools never count padding: TensorFlow's "same", as the authors trained
-        self.pool = (
-            nn.AvgPool2d(3, 2, padding=1, count_include_pad=False) if stride == 2 else nn.Identity()
-        )
-        self.conv2 = conv2
-        self.conv3 = style.conv(width, channels[1], 1, act=False)
-        # pool and convolution keep their places, so that keys do not depend on the stride
-        self.shortcut = nn.Sequential()
-        if start:
-            self.shortcut.append(
-                nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False)
-                if stride == 2
-                else nn.Identity()
-            )
-            self.shortcut.append(style.conv(channels[0], channels[1], 1, act=False))
-        self.drop_path = DropPath(drop_path_rate) if drop_path_rate else nn.Identity()
-        self.act = build_activation_layer(style.act_cfg)
-
-    def _forward(self, x: Tensor, *mix: Any) -> Tensor:
-        out = self.pool(self.conv1(x))
-        out = self.conv2(out) if self.start else self.conv2(out, *mix)
-        return self.act(self.drop_path(self.conv3(out)) + self.shortcut(x))
-
-    def forward(self, x: Tensor, *mix: Any) -> Tensor:
-        """Map ``(N, C_in, H, W)`` to ``(N, C_out, H / stride, W / stride)``.
-
-        ``mix`` is what a super-net passes on to its searchable middle convolution.
-        """
-        return run_block(self, self._forward, x, *mix, with_cp=self.with_cp)
-
-    def deployed(self) -> DeployedBottleneck:
-        """Return what computes the same with less memory traffic."""
-        return DeployedBottleneck(self)
-
-
-class DeployedBottleneck(nn.Module):
-    """A deployed :class:`Bottleneck`: adds in place; its last convolution holds the scales.
-
-    Args:
-        block: The block; do not use it afterwards.
-    """
-
-    def __init__(self, block: Bottleneck) -> None:
-        super().__init__()
-        self.conv1, self.pool, self.conv2 = block.conv1, block.pool, block.conv2
-        self.conv3, self.shortcut, self.act = block.conv3, block.shortcut, block.act
-        if hasattr(self.act, 'inplace'):
-            self.act.inplace = True
-        last = input_conv(self.conv3)
-        if isinstance(self.conv2, SumPPConv) and last is not None:
-            scales = last.weight.new_tensor(self.conv2.take_scales())
-            last.weight.mul_(
-                scales.repeat_interleave(last.in_channels // len(scales))[:, None, None]
-            )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``(N, C_in, H, W)`` to ``(N, C_out, H / stride, W / stride)``."""
-        out = self.conv3(self.conv2(self.pool(self.conv1(x))))
-        return self.act(out.add_(self.shortcut(x)))
+Conv2Factory = Callable[[int, OpSpec], nn.Module]
+"""Builds the middle convolution of a stage from its channels, stride, dilation and style."""
+STRIDES_IN = ('pool', 'conv3x3')
+"""Where the stride of a block may be."""
 
 
 def imagenet_stem(in_channels: int, channels: int, style: ConvStyle) -> nn.Sequential:
@@ -170,12 +79,19 @@ def _block_dilations(
     return rates
 
 
+def _middle(
+    conv2: Conv2Factory, groups: int | None, stage: int, spec: OpSpec, start: bool
+) -> nn.Module:
+    """Build a middle convolution; ``groups``: those of the start blocks, if these are split."""
+    return SplitConv(spec, groups) if start and groups is not None else conv2(stage, spec)
+
+
 class MacroResNet(Backbone):
     """The bottleneck ResNet around the middle convolutions: derived networks and super-nets.
 
     Args:
         depths: Blocks of each stage.
-        conv2: Builds the middle convolution of the stride-1 blocks.
+        conv2: Builds the middle convolution; where ``split_start``, not that of start blocks.
         groups: Groups D of the split; also those of the start blocks.
         split_start: Whether a start block (stride or channels change) has a :class:`SplitConv`
             (PP-NAS, Res2Net) or, too, what ``conv2`` builds (ResNet, ResNeXt).
@@ -184,6 +100,10 @@ class MacroResNet(Backbone):
         in_channels, stem_channels, base_channels: Channels of image, stem and first stage (before
             the expansion by 4).
         strides, dilations: One for each stage.
+        stride_in: What has the stride of a block: ``'pool'``, an average pool before the middle
+            convolution (PP-NAS, and this package's baselines), or ``'conv3x3'``, its 3x3
+            convolutions, with an average pool for the group that has none (the authors' baselines:
+            sbl1996/hanser, models/common/resnet_vd.py and res2net/layers.py).
         multi_grid: Factors that multiply the dilations of the last stage, one for each block.
             (mmseg's argument of this name has absolute dilations.)
         contract_dilation: Whether the first block of a dilated stage keeps the dilation of the
@@ -205,6 +125,7 @@ class MacroResNet(Backbone):
         stem_channels: int = 64,
         base_channels: int = 64,
         strides: Sequence[int] = (1, 2, 2, 2),
+        stride_in: str = 'pool',
         dilations: Sequence[int] = (1, 1, 1, 1),
         multi_grid: Sequence[int] | None = None,
         contract_dilation: bool = True,
@@ -219,9 +140,13 @@ class MacroResNet(Backbone):
             raise ValueError(f'stem={stem!r}: expected one of {list(STEMS)}')
         if base_width is not None and base_channels * base_width < 64:
             raise ValueError(f'base_channels={base_channels}, base_width={base_width}: no channels')
+        if stride_in not in STRIDES_IN:
+            raise ValueError(f'stride_in={stride_in!r}: expected one of {list(STRIDES_IN)}')
         self.zero_init_residual = zero_init_residual
+        self.stride_in = stride_in
         self.stem = STEMS[stem](in_channels, stem_channels, self.style)
         drops = iter(drop_path_rate * i / max(1, sum(depths) - 1) for i in range(sum(depths)))
+        middle = partial(_middle, conv2, groups if split_start else None)
         channels, total_stride = stem_channels, 4 if stem == 'imagenet' else 1
         all_rates = _block_dilations(depths, dilations, multi_grid, contract_dilation)
         info = []
@@ -230,28 +155,31 @@ class MacroResNet(Backbone):
             width = planes if base_width is None else planes * base_width // 64 * groups
             blocks = nn.ModuleList()
             for rate in rates:
-                step = 1 if blocks else stride
                 shape = (channels, planes * EXPANSION)
-                start = step != 1 or shape[0] != shape[1]
-                split = groups if start and split_start else None
-                middle = self._middle(s, width, rate, split, conv2)
-                style, drop = self.style, next(drops)
-                blocks.append(
-                    Bottleneck(shape, width, middle, step, start, style, drop, self.with_cp)
-                )
+                step = 1 if blocks else stride
+                blocks.append(self._block(middle, s, shape, width, step, rate, next(drops)))
                 channels = shape[1]
             self.add_module(f'layer{s + 1}', blocks)
             total_stride *= stride
             info.append((f'layer{s + 1}', channels, total_stride))
         self.set_stages(*zip(*info, strict=True))
 
-    def _middle(
-        self, stage: int, width: int, rate: int, split: int | None, conv2: Conv2Factory
-    ) -> nn.Module:
-        """Build the middle convolution; ``split``: groups of a start block that is split."""
-        if split is not None:
-            return SplitConv(width, split, rate, self.style)
-        return conv2(stage, width, rate, self.style)
+    def _block(
+        self,
+        middle: Callable[[int, OpSpec, bool], nn.Module],
+        stage: int,
+        shape: tuple[int, int],
+        width: int,
+        stride: int,
+        dilation: int,
+        drop: float,
+    ) -> Bottleneck:
+        """Build a block; ``shape``: its input and output channels."""
+        start = stride != 1 or shape[0] != shape[1]
+        pool = self.stride_in == 'pool'
+        spec = OpSpec(width, width, self.style, 1 if pool else stride, dilation)
+        conv2 = middle(stage, spec, start)
+        return Bottleneck(shape, width, conv2, stride, pool, start, self.style, drop, self.with_cp)
 
     def init_values(self) -> None:
         """Zero the last norm of every block if asked to."""
@@ -282,18 +210,19 @@ def _ppconv_blocks(genotype: Genotype, stages: int) -> dict[str, Any]:
     if len({cell.inputs for cell in cells}) != 1:
         raise GenotypeError('arch: the cells differ in their number of input groups')
 
-    def build(stage: int, width: int, dilation: int, style: ConvStyle) -> nn.Module:
-        return PPConv(cells[stage], width, dilation, style)
+    def build(stage: int, spec: OpSpec) -> nn.Module:
+        return PPConv(cells[stage], spec.in_channels, spec.dilation, spec.style)
 
     return dict(conv2=build, groups=cells[0].inputs)
 
 
-def _conv(groups: int, s: int, width: int, dilation: int, style: ConvStyle) -> nn.Module:
-    return style.conv(width, width, 3, dilation=dilation, groups=groups)
+def _conv(groups: int, stage: int, spec: OpSpec) -> nn.Module:
+    width = spec.in_channels
+    return spec.style.conv(width, width, 3, spec.stride, spec.dilation, groups)
 
 
-def _res2conv(s: int, width: int, dilation: int, style: ConvStyle) -> nn.Module:
-    return Res2Conv(width, 4, dilation, style)
+def _res2conv(stage: int, spec: OpSpec) -> nn.Module:
+    return Res2Conv(spec, 4)
 
 
 BASELINE_BLOCKS: Mapping[str, dict[str, Any]] = {
@@ -374,7 +303,7 @@ class PPResNet(MacroResNet):
         else:
             blocks = BASELINE_BLOCKS[block]
         super().__init__(**{**macro, **blocks, **kwargs})
-        self.genotype = genotype
+        self.genotype, self.block = genotype, block
 
 
 @MODELS.register_module()

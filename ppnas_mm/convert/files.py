@@ -18,6 +18,7 @@ from ..utils.checksums import seal
 from ..utils.files import write_atomic
 from ..weights.checkpoint import CheckpointError, describe, load_checkpoint
 from .keras import TO_OURS, rename
+from .tf_bundle import Bundle, is_bundle
 
 ENTRIES = ('state_dict', 'model', 'model_main', 'net', 'network', 'params', 'weights')
 """Keys under which checkpoints keep their tensors, if not at the top."""
@@ -51,6 +52,18 @@ def _read_npz(path: Path) -> Weights:
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointError(f'weights {path}: refused or damaged: {reason}') from None
+    return _of_keras(path, arrays, count)
+
+
+def _read_bundle(path: Path) -> Weights:
+    with Bundle(path) as bundle:
+        # writable, as torch wants them
+        arrays = {rename(name, TO_OURS): value.copy() for name, value in bundle.tensors()}
+        return _of_keras(path, arrays, len(bundle.slots))
+
+
+def _of_keras(path: Path, arrays: dict[str, np.ndarray], count: int) -> Weights:
+    """Sort out what only training uses; ``count`` arrays had names."""
     if len(arrays) != count:
         raise CheckpointError(f'weights {path}: two arrays have the same name')
     aside = [k for k, v in arrays.items() if v.dtype.kind not in 'fiu' or TRAINING.search(k)]
@@ -67,6 +80,8 @@ def _only_tensors(value: Any) -> dict[str, Tensor]:
 def read_weights(path: str | Path, entry: str | None = None) -> Weights:
     """Read the tensors of a ``.pth``, ``.pt``, ``.safetensors`` or (Keras) ``.npz`` file.
 
+    A checkpoint of TensorFlow 2 is read, too: a zip, or ``NAME`` of ``NAME.index``.
+
     Args:
         path: The file.
         entry: Key of the checkpoint that has the tensors; ``None``: at the top, or the first of
@@ -78,6 +93,8 @@ def read_weights(path: str | Path, entry: str | None = None) -> Weights:
     path = Path(path)
     if path.suffix == '.npz':
         return _read_npz(path)
+    if is_bundle(path):
+        return _read_bundle(path)
     data = load_checkpoint(path)
     inner = data['state_dict'] if isinstance(data['state_dict'], Mapping) else {}
     options = {str(k): _only_tensors(v) for k, v in [*inner.items(), *data.items()]}

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..backbones.base import Backbone
 from ..weights.checkpoint import CheckpointError
-from . import chain, darts, keras
+from . import chain, darts, keras, resnet
 from .links import COUNTER, FormatError, Link, Links, arrange, backbone_of
 
 
@@ -41,11 +41,14 @@ FORMATS: dict[str, Format] = {
     'cdarts': Format(partial(darts.links, 'cdarts'), darts.applies, True),
     'chain': Format(lambda m, order: chain.links(m), chain.applies),
     'proxyless': Format(lambda m, order: chain.links_proxyless(m), chain.applies_proxyless),
+    'timm': Format(lambda m, order: resnet.links_timm(m), resnet.applies),
+    'mmpretrain': Format(lambda m, order: resnet.links_mmpretrain(m), resnet.applies),
+    'mmdet': Format(lambda m, order: resnet.links_mmdet(m), resnet.applies),
     'keras-npz': Format(lambda m, order: keras.links(m), keras.applies),
 }
 """``ppnas``: the names of this project, after any prefix."""
 
-OTHER_PARTS = re.compile(r'(\w+_)?head|classifier|data_preprocessor|fc|neck')
+OTHER_PARTS = re.compile(r'(\w+_)?head|classifier|data_preprocessor|fc(_ckpt_ignored)?|neck')
 """Parts other than the backbone, which are ignored if only a backbone is converted."""
 
 

@@ -41,7 +41,7 @@ def read_image(path: str | Path) -> np.ndarray:
     return image
 
 
-def _test_set(config: Any) -> Any:
+def test_set(config: Any) -> Any:
     """Return the config of the test set, or of the first one inside a wrapper."""
     dataset = config.test_dataloader.dataset
     while 'dataset' in dataset or 'datasets' in dataset:
@@ -51,7 +51,7 @@ def _test_set(config: Any) -> Any:
 
 def dataset_meta(config: Any) -> dict[str, Any]:
     """Return classes and palette of a config's test set, if config or class have them."""
-    dataset = _test_set(config)
+    dataset = test_set(config)
     with DATASETS.switch_scope_and_registry(library(config)) as registry:
         kind = dataset.type if inspect.isclass(dataset.type) else registry.get(dataset.type)
     return {**getattr(kind, 'METAINFO', {}), **dataset.get('metainfo', {})}
@@ -75,7 +75,7 @@ def predict(model: Any, config: Any, path: str | Path) -> Any:
 
     The image goes through the config's test pipeline, without its annotations.
     """
-    steps = [s for s in _test_set(config).pipeline if type_name(s) != 'LoadAnnotations']
+    steps = [s for s in test_set(config).pipeline if type_name(s) != 'LoadAnnotations']
     if not any(type_name(step).startswith('LoadImage') for step in steps):
         steps.insert(0, dict(type='LoadImageFromFile'))
     data = Compose(steps)(dict(img_path=str(path), img_id=0))

@@ -187,8 +187,9 @@ class PPConvSuperNet(PPConvSpace, MacroResNet):
             raise ValueError(f'macro={macro!r}: expected one of {list(PRESETS)}')
         self.check_blocks(ops, groups)
 
-        def build(stage: int, width: int, dilation: int, style: ConvStyle) -> nn.Module:
-            return MixedPPConv(f'stage{stage + 1}', groups, ops, width, dilation, style)
+        def build(stage: int, spec: OpSpec) -> nn.Module:
+            cell, width = f'stage{stage + 1}', spec.in_channels
+            return MixedPPConv(cell, groups, ops, width, spec.dilation, spec.style)
 
         settings = macro_settings(macro, depth)
         super().__init__(**{**settings, **kwargs}, conv2=build, groups=groups)

@@ -22,7 +22,8 @@ from torch import nn
 from ..genotype import Genotype
 from ..utils.checksums import ChecksumError, check_zip, read_safetensors, seal
 from ..utils.files import write_atomic
-from .fetch import SCHEME, entry, fetch
+from . import hub
+from .fetch import SCHEME, locate
 
 PREFIXES = ('', 'backbone.', 'module.', 'module.backbone.')
 
@@ -40,7 +41,8 @@ def load_checkpoint(
     (see :mod:`ppnas_mm.utils.checksums`, and which files have none).
 
     Args:
-        path: A file, or ``ppnas://NAME`` for weights of the model zoo.
+        path: A file, ``ppnas://NAME`` for weights of the model zoo, or ``hf://USER/NAME`` for those
+            of a repository of the Hugging Face hub.
         map_location: Device to read to.
         sha256: Expected SHA-256; for ``ppnas://NAME`` the zoo's.
 
@@ -49,11 +51,12 @@ def load_checkpoint(
 
     Raises:
         CheckpointError: If the file is missing, damaged or holds anything but data.
-        ZooError: If the model zoo has no such weights, or they cannot be fetched.
+        ZooError: If zoo or hub have no such weights, or they cannot be fetched.
     """
+    if str(path).startswith(hub.SCHEME):
+        path = hub.fetch_weights(str(path))
     if str(path).startswith(SCHEME):
-        sha256 = entry(str(path)).sha256
-        path = fetch(str(path))
+        path, sha256 = locate(str(path))
     path = Path(path)
     try:
         content = _content(path, sha256)
@@ -150,7 +153,7 @@ def refuse_code() -> None:
     torch.hub.download_url_to_file = to_file
     CheckpointLoader.register_scheme('', load_from_local, force=True)
     for prefix, loader in list(CheckpointLoader._schemes.items()):
-        if prefix not in ('', SCHEME) and not hasattr(loader, 'refusing'):
+        if prefix not in ('', SCHEME, hub.SCHEME) and not hasattr(loader, 'refusing'):
             CheckpointLoader.register_scheme(prefix, _refusing(loader), force=True)
 
 
@@ -277,7 +280,7 @@ def load_backbone(
 
     Args:
         backbone: The backbone.
-        checkpoint: ``.pth``, ``.safetensors`` or ``ppnas://NAME``.
+        checkpoint: ``.pth``, ``.safetensors``, ``ppnas://NAME`` or ``hf://USER/NAME``.
         prefix: Prefix of the backbone's keys in the file; ``None`` takes the one of
             :data:`PREFIXES` that fits best.
         allow_partial: Whether some tensors are enough.
@@ -291,6 +294,18 @@ def load_backbone(
         CheckpointError: If the file belongs to another architecture, or a tensor is missing.
     """
     data = load_checkpoint(checkpoint, map_location)
+    return fill_backbone(backbone, data, checkpoint, prefix, allow_partial, new)
+
+
+def fill_backbone(
+    backbone: nn.Module,
+    data: dict[str, Any],
+    checkpoint: str | Path,
+    prefix: str | None = None,
+    allow_partial: bool = False,
+    new: Sequence[str] = (),
+) -> int:
+    """Load a backbone from what :func:`load_checkpoint` read (see :func:`load_backbone`)."""
     genotype = signature(data).get('genotype')
     if genotype is not None and not allow_partial:
         check_same_model({'genotype': genotype}, backbone, f'the backbone of {checkpoint}')

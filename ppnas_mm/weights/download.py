@@ -41,6 +41,8 @@ ATTEMPTS = 4
 BACKOFF = 0.5
 """Seconds to wait after the first failure; doubled after each."""
 CHUNK = 1 << 16
+MOST = 1 << 31
+"""Bytes of a file whose size only its server knows."""
 PAGES = (b'<!doctype', b'<html')
 BROKEN = (requests.ConnectionError, requests.Timeout, HTTPError)
 
@@ -49,7 +51,7 @@ class SourceError(RuntimeError):
     """A source does not have the file; the next one is tried."""
 
 
-def is_whole(path: Path, size: int, sha256: str) -> bool:
+def is_whole(path: Path, size: int | None, sha256: str) -> bool:
     """Whether a file exists and is correct; every call reads its bytes."""
     return path.is_file() and not defect(path, size, sha256)
 
@@ -187,9 +189,29 @@ def _reason(error: Exception) -> str:
     return f'redirect to another scheme refused: {error}' if refused else str(error)
 
 
-def _get(source: str | Path, part: Path, size: int, sha256: str, watch: Watch) -> None:
+def _length(url: str, watch: Watch) -> int:
+    """Ask a server for the size of a file in bytes."""
+    try:
+        with _session(url, watch) as session:
+            watch.start()
+            headers = {'Accept-Encoding': 'identity'}
+            with session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+                length = response.headers.get('Content-Length', '')
+                _check_response(response, 0, int(length) if length.isdigit() else 0)
+    except (requests.RequestException, HTTPError) as error:
+        raise SourceError(watch.cut or _reason(error)) from None
+    finally:
+        watch.stop()
+    if not length.isdigit() or int(length) > MOST:
+        raise SourceError(f'Content-Length {length!r} instead of a number up to {MOST}')
+    return int(length)
+
+
+def _get(source: str | Path, part: Path, size: int | None, sha256: str, watch: Watch) -> None:
     """Download the file to ``part``, complete and correct, or remove it."""
-    if _have(part) > size:
+    if size is None and not isinstance(source, Path):
+        size = _length(source, watch)
+    if size is not None and _have(part) > size:
         part.unlink()
     while True:
         resumed = _have(part) > 0
@@ -199,7 +221,7 @@ def _get(source: str | Path, part: Path, size: int, sha256: str, watch: Watch) -
                 raise SourceError('no such file')
             with open(source, 'rb') as given, open_plain(part) as file:
                 shutil.copyfileobj(given, file)
-        else:
+        elif size is not None:
             _complete(source, part, size, watch)
         wrong = defect(part, size, sha256)
         if not wrong:
@@ -209,7 +231,7 @@ def _get(source: str | Path, part: Path, size: int, sha256: str, watch: Watch) -
             raise SourceError(wrong)
 
 
-def obtain(sources: Sequence[str | Path], target: Path, size: int, sha256: str) -> None:
+def obtain(sources: Sequence[str | Path], target: Path, size: int | None, sha256: str) -> None:
     """Download a file, unless it exists and is correct.
 
     If several processes need it, one downloads and the others wait.  The final name only ever has
@@ -219,8 +241,8 @@ def obtain(sources: Sequence[str | Path], target: Path, size: int, sha256: str) 
     Args:
         sources: URLs (``http``, ``https``) and local files, tried in this order.
         target: The final name.
-        size: Size in bytes.
-        sha256: SHA-256, 64 hex digits.
+        size: Size in bytes; ``None``: what the source says.
+        sha256: SHA-256, 64 hex digits or the first ones.
 
     Raises:
         ZooError: If no source has the file; the message gives the reason of each.
@@ -243,7 +265,7 @@ def obtain(sources: Sequence[str | Path], target: Path, size: int, sha256: str) 
 
 
 def _replace(
-    sources: Sequence[str | Path], target: Path, part: Path, size: int, sha256: str
+    sources: Sequence[str | Path], target: Path, part: Path, size: int | None, sha256: str
 ) -> None:
     """Replace a missing or damaged file; the caller holds the lock."""
     if is_whole(target, size, sha256):

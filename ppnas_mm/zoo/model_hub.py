@@ -30,11 +30,11 @@ def add_models(known: dict[str, Any]) -> None:
     from modelindex.load_model_index import load
 
     from ..weights.fetch import SCHEME
-    from ..weights.index import index_path, load_index
+    from ..weights.index import index_path, load_made
     from .pages import web_address
 
     root = index_path().parent.parent
-    names = {web_address(entry): name for name, entry in load_index().items()}
+    names = {web_address(entry): name for name, entry in load_made().items()}
     for folder in ('configs/classification', 'model_zoo'):
         if not (root / folder / 'metafile.yml').is_file():
             continue

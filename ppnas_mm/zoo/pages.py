@@ -1,4 +1,4 @@
-"""Files that follow from the index of the model zoo: tables and metafiles."""
+"""Files that follow from the lists of the model zoo: tables and metafiles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 
 from ..version import HOME
-from ..weights.index import Entry, ZooError, check_entry, load_index
+from ..weights.index import Made, ZooError, check_entry, load_made
+from ..weights.published import Published, load_published
 
 TASKS = {
     'classification': 'Image Classification',
@@ -20,10 +21,11 @@ TASKS = {
 """By folder of the config."""
 COLLECTION = 'Weights of this project'
 START, END = '<!-- from index.json -->', '<!-- end -->'
+START_PUBLISHED = '<!-- from published.json -->'
 NOTE = '# Written by tools/zoo.py from model_zoo/index.json.\n'
 
 
-def table(entries: Iterable[Entry]) -> str:
+def table(entries: Iterable[Made]) -> str:
     """Return the table of a README in Markdown."""
     lines = [
         '| name | config | genotype | result | input | MB | made by |',
@@ -31,7 +33,7 @@ def table(entries: Iterable[Entry]) -> str:
     ]
     for entry in entries:
         size, metric = 'x'.join(map(str, entry.input_size)), entry.metric
-        file = entry.genotype.endswith('.json')
+        file = str(entry.genotype).endswith('.json')
         genotype = f'[{entry.genotype}]({entry.genotype})' if file else f'`{entry.genotype}`'
         lines.append(
             f'| `{entry.name}` | [{Path(entry.config).stem}](../{entry.config}) | {genotype} | '
@@ -41,22 +43,48 @@ def table(entries: Iterable[Entry]) -> str:
     return '\n'.join(lines) + '\n'
 
 
-def _between(text: str, new: str, path: Path) -> str:
+def result(entry: Published) -> str:
+    """Return the result of published weights in words: whose it is, and that it is not ours."""
+    metric = entry.metric
+    if metric['value'] is None:
+        return f'none given ({metric["by"]})'
+    number = f'{metric["name"]} {metric["value"]:g} on {metric["dataset"]}'
+    return f"{number}, the authors', not measured here ({metric['by']})"
+
+
+def published_table(entries: Iterable[Published]) -> str:
+    """Return the table of published weights in Markdown."""
+    lines = [
+        '| name | config | genotype | result | input | file | licence and origin |',
+        '| --- | --- | --- | --- | --- | --- | --- |',
+    ]
+    for entry in entries:
+        size = 'x'.join(map(str, entry.input_size))
+        genotype = f'`{entry.genotype}`' if entry.genotype else 'none'
+        lines.append(
+            f'| `{entry.name}` | [{Path(entry.config).stem}](../{entry.config}) | {genotype} | '
+            f'{result(entry)} | {size} | [{entry.zip_name}]({entry.url}) | '
+            f'{entry.licence}; {entry.source} |'
+        )
+    return '\n'.join(lines) + '\n'
+
+
+def _between(text: str, new: str, path: Path, mark: str) -> str:
     """Replace the text between the two marks of a page."""
-    before, start, rest = text.partition(START)
+    before, start, rest = text.partition(mark)
     _, end, after = rest.partition(END)
     if not (start and end):
-        raise ZooError(f'{path}: expected the marks {START} and {END}')
-    return f'{before}{START}\n{new}{END}{after}'
+        raise ZooError(f'{path}: expected the marks {mark} and {END}')
+    return f'{before}{mark}\n{new}{END}{after}'
 
 
-def web_address(entry: Entry) -> str:
+def web_address(entry: Made) -> str:
     """Return the web address of a weight file, because other tools do not know ``ppnas://``."""
     web = (url for url in entry.urls if url.startswith(('https://', 'http://')))
     return next(web, f'{HOME}/raw/main/model_zoo/{entry.urls[0]}')
 
 
-def metafile(entries: Iterable[Entry]) -> str:
+def metafile(entries: Iterable[Made]) -> str:
     """Return OpenMMLab's metafile with one model for each entry.
 
     Raises:
@@ -109,12 +137,15 @@ def pages(root: Path) -> dict[Path, str]:
         ZooError: If the index is wrong or differs from the files beside it.
     """
     index = root / 'model_zoo' / 'index.json'
-    entries = [entry for _, entry in sorted(load_index(index).items())]
-    for entry in entries:
+    entries = [entry for _, entry in sorted(load_made(index).items())]
+    theirs = [entry for _, entry in sorted(load_published(index.parent).items())]
+    for entry in [*entries, *theirs]:
         check_entry(entry, index)
     addresses = {e.config: web_address(e) for e in reversed(entries)}  # the first, where several
     readme, own = index.parent / 'README.md', index.parent / 'metafile.yml'
-    found = {readme: _between(readme.read_text(), table(entries), readme), own: metafile(entries)}
+    text = _between(readme.read_text(), table(entries), readme, START)
+    text = _between(text, published_table(theirs), readme, START_PUBLISHED)
+    found = {readme: text, own: metafile(entries)}
     recipes = sorted(root.glob('configs/*/metafile.yml'))
     found |= {path: set_weights(path.read_text(), addresses) for path in recipes}
     # mim downloads the weights of what is listed there, and stops at a model without any

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,10 @@ from ..config.keys import ConfigError
 from ..genotype import Genotype, published
 from ..utils.files import write_atomic
 from ..utils.tables import figure
+from ..weights import hub
 from ..weights.checkpoint import CheckpointError, load_checkpoint, load_state, to_safetensors
-from ..weights.index import NAME, Entry, ZooError, add_entry, load_index
+from ..weights.index import NAME, Made, ZooError, add_entry, load_index, parse_entry
+from .card import card
 
 METRICS = {
     'accuracy/top1': 'Top 1 Accuracy',
@@ -121,6 +125,20 @@ def _entry(
     }
 
 
+def _trained(
+    config: Any, config_path: str | Path, checkpoint: str | Path, ema: bool
+) -> tuple[Runner, Genotype]:
+    """Return a runner whose model has the weights of a checkpoint, and its architecture."""
+    where = f'checkpoint {checkpoint}'
+    data = load_checkpoint(checkpoint)
+    runner = Runner.from_cfg(config)
+    genotype = getattr(getattr(runner.model, 'backbone', None), 'genotype', None)
+    if genotype is None:
+        raise ConfigError(f'{config_path}: the model has no searched backbone to publish')
+    load_state(runner.model, {**data, 'state_dict': chosen_state(data, ema, where)}, where)
+    return runner, genotype
+
+
 def publish(
     config: Any,
     config_path: str | Path,
@@ -133,10 +151,12 @@ def publish(
     metric: str | None = None,
     licence: str = 'Apache-2.0',
     replace: bool = False,
-) -> tuple[Path, Entry | None]:
+    push: str | None = None,
+) -> tuple[Path, Made | None]:
     """Write the weights of a checkpoint as safetensors, test them, and put them into the index.
 
-    Optimizer and training state are left out.  Nothing is written if a tensor does not fit, or the
+    A model card (``README.md``) is written beside the file.  Optimizer and training state are left
+    out.  Nothing is written if a tensor does not fit, or the
     test fails.
 
     Args:
@@ -151,6 +171,7 @@ def publish(
         metric: Score of the test for the index; ``None`` takes the first of :data:`METRICS`.
         licence: SPDX identifier of the weights.
         replace: Whether file and entry of the same name may be replaced.
+        push: ``USER/NAME`` on the Hugging Face hub, which gets file, entry and card, too.
 
     Returns:
         The file, and the entry if it was written.
@@ -158,17 +179,13 @@ def publish(
     Raises:
         CheckpointError: If the checkpoint cannot be read, does not fit or has no averages.
         ConfigError: If the config has no searched backbone or is outside that folder.
-        ZooError: If the entry is wrong or its name exists.
+        ZooError: If the entry is wrong, its name exists, or the hub does not take it.
     """
     path, index = _place(name, Path(folder), replace)
+    if push is not None:
+        hub.check_repository(push)
     relative = _inside(Path(config_path), index.parent.parent, 'config') if test else ''
-    where = f'checkpoint {checkpoint}'
-    data = load_checkpoint(checkpoint)
-    runner = Runner.from_cfg(config)
-    genotype = getattr(getattr(runner.model, 'backbone', None), 'genotype', None)
-    if genotype is None:
-        raise ConfigError(f'{config_path}: the model has no searched backbone to publish')
-    load_state(runner.model, {**data, 'state_dict': chosen_state(data, ema, where)}, where)
+    runner, genotype = _trained(config, config_path, checkpoint, ema)
     content = to_safetensors(runner.model, genotype)
     if not test:
         write_atomic(path, content)
@@ -179,14 +196,36 @@ def publish(
         'source': source,
         'licence': licence,
     }
-    return path, _write(path, content, genotype, entry, index, replace)
+    written = _write(path, content, genotype, entry, index, replace)
+    if push is not None:
+        share(written, content, genotype, push)
+    return path, written
+
+
+def share(entry: Made, content: bytes, genotype: Genotype, repository: str) -> str:
+    """Push weights, entry and card to the Hugging Face hub; return the address.
+
+    Raises:
+        ZooError: If it fails; what is in the zoo stays.
+    """
+    stored = {**asdict(entry), 'urls': [hub.WEIGHTS]}
+    if str(entry.genotype).endswith('.json'):
+        stored['genotype'] = 'genotype.json'
+    files = {
+        hub.WEIGHTS: content,
+        hub.ENTRY: (json.dumps(stored, indent=1) + '\n').encode(),
+        'genotype.json': genotype.to_json().encode(),
+        hub.CARD: card(entry, genotype, repository).encode(),
+    }
+    return hub.push(repository, files, f'{entry.name}, published by ppnas_mm')
 
 
 def _write(
     path: Path, content: bytes, genotype: Genotype, entry: Any, index: Path, replace: bool
-) -> Entry:
+) -> Made:
     """Write file, genotype and entry; restore the old files if the entry is refused."""
-    files = {path: content}
+    found = parse_entry(entry)
+    files = {path: content, path.with_name(hub.CARD): card(found, genotype).encode()}
     if entry['genotype'].endswith('.json'):
         files[index.parent / entry['genotype']] = genotype.to_json().encode()
     before = {p: p.read_bytes() for p in files if p.exists()}

@@ -12,6 +12,9 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from zoo import NETWORKS, RESNETS, build_network, images, scramble
 
+from ppnas_mm.weights.checkpoint import CheckpointError
+from ppnas_mm.weights.index import ZooError
+
 network = pytest.mark.parametrize('name', NETWORKS)
 
 
@@ -200,6 +203,22 @@ def test_a_pretrained_file_gives_every_value(name: str, tmp_path: Path) -> None:
     net.init_weights()
     for key, value in source.state_dict().items():
         torch.testing.assert_close(net.state_dict()[key], value, rtol=0, atol=0)
+
+
+def test_weights_that_are_not_there_name_the_line_to_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also without a net."""
+    monkeypatch.setenv('PPNAS_OFFLINE', '1')
+    monkeypatch.setenv('PPNAS_CACHE', str(tmp_path))
+    wanted = {'ppnas://pp_resnet50.imagenet': ZooError, str(tmp_path / 'w.pth'): CheckpointError}
+    for checkpoint, error in wanted.items():
+        net = build_network(
+            'ppnas_mm.PPResNet', init_cfg={'type': 'Pretrained', 'checkpoint': checkpoint}
+        )
+        with pytest.raises(error, match=r'model\.backbone\.init_cfg: =None') as info:
+            net.init_weights()
+        assert '\n' not in str(info.value)
 
 
 # -- other tools -----------------------------------------------------------------------------------

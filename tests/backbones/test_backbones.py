@@ -132,6 +132,24 @@ def test_baselines_compute_the_plain_formula(block: str) -> None:
     compare(net, x, depths=(3, 3, 3), imagenet=False, block=block)
 
 
+@pytest.mark.parametrize('block', BASELINE_BLOCKS)
+@pytest.mark.parametrize('size', [(64, 96), (65, 91), (37, 1)])
+def test_baselines_of_the_authors_compute_the_plain_formula(
+    block: str, size: tuple[int, int]
+) -> None:
+    """The stride is in the 3x3; the group of Res2Net without a 3x3 is pooled."""
+    net = PPResNet(block=block, stride_in='conv3x3', **BACKBONES['PPResNet'])
+    pooled = PPResNet(block=block, **BACKBONES['PPResNet'])
+    assert {k: v.shape for k, v in net.state_dict().items()} == {
+        k: v.shape for k, v in pooled.state_dict().items()
+    }
+    x = images(2, 3, *size, dtype=torch.float64)
+    compare(net, x, depths=(3, 4, 6, 3), imagenet=True, block=block, stride_in='conv3x3')
+    pooled.double().eval().load_state_dict(net.state_dict())
+    with torch.no_grad():
+        assert (pooled(x)[3] - net(x)[3]).abs().max() > 1e-3
+
+
 def test_dilated_networks_compute_the_plain_formula() -> None:
     net = PPResNet(
         **BACKBONES['PPResNet'], strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4), multi_grid=(1, 2, 4)
@@ -200,6 +218,7 @@ WRONG = {
     'strides too few': (PPResNet, {'strides': (1, 2, 2)}, ValueError, 'strides'),
     'stride of 4': (PPResNet, {'strides': (1, 2, 2, 4)}, ValueError, 'strides'),
     'stride of 0': (PPResNet, {'strides': (1, 2, 2, 0)}, ValueError, 'strides'),
+    'stride_in': (PPResNet, {'stride_in': 'conv1x1'}, ValueError, 'stride_in.*conv3x3'),
     'dilations too few': (PPResNet, {'dilations': (1, 1)}, ValueError, 'dilations'),
     'dilation of 0': (PPResNet, {'dilations': (1, 1, 1, 0)}, ValueError, 'dilations'),
     'multi_grid length': (PPResNet, {'multi_grid': (1, 2)}, ValueError, 'multi_grid'),

@@ -152,9 +152,17 @@ PAPER: dict[str, dict[str, Any]] = {
     'segmentation/*-d16_cityscapes': dict(epochs=120),
     'segmentation/*-d8_*': dict(stride=8, stage4=[2, 8, 16], aspp=(1, 12, 24, 36)),
     'segmentation/*-d16_*': dict(stride=16, stage4=[1, 4, 8], aspp=(1, 6, 12, 18)),
-    '*_pp-resnet50[-_]*': dict(block=('ppconv', 'pp_resnet_imagenet')),
-    '*_res2net50-vd[-_]*': dict(block=('res2net', None)),
-    '*_resnet50-vd[-_]*': dict(block=('resnet', None)),
+    '*_pp-resnet50[-_]*': dict(
+        block=('ppconv', 'pp_resnet_imagenet'),
+        stride_in='pool',
+        weights='ppnas://pp_resnet50.imagenet',
+    ),
+    '*_res2net50-vd[-_]*': dict(
+        block=('res2net', None), stride_in='conv3x3', weights='ppnas://res2net50-vd.imagenet'
+    ),
+    '*_resnet50-vd[-_]*': dict(
+        block=('resnet', None), stride_in='conv3x3', weights='ppnas://resnet50-vd.imagenet'
+    ),
 }
 """By pattern of the name; a config has the facts of every pattern that it fits.
 
@@ -228,6 +236,8 @@ def facts(name: str) -> dict[str, Any]:
         frozen=model.backbone.get('frozen_stages', -1),
         norm_eval=model.backbone.norm_eval,
         block=(model.backbone.get('block', 'ppconv'), model.backbone.arch),
+        stride_in=model.backbone.get('stride_in', 'pool'),
+        weights=model.backbone.init_cfg.checkpoint,
         mean=model.data_preprocessor.mean,
         std=model.data_preprocessor.std,
         rgb=model.data_preprocessor.bgr_to_rgb,

@@ -134,6 +134,8 @@ PAPER: dict[str, dict[str, Any]] = {
         for network in ('pp-resnet50', 'pp-resnet101', 'resnet50-vd', 'res2net50-vd')
         for tag, setting in (('', IN1K), ('-aug-300e', IN1K_AUGMENTED))
     },
+    'classification/resnet50-vd-authors_8xb128_in1k': IN1K,
+    'classification/res2net50-vd-authors_8xb128_in1k': IN1K,
     'classification/cdarts-net_cifar10': dict(**DARTS_CIFAR, arch='cdarts_cifar10'),
     'classification/cdarts-net_cifar100': dict(**DARTS_CIFAR, arch='cdarts_cifar10'),
     'classification/darts-v1_cifar10': {**DARTS_CIFAR, 'arch': 'darts_v1', 'decay': 3e-4},

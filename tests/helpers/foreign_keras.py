@@ -1,6 +1,7 @@
-"""PP-ResNet as Keras computes it: images (N, H, W, C), kernels (H, W, in, out), plain loops.
+"""PP-ResNet and its baselines as Keras computes them, in plain loops.
 
-The forward pass makes the arrays it needs, under the names of a TensorFlow checkpoint.
+Images are (N, H, W, C), kernels (H, W, in, out).  The forward pass makes the arrays it needs, under
+the names of a TensorFlow checkpoint.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ END = '/.ATTRIBUTES/VARIABLE_VALUE'
 
 
 class Keras:
-    """``genotype``: four words a stage such as '14S': sources (from 1), S identity, C conv."""
+    """``genotype``: four words a stage such as '14S': sources (from 1), S identity, C conv.
+
+    Or one word a stage: 'resnet' or 'res2net'.
+    """
 
     def __init__(self, genotype, depths, stem, base, imagenet, classes, seed=0):
         self.random = np.random.default_rng(seed)
@@ -56,23 +60,41 @@ class Keras:
         y = pool(torch.from_numpy(x).permute(0, 3, 1, 2), kernel, reduce, early=kernel == 3)
         return y.permute(0, 2, 3, 1).numpy()
 
-    def block(self, name, x, planes, stride, cell):
-        group = planes * 26 // 64
-        start = stride > 1 or x.shape[3] != 4 * planes
-        y = self.unit(f'{name}/conv1', x, 4 * group, 1)
+    def res2net(self, name, x, group, stride, start):
+        """The stride is in the 3x3, the first group is pooled; start blocks add nothing."""
+        first, *rest = np.split(x, 4, axis=3)
+        outputs = [self.pooled(first, 3) if stride > 1 else first]
+        for i, part in enumerate(rest):
+            part = part + outputs[-1] if i and not start else part
+            outputs.append(self.unit(f'{name}/convs/{i}', part, group, 3, stride))
+        return np.concatenate(outputs, axis=3)
+
+    def middle(self, name, y, group, stride, start, cell):
+        """What is between the 1x1 convolutions of PP-ResNet."""
         y = self.pooled(y, 3) if stride > 1 else y
         states = np.split(y, 4, axis=3)
         if start:
-            inner = f'{name}/conv2/{W}0/convs'
+            inner = f'{name}/{W}0/convs'
             groups = [self.unit(f'{inner}/{i}', s, group, 3) for i, s in enumerate(states[1:])]
-            y = np.concatenate([states[0], *groups], axis=3)
+            return np.concatenate([states[0], *groups], axis=3)
+        for i, word in enumerate(cell):
+            mean = sum(states[int(s) - 1] for s in word[:-1]) / len(word[:-1])
+            if word[-1] == 'C':
+                mean = self.unit(f'{name}/ops/{i}', mean, group, 3)
+            states.append(mean)
+        return np.concatenate(states[4:], axis=3)
+
+    def block(self, name, x, planes, stride, cell):
+        group = planes * 26 // 64
+        start = stride > 1 or x.shape[3] != 4 * planes
+        y = self.unit(f'{name}/conv1', x, planes if cell == 'resnet' else 4 * group, 1)
+        conv2 = f'{name}/conv2'
+        if cell == 'resnet':
+            y = self.unit(conv2, y, planes, 3, stride)
+        elif cell == 'res2net':
+            y = self.res2net(conv2, y, group, stride, start)
         else:
-            for i, word in enumerate(cell):
-                mean = sum(states[int(s) - 1] for s in word[:-1]) / len(word[:-1])
-                if word[-1] == 'C':
-                    mean = self.unit(f'{name}/conv2/ops/{i}', mean, group, 3)
-                states.append(mean)
-            y = np.concatenate(states[4:], axis=3)
+            y = self.middle(conv2, y, group, stride, start, cell)
         y = self.conv(f'{name}/conv3', y, 4 * planes, 1)
         y = self.norm(f'{name}/bn3', y + self.array(f'{name}/conv3/bias', 4 * planes))
         if start:

@@ -184,13 +184,16 @@ def average(tensors: Sequence[Tensor]) -> Tensor:
     return total / len(tensors)
 
 
-def split_conv(state: State, key: str, x: Tensor, groups: int, dilation: int) -> Tensor:
-    """Start block: the first group passes, each other group has its own 3x3."""
+def split_conv(
+    state: State, key: str, x: Tensor, groups: int, dilation: int, stride: int = 1
+) -> Tensor:
+    """Start block: the first group passes (or is pooled), each other group has its own 3x3."""
     width = x.shape[1] // groups
-    outputs = [x[:, :width]]
+    first = x[:, :width]
+    outputs = [pool(first, 3, 'mean', early=True) if stride == 2 else first]
     for g in range(1, groups):
         part = x[:, g * width : (g + 1) * width]
-        outputs.append(conv(state, f'{key}.convs.{g - 1}', part, dilation=dilation))
+        outputs.append(conv(state, f'{key}.convs.{g - 1}', part, stride, dilation))
     return torch.cat(outputs, 1)
 
 
@@ -218,13 +221,20 @@ def pp_conv(state: State, key: str, x: Tensor, cell: dict, dilation: int) -> Ten
 
 
 def middle(
-    state: State, key: str, x: Tensor, block: str, cell: dict | None, start: bool, dilation: int
+    state: State,
+    key: str,
+    x: Tensor,
+    block: str,
+    cell: dict | None,
+    start: bool,
+    dilation: int,
+    stride: int = 1,
 ) -> Tensor:
     """The middle convolution of a bottleneck of any block type."""
     if block in ('resnet', 'resnext'):
-        return conv(state, key, x, dilation=dilation)
+        return conv(state, key, x, stride, dilation)
     if start:
-        return split_conv(state, key, x, cell['inputs'] if cell else 4, dilation)
+        return split_conv(state, key, x, cell['inputs'] if cell else 4, dilation, stride)
     if block == 'res2net':
         return res2_conv(state, key, x, 4, dilation)
     assert cell is not None
@@ -240,8 +250,12 @@ def network(
     cells: Sequence[dict] | None = None,
     strides: Sequence[int] | None = None,
     dilations: Sequence[Sequence[int]] | None = None,
+    stride_in: str = 'pool',
 ) -> list[Tensor]:
-    """Feature maps of all stages; ``dilations`` holds one number a block."""
+    """Feature maps of all stages; ``dilations`` holds one number a block.
+
+    ``stride_in``: 'pool' before the 3x3, or 'conv3x3', the 3x3 itself.
+    """
     if imagenet:
         x = conv(state, 'stem.0', x, stride=2)
         x = conv(state, 'stem.2', conv(state, 'stem.1', x))
@@ -256,10 +270,12 @@ def network(
             start = b == 0
             y, shortcut = conv(state, f'{key}.conv1', x), x
             if stride == 2:
-                y, shortcut = pool(y, 3, 'mean', early=True), pool(x, 2, 'mean', early=False)
+                shortcut = pool(x, 2, 'mean', early=False)
+            if stride == 2 and stride_in == 'pool':
+                y, stride = pool(y, 3, 'mean', early=True), 1
             rate = dilations[s][b] if dilations else 1
             cell = cells[s] if cells else None
-            y = middle(state, f'{key}.conv2', y, block, cell, start, rate)
+            y = middle(state, f'{key}.conv2', y, block, cell, start, rate, stride)
             y = conv(state, f'{key}.conv3', y, act=False)
             if start:
                 shortcut = conv(state, f'{key}.shortcut.1', shortcut, act=False)

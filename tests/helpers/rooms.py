@@ -26,6 +26,7 @@ FAST = {
     ),
     'config': ('test_wrong_values.py',),
     'configs': ('test_composition.py', 'test_config_repeats.py'),
+    'convert': ('test_resnet.py', 'test_tf_bundle.py'),
     'costs': ('test_limits.py',),
     'datasets': ('test_half.py',),
     'engine': (

@@ -156,17 +156,21 @@ KERAS = {
 }
 
 
-@pytest.fixture(scope='module', params=KERAS)
+@pytest.fixture(scope='module', params=[*KERAS, 'resnet', 'res2net'])
 def keras(request):
     """A Keras network that has run once (it makes its arrays), images, outputs, our model."""
-    imagenet = request.param == 'pp_resnet_imagenet'
-    words = [stage.split() for stage in KERAS[request.param]]
+    baseline = request.param not in KERAS
+    imagenet = baseline or request.param == 'pp_resnet_imagenet'
+    words = [stage.split() for stage in KERAS.get(request.param, ())] or [request.param] * 4
     depths = (3, 4, 6, 3) if imagenet else (2, 2, 2)
     net = Keras(words, depths, 8, 8, imagenet, 3)
     x = images(64 if imagenet else 12)
     y = torch.from_numpy(net(x.permute(0, 2, 3, 1).numpy()))
     name, depth = ('PPResNet', 50) if imagenet else ('PPResNetCIFAR', 20)
-    kind = dict(type=f'ppnas_mm.{name}', depth=depth, arch=request.param)
+    chosen = (
+        dict(block=request.param, stride_in='conv3x3') if baseline else dict(arch=request.param)
+    )
+    kind = dict(type=f'ppnas_mm.{name}', depth=depth, **chosen)
     kind |= dict(stem_channels=8, base_channels=8)
     return net, x, y, kind
 
@@ -199,6 +203,19 @@ def test_a_keras_file_fills_a_backbone_alone(keras):
     state = {rename(k, TO_OURS): torch.from_numpy(v) for k, v in keras[0].arrays.items()}
     _, report = from_format(MODELS.build(keras[3]), state, 'keras-npz')
     assert report.matched == report.total and report.aside == ['fc.kernel', 'fc.bias']
+
+
+@pytest.mark.parametrize('block', ['resnet', 'res2net'])
+def test_a_baseline_with_its_stride_in_a_pool_is_not_that_of_the_authors(block):
+    """The tensors would have the same names and shapes."""
+    from ppnas_mm.convert.keras import applies
+
+    for stride_in in ('pool', 'conv3x3'):
+        kind = dict(type='ppnas_mm.PPResNet', block=block, stride_in=stride_in)
+        model = MODELS.build(kind | dict(stem_channels=8, base_channels=8))
+        assert applies(model) == (stride_in == 'conv3x3')
+    with pytest.raises(FormatError, match='PPResNet'):
+        to_format(MODELS.build(kind | dict(stride_in='pool')), 'keras-npz')
 
 
 SMALL = ['num_cells=4', 'init_channels=4']
@@ -372,4 +389,5 @@ def test_a_part_without_a_name_is_told():
     assert detect(model, model.state_dict()) == 'ppnas'
     with pytest.raises(CheckpointError, match='0/'):
         from_format(model, {'x': torch.ones(1)}, 'ppnas')
-    assert set(FORMATS) == {'ppnas', 'darts', 'cdarts', 'chain', 'proxyless', 'keras-npz'}
+    known = {'ppnas', 'darts', 'cdarts', 'chain', 'proxyless', 'keras-npz'}
+    assert set(FORMATS) == {*known, 'timm', 'mmpretrain', 'mmdet'}

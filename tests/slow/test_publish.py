@@ -8,11 +8,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+import yaml
+from hub_server import hub_server
 from mmengine.hooks import EMAHook
 from mmengine.model import ExponentialMovingAverage
 from safetensors import safe_open
 from tool import RETRAIN, call
 
+import ppnas_mm
 from ppnas_mm.config.load import load_config
 from ppnas_mm.genotype import Genotype
 from ppnas_mm.registry import MODELS
@@ -179,3 +182,65 @@ def test_the_tool_publishes_the_averages(site):
         found = tensors(site.file)
         assert found.keys() == expected.keys()
         assert all(torch.equal(found[k], v) for k, v in expected.items())
+
+
+def test_a_model_card_states_what_was_measured(site):
+    assert site.publish('--source', 'a test') == 0
+    text = (site.zoo / 'tiny/README.md').read_text()
+    head = yaml.safe_load(text.split('---')[1])
+    (entry,) = load_index(site.zoo / 'index.json').values()
+    assert head['license'] == 'apache-2.0' and head['library_name'] == 'ppnas_mm'
+    (model,) = head['model-index']
+    (result,) = model['results']
+    assert model['name'] == 'tiny.digits' and result['dataset']['name'] == entry.metric['dataset']
+    assert result['metrics'][0]['value'] == entry.metric['value']
+    for words in (entry.sha256, entry.genotype_hash, 'a test', "zoo.load('tiny.digits')"):
+        assert words in text
+
+
+@pytest.fixture
+def server(monkeypatch, tmp_path):
+    pytest.importorskip('huggingface_hub', reason="pip install 'ppnas_mm[hub]'")
+    for key, value in {'NO_PROXY': '127.0.0.1', 'HF_TOKEN': 'a-token'}.items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.setenv('PPNAS_CACHE', str(tmp_path / 'cache'))
+    # the storage of the hub's own protocol is closed; git-lfs is the other way
+    monkeypatch.setattr('huggingface_hub.constants.HF_HUB_DISABLE_XET', True)
+    with hub_server() as server:
+        monkeypatch.setenv('HF_ENDPOINT', server.url)
+        yield server
+
+
+def test_push_and_load(site, server, capsys, monkeypatch):
+    assert site.publish('--source', 'a test', '--push', 'someone/tiny') == 0
+    assert 'pushed: hf://someone/tiny' in capsys.readouterr().out
+    files = server.files('someone/tiny')
+    assert len(server.commits['someone/tiny']) == 1
+    assert set(files) == {'README.md', 'model.safetensors', 'entry.json', 'genotype.json'}
+    assert files['model.safetensors'] == site.file.read_bytes()
+    card = files['README.md'].decode()
+    assert yaml.safe_load(card.split('---')[1])['model-index'][0]['name'] == 'tiny.digits'
+    assert "zoo.load('hf://someone/tiny')" in card and 'hf://someone/tiny' in card
+    model = ppnas_mm.zoo.load('hf://someone/tiny', index=site.zoo / 'index.json')
+    state = model.state_dict()
+    assert all(torch.equal(state[key], value) for key, value in site.state.items())
+    # again: a new commit of the same repository
+    assert site.publish('--source', 'more', '--push', 'someone/tiny', '--replace') == 0
+    assert len(server.commits['someone/tiny']) == 2
+
+
+def test_a_push_that_fails_keeps_what_is_written(site, server, capsys):
+    server.refuse = 'POST /api/models/someone/tiny/commit'
+    assert site.publish('--source', 'a test', '--push', 'someone/tiny') == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert '--push someone/tiny' in error and '403' in error
+    assert site.file.is_file() and load_index(site.zoo / 'index.json')
+    assert server.commits['someone/tiny'] == []
+
+
+def test_a_push_that_cannot_be_writes_nothing(site, server, capsys):
+    assert site.publish('--source', 'a test', '--push', 'tiny') == 2
+    assert 'expected USER/NAME' in capsys.readouterr().err
+    assert site.publish('--no-test', '--push', 'someone/tiny') == 2
+    assert 'not with --no-test' in capsys.readouterr().err
+    assert not site.file.exists() and not server.log

@@ -224,8 +224,9 @@ def test_a_file_altered_after_the_check(tmp_path: Path, monkeypatch: pytest.Monk
     """Between the hash and the reading somebody is faster."""
     path = tmp_path / 'w.safetensors'
     path.write_bytes(zoo.fetch(DIGITS).read_bytes())
-    monkeypatch.setattr(weights, 'fetch', lambda name: path)
-    monkeypatch.setattr(model, 'fetch', lambda name, index=None: path)
+    for module in (weights, model):
+        found = (path, ENTRY['sha256'])
+        monkeypatch.setattr(module, 'locate', lambda name, index=None, found=found: found)
     assert load_checkpoint(f'ppnas://{DIGITS}')['state_dict']
     alter(path)
     for read in (load_checkpoint, zoo.load):

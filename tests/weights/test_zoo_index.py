@@ -14,7 +14,7 @@ from tool import ROOT, call
 from ppnas_mm import zoo
 from ppnas_mm.genotype import Genotype
 from ppnas_mm.weights import index as zoo_index
-from ppnas_mm.weights.index import ZooError, add_entry, load_index
+from ppnas_mm.weights.index import ZooError, add_entry, load_index, load_made
 
 # ---- what is in the repository
 
@@ -22,7 +22,7 @@ from ppnas_mm.weights.index import ZooError, add_entry, load_index
 @pytest.mark.parametrize('name', NAMES)
 def test_every_entry_is_true(name: str) -> None:
     """Config, hash, classes and normalisation, compared with what config and file say."""
-    entry = load_index(INDEX)[name]
+    entry = load_made(INDEX)[name]
     zoo_index.check_entry(entry, INDEX)
     config = Config.fromfile(ROOT / entry.config)
     given = config.get('data_preprocessor') or config.model.data_preprocessor
@@ -35,12 +35,12 @@ def test_every_entry_is_true(name: str) -> None:
 
 def shipped(name: str) -> list[Path]:
     """The files of an entry that lie beside the index."""
-    return [INDEX.parent / url for url in load_index(INDEX)[name].urls if '://' not in url]
+    return [INDEX.parent / url for url in load_made(INDEX)[name].urls if '://' not in url]
 
 
 @pytest.mark.parametrize('name', NAMES)
 def test_a_shipped_file_holds_its_architecture(name: str) -> None:
-    entry = load_index(INDEX)[name]
+    entry = load_made(INDEX)[name]
     assert shipped(name)
     for path in shipped(name):
         with safe_open(path, 'pt') as file:
@@ -62,12 +62,12 @@ def test_pages_agree_with_the_index(capsys: pytest.CaptureFixture[str]) -> None:
     models = [model for content in metafiles for model in content['Models']]
     own = yaml.safe_load((INDEX.parent / 'metafile.yml').read_text())['Models']
     assert [model['Name'] for model in own] == NAMES
-    for entry, model in zip(sorted(load_index(INDEX).items()), own, strict=True):
+    for entry, model in zip(sorted(load_made(INDEX).items()), own, strict=True):
         assert f'| `{entry[0]}` |' in readme and model['Config'] == entry[1].config
         # tools of others fetch it, so it is no ppnas://
         assert model['Weights'].startswith('https://')
         assert model['Weights'].endswith(entry[1].urls[0])
-    configs = {entry.config for entry in load_index(INDEX).values()}
+    configs = {entry.config for entry in load_made(INDEX).values()}
     assert all((model['Config'] in configs) == ('Weights' in model) for model in models)
     # mim stops at a model without weights
     listed = yaml.safe_load((ROOT / 'model-index.yml').read_text())['Import']

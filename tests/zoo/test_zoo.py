@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import releases
 import torch
 from entries import DIGITS, ENTRIES, ENTRY, INDEX, NAMES, ON_DIGITS, write_index
 from flaky import FlakyServer, flaky
@@ -296,7 +297,8 @@ def test_the_tool_lists_copies_and_refuses(
 ) -> None:
     assert call('download.py', '--list') == 0
     shown = capsys.readouterr().out
-    assert [line.split()[0] for line in shown.splitlines()] == NAMES and '99.44' in shown
+    listed = [line.split()[0] for line in shown.splitlines()]
+    assert listed == sorted([*NAMES, *releases.ENTRIES]) and '99.44' in shown
     assert call('download.py', DIGITS, '--out', tmp_path / 'out') == 0
     source = INDEX.parent / ENTRY['urls'][0]
     assert Path(capsys.readouterr().out.strip()).read_bytes() == source.read_bytes()

@@ -1,3 +1,7 @@
 # Res2Net-50-vd at output stride 16: the blocks of the last stage have dilations 1, 4, 8.
 _base_ = './pp-resnet50-d16.py'
-network = dict(segmentor=dict(backbone=dict(block='res2net', arch=None)))
+network = dict(
+    segmentor=dict(
+        backbone=dict(
+            block='res2net', arch=None, stride_in='conv3x3',
+            init_cfg=dict(checkpoint='ppnas://res2net50-vd.imagenet'))))

@@ -1,3 +1,7 @@
 # ResNet-50-vd at output stride 8: the blocks of the last stage have dilations 2, 8, 16.
 _base_ = './pp-resnet50-d8.py'
-network = dict(segmentor=dict(backbone=dict(block='resnet', arch=None)))
+network = dict(
+    segmentor=dict(
+        backbone=dict(
+            block='resnet', arch=None, stride_in='conv3x3',
+            init_cfg=dict(checkpoint='ppnas://resnet50-vd.imagenet'))))
