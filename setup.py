@@ -77,7 +77,10 @@ setup(
         'Topic :: Scientific/Engineering :: Image Recognition',
         'Typing :: Typed',
     ],
-    packages=find_packages(include=['ppnas_mm', 'ppnas_mm.*']),
+    # the command `ppnas` is a top-level package, whose import does not import mmengine and torch
+    packages=[*find_packages(include=['ppnas_mm', 'ppnas_mm.*']), 'ppnas'],
+    package_dir={'ppnas': 'ppnas_mm/cli/entry'},
+    entry_points={'console_scripts': ['ppnas = ppnas:main']},
     package_data={'ppnas_mm': ['py.typed', 'genotypes/*.json', 'papers/*.yml']},
     python_requires='>=3.10',
     install_requires=[

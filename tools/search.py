@@ -1,69 +1,7 @@
-"""Search an architecture; see --help."""
-
-from argparse import Namespace
-from pathlib import Path
+"""See ``ppnas search --help``."""
 
 from ppnas_mm import cli
-from ppnas_mm.engine import best_of_seeds as seeds
-from ppnas_mm.engine import model_options
-from ppnas_mm.engine.work_dir import start_run
-
-
-def main() -> None:
-    """Parse the arguments, run one search, or one for each of several seeds."""
-    parser = cli.new_parser(
-        'Search an architecture. The work dir gets genotype.json, genotype.svg, '
-        'derived.safetensors, search.json and search.svg (EoiNAS: also importance.svg).',
-        'python tools/search.py configs/search/ppnas_digits.py --work-dir work_dirs/digits\n'
-        '  python tools/search.py --model MY_DETECTOR.py --space plugged',
-    )
-    cli.add_run_arguments(parser, optional=True)
-    cli.add_train_arguments(parser)
-    model_options.add_arguments(parser)
-    parser.add_argument(
-        '--retrain', metavar='CONFIG', help='afterwards train the result from scratch with CONFIG'
-    )
-    seeds.add_arguments(parser)
-    args = parser.parse_args()
-    model_options.settle(parser, args)
-    seeds.check_arguments(parser, args)
-    if args.seeds:
-        seeds.search_seeds(args, Path(__file__))
-    else:
-        search(args)
-
-
-def search(args: Namespace) -> None:
-    """Run the search, retrain if asked to, print the table."""
-    from ppnas_mm.engine.run import load_run, require_arch, require_search, set_genotype
-
-    config = load_run(args)
-    require_search(config, args.config)
-    if args.retrain:  # is read before the search, not after it
-        again = {'config': args.retrain, 'cfg_options': seeds.shared_options(args), 'space': None}
-        again['work_dir'] = str(Path(config.work_dir) / 'retrain')
-        retrain = load_run(Namespace(**{**vars(args), **again}))
-        require_arch(retrain, f'--retrain {args.retrain}')
-    start_run(config, args.resume)
-
-    from mmengine.dist import is_main_process
-    from mmengine.runner import Runner
-
-    from ppnas_mm.engine.train import check_retraining, require_batches, train
-    from ppnas_mm.utils.tables import search_table
-
-    runner = Runner.from_cfg(config)
-    if args.retrain:
-        check_retraining(runner.model, retrain, args.retrain)
-    require_batches(runner)
-    runner.train()
-    if args.retrain:
-        set_genotype(retrain, Path(config.work_dir) / 'genotype.json')
-        start_run(retrain, args.resume)
-        train(retrain)
-    if is_main_process():
-        print(search_table(config.work_dir))
-
+from ppnas_mm.cli.search import main
 
 if __name__ == '__main__':
     cli.run_tool(main)

@@ -1,36 +1,7 @@
-"""Test a checkpoint; see --help."""
+"""See ``ppnas test --help``."""
 
 from ppnas_mm import cli
-
-
-def main() -> None:
-    """Parse the arguments, load every tensor, run the test."""
-    from ppnas_mm.engine.run import load_run, set_genotype
-
-    parser = cli.new_parser(
-        'Test a checkpoint (.pth or .safetensors) with a config of mmpretrain, mmdet or mmseg.',
-        'python tools/test.py configs/classification/pp-resnet20_digits.py '
-        'work_dirs/digits/derived.safetensors --genotype work_dirs/digits/genotype.json',
-    )
-    cli.add_run_arguments(parser)
-    parser.add_argument('checkpoint', help='weights that fit the model, tensor by tensor')
-    parser.add_argument('--genotype', help='published name or JSON file for model.backbone.arch')
-    args = parser.parse_args()
-    config = load_run(args)
-    if args.genotype:
-        set_genotype(config, args.genotype)
-
-    from mmengine.runner import Runner
-
-    from ppnas_mm.utils.tables import figure
-    from ppnas_mm.weights.checkpoint import load_weights
-
-    runner = Runner.from_cfg(config)
-    count = load_weights(runner.model, args.checkpoint)
-    print(f'{args.checkpoint}: {count}/{count} tensors loaded')
-    for name, value in runner.test().items():
-        print(f'{name}: {figure(value)}')
-
+from ppnas_mm.cli.test import main
 
 if __name__ == '__main__':
     cli.run_tool(main)

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import re
+import sys
 from typing import Any
 
 
 def new_parser(description: str, example: str) -> argparse.ArgumentParser:
-    """Return a parser whose ``--help`` ends with an example."""
+    """Return a parser whose ``--help`` ends with an example.
+
+    Under the command ``ppnas`` the example has its name.
+    """
+    if sys.argv[0].startswith('ppnas '):
+        example = re.sub(r'python tools/(\w+)\.py', r'ppnas \1', example)
     return argparse.ArgumentParser(
         description=description,
         epilog=f'example:\n  {example}\n\nPPNAS_DEBUG=1 shows the traceback of an error.',

@@ -24,9 +24,9 @@ from .keys import (
     settle_hooks,
     type_name,
 )
+from .shipped import LIBRARIES, find_config
 
 __all__ = ['ConfigError', 'library', 'load_config', 'replace_sync_bn', 'require_library']
-LIBRARIES = ('mmpretrain', 'mmdet', 'mmseg')
 
 
 def _set_data_root(config: Config, root: str) -> None:
@@ -186,10 +186,9 @@ def load_config(
     Raises:
         ConfigError: If the file cannot be read or a key is wrong; the message names the likely one.
     """
-    if not Path(path).is_file():
-        raise ConfigError(f'config {path}: no such file')
+    file = find_config(path)
     try:
-        config = _read(path)
+        config = _read(file)
     except (SyntaxError, KeyError, TypeError, ValueError, OSError, RuntimeError) as error:
         text = str(error).splitlines()[0].removeprefix(f'{path}: ')
         raise ConfigError(f'config {path}: {text}') from error

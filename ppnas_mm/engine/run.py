@@ -128,7 +128,7 @@ def require_arch(config: Any, option: str) -> None:
         raise ConfigError(f'{option}: the config has no model.backbone.arch to replace')
 
 
-def set_genotype(config: Any, path: str) -> None:
+def set_genotype(config: Any, path: str | Path) -> None:
     """Replace the config's ``model.backbone.arch`` by a genotype.
 
     Raises:

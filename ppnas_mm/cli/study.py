@@ -1,0 +1,45 @@
+"""Judge searches by a benchmark that knows the answer; see --help."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from ..config.shipped import home
+from .arguments import new_parser
+
+
+def main() -> None:
+    """Parse the arguments, run the searches that are not done, write the page."""
+    parser = new_parser(
+        'Run the searches of a study with every seed and look up what they find in the table of a '
+        'benchmark. Finished searches are kept, so the same command goes on after a stop; several '
+        'processes with the same work dir share the work. The work dir gets study.md, pictures, '
+        'results.json and costs.json.',
+        'python tools/study.py configs/study/nasbench201.yml --work-dir work_dirs/nasbench201',
+    )
+    parser.add_argument('study', metavar='STUDY.yml', help='the searches, seeds and table')
+    parser.add_argument('--work-dir', help='folder of the results; default work_dirs/<study>')
+    parser.add_argument(
+        '--report', action='store_true', help='only write the page of what is done so far'
+    )
+    parser.add_argument(
+        '--publish', metavar='FOLDER', help='write the page and its files into FOLDER, too'
+    )
+    args = parser.parse_args()
+
+    from ..study import load_plan, run_study
+    from ..study.page import write_page
+    from ..utils.jobs import JobError
+
+    plan = load_plan(args.study)
+    folder = Path(args.work_dir or Path('work_dirs') / Path(args.study).stem)
+    folder.mkdir(parents=True, exist_ok=True)
+    command = ' '.join(map(shlex.quote, ['python', 'tools/study.py', args.study]))
+    tool = home() / 'tools/search.py'
+    busy, failed = ([], []) if args.report else run_study(plan, folder, tool)
+    print(write_page(plan, folder, command, busy))
+    if args.publish:
+        write_page(plan, folder, command, busy, Path(args.publish))
+    if failed:
+        raise JobError(f'{"; ".join(failed)}; the same command repeats only these')
