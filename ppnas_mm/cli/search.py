@@ -52,6 +52,7 @@ def search(args: Namespace) -> None:
     from mmengine.dist import is_main_process
     from mmengine.runner import Runner
 
+    from ..engine.network_config import next_steps
     from ..engine.train import check_retraining, require_batches, train
     from ..utils.tables import search_table
 
@@ -66,3 +67,4 @@ def search(args: Namespace) -> None:
         train(retrain)
     if is_main_process():
         print(search_table(config.work_dir))
+        print(next_steps(config.work_dir))

@@ -12,6 +12,7 @@ from torch import nn
 from ..algorithms.base import SearchAlgorithm
 from ..genotype import DegenerateArchitectureError, Genotype
 from ..utils.batch_norm import recalibrate
+from ..utils.files import write_atomic
 from ..visualize.genotype import draw_genotype
 from ..visualize.search import draw_search
 from ..visualize.titles import found_title, stage_notes
@@ -19,6 +20,7 @@ from ..weights.checkpoint import save_derived
 from .derive import derive_model
 from .evaluate import evaluate
 from .final_round import FinalRound, final_round
+from .network_config import NAME, network_config
 from .search_record import SearchRecord
 from .seed import mix_seed, set_epoch
 
@@ -41,6 +43,14 @@ def genotype_now(
             raise
         status = f'provisional, repaired to be whole: {error}'
         return algorithm.derive(False, dict(search=about, status=status))
+
+
+def mark_failed(
+    algorithm: SearchAlgorithm, record: SearchRecord, epoch: int, epochs: int, reason: str
+) -> None:
+    """Write the repaired genotype of a failed search for pictures; no tool trains it."""
+    about = dict(search=record.provenance(epoch, epochs), status=f'failed: {reason}')
+    algorithm.derive(False, about).save(record.folder / 'genotype.json')
 
 
 def conclude(
@@ -91,7 +101,10 @@ def conclude(
     if not is_main_process():
         return
     if epoch:
-        save_derived(model, genotype, record.folder / 'derived.safetensors')
+        weights = record.folder / 'derived.safetensors'
+        save_derived(model, genotype, weights)
+        text = network_config(runner.cfg, algorithm, genotype, weights).pretty_text
+        write_atomic(record.folder / NAME, text.encode())
     title, notes = found_title(genotype, record.data), stage_notes(model.backbone)
     draw_genotype(genotype, record.folder / 'genotype.svg', title, notes)
     genotype.save(record.folder / 'genotype.json')
@@ -107,6 +120,7 @@ def _found(runner: Any, algorithm: SearchAlgorithm, record: SearchRecord, epoch:
         if is_main_process():
             record.data['result'] = {'failed': text}
             record.write()
+            mark_failed(algorithm, record, epoch, runner.max_epochs, str(error))
         raise DegenerateArchitectureError(text) from None
 
 

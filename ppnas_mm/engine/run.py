@@ -132,13 +132,19 @@ def set_genotype(config: Any, path: str | Path) -> None:
     """Replace the config's ``model.backbone.arch`` by a genotype.
 
     Raises:
-        ConfigError: If the config has no searched backbone.
+        ConfigError: If the config has no searched backbone, or the search of the genotype failed.
         GenotypeError: If the genotype is not valid.
     """
+    from ..config.keys import ConfigError
     from ..genotype import Genotype
 
     genotype = Genotype.load(path)
     status = str(genotype.provenance.get('status', ''))
+    if status.startswith('failed'):
+        raise ConfigError(
+            f'{path} is of a search that {status[:300]}; it is kept for pictures. Search again, or '
+            'take another genotype'
+        )
     if status.startswith('provisional'):
         print(f'warning: {path} is {status[:200]}')
     require_arch(config, '--genotype')

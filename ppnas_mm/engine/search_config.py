@@ -247,7 +247,7 @@ def _steps(config: Config) -> int:
 
 def _set_hooks(config: Config, recipe: Config) -> None:
     """Add the hooks of a search; checkpoints and logs count in epochs."""
-    hooks = config.setdefault('default_hooks', {})
+    hooks = dict(config.get('default_hooks') or {})
     saved = hooks.get('checkpoint') or {}
     hooks['checkpoint'] = dict(type='ppnas_mm.SafeCheckpointHook', interval=1)
     hooks['checkpoint'] |= {k: saved[k] for k in ('save_best', 'rule') if k in saved}
@@ -255,6 +255,7 @@ def _set_hooks(config: Config, recipe: Config) -> None:
         hooks.setdefault(name, dict(type=f'ppnas_mm.{kind}'))
     hooks['sampler_seed'] = dict(type='DistSamplerSeedHook')
     hooks['search'] = recipe.default_hooks.search
+    config.default_hooks = hooks
     processor = config.get('log_processor')
     if processor and not processor.get('by_epoch', True):
         processor['by_epoch'] = True

@@ -1,0 +1,225 @@
+"""A search from a finished config: what is swapped, what follows, what is refused."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from tool import ROOT, call
+
+from ppnas_mm.config.keys import ConfigError
+from ppnas_mm.config.load import load_config
+from ppnas_mm.config.model import build_model
+from ppnas_mm.config.shipped import find_config
+from ppnas_mm.engine import search_config
+from ppnas_mm.engine.search_config import ALGORITHMS, SPACES, to_search
+from ppnas_mm.engine.swap_backbone import maps_of, swap
+from ppnas_mm.genotype import Genotype
+
+RESNET = [256, 512, 1024, 2048]
+CHAIN = [24, 40, 96, 960]
+
+
+def library_config(name: str) -> Config:
+    return load_config(find_config(name))
+
+
+@pytest.fixture(autouse=True)
+def _steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The data are not here; an epoch has 100 steps."""
+    monkeypatch.setattr(search_config, '_steps', lambda config: 100)
+
+
+@pytest.mark.parametrize(
+    ('name', 'space', 'kept', 'channels'),
+    [
+        ('mmdet::retinanet_r50_fpn_1x_coco', 'plugged', 'neck.in_channels', RESNET),
+        ('mmdet::retinanet_r50_fpn_1x_coco', 'chain', 'neck.in_channels', CHAIN),
+        ('mmdet::faster-rcnn_r50_fpn_1x_coco', 'mobile', 'neck.in_channels', [32, 56, 128, 1728]),
+        ('mmdet::rtmdet_tiny_8xb32-300e_coco', 'ppconv', 'neck.in_channels', RESNET[1:]),
+        ('mmseg::upernet_r50_4xb4-20k_voc12aug-512x512', 'chain', 'decode_head.in_channels', CHAIN),
+        ('mmseg::upernet_r50_4xb4-20k_voc12aug-512x512', 'chain', 'auxiliary_head.in_channels',
+         CHAIN[2]),
+        ('mmseg::deeplabv3plus_r50-d8_4xb4-20k_voc12aug-512x512', 'ppconv',
+         'decode_head.c1_in_channels', 256),
+        ('mmpretrain::resnet50_8xb32_in1k', 'darts', 'head.in_channels', 768),
+        ('mmpretrain::resnet18_8xb16_cifar10', 'darts', 'head.in_channels', 256),
+    ],
+)  # fmt: skip
+def test_channels_follow_the_backbone(name: str, space: str, kept: str, channels: Any) -> None:
+    finished = library_config(name)
+    before = finished.pretty_text
+    search = to_search(finished, space, 'random')
+    assert finished.pretty_text == before  # the config given is not changed
+    node: Any = search.model.model
+    for key in kept.split('.'):
+        node = node[key]
+    assert node == channels
+    maps = maps_of(search.model.model.backbone)
+    with DefaultScope.overwrite_default_scope(finished.default_scope):
+        old = maps_of(finished.model.backbone)
+    if len(old) > 1:  # a detector's levels have their strides; a classifier pools them all
+        assert [m.stride for m in maps] == [m.stride for m in old]
+    expected = channels if isinstance(channels, list) else [channels]
+    assert set(expected) <= {m.channels for m in maps}
+
+
+@pytest.mark.parametrize('algorithm', sorted(ALGORITHMS))
+def test_every_algorithm_is_built_with_its_optimizers(algorithm: str) -> None:
+    space = 'ppconv' if algorithm == 'ppnas' else 'darts'
+    search = to_search(library_config('mmpretrain::resnet18_8xb16_cifar10'), space, algorithm)
+    backbone, head = search.model.model.backbone, search.model.model.head
+    if space == 'darts':
+        backbone.update(num_cells=3, init_channels=4)
+        head.in_channels = 64
+    else:
+        backbone.update(depth=20, stem_channels=8, base_channels=8)
+        head.in_channels = 128
+    if algorithm == 'cdarts':
+        search.model.evaluation = dict(num_cells=3)
+    model = build_model(search)
+    assert type(model).__name__ == ALGORITHMS[algorithm].type
+    parts = set(search.optim_wrapper) - {'constructor'}
+    assert parts == set(model.optim_parts())
+    assert search.optim_wrapper.weights.optimizer.lr == 0.1  # the config's own
+    assert search.param_scheduler.weights[0]['milestones'] == [100, 150]
+    assert search.train_cfg.max_epochs == 200
+
+
+def test_a_schedule_in_iterations_becomes_epochs() -> None:
+    search = to_search(library_config('mmseg::deeplabv3plus_r50-d8_4xb4-20k_voc12aug-512x512'))
+    assert search.train_cfg.max_epochs == 200 and search.train_cfg.val_interval == 20
+    assert search.param_scheduler.weights[0].end == 20000  # still in iterations
+    assert search.train_dataloader.sampler.type == 'DefaultSampler'
+
+
+def test_new_blocks_learn_in_a_plugged_search() -> None:
+    finished = library_config('mmdet::retinanet_r50_fpn_1x_coco')
+    backbone = to_search(finished).model.model.backbone.backbone
+    assert backbone.type == 'mmdet.ResNet' and backbone.init_cfg.checkpoint.startswith('torchvis')
+    assert backbone.frozen_stages == -1 and backbone.norm_eval is False
+    chosen = to_search(finished, where=r'layer4.*conv2').model.model.backbone
+    assert chosen.where == 'layer4.*conv2'
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'text'),
+    [
+        (dict(space='plugd'), "--space plugd: expected one of ['chain'"),
+        (dict(algorithm='ppnass'), "did you mean 'ppnas'?"),
+        (dict(space='chain', where='x'), "--where names convolutions of the space 'plugged'"),
+        (dict(algorithm='cdarts'), '--algorithm cdarts compares logits of classifiers'),
+        (dict(limits=dict(params=1e6)), '--limits: PPNAS has none; with limits: random'),
+        (dict(where='layer9.*'), 'names no k x k convolution of stride 1'),
+    ],
+)
+def test_what_is_not_possible_is_said(arguments: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        build_model(to_search(library_config('mmdet::retinanet_r50_fpn_1x_coco'), **arguments))
+    assert text in str(caught.value)
+
+
+def test_a_space_without_the_strides_of_the_model_is_refused() -> None:
+    name = 'mmseg::deeplabv3plus_r50-d8_4xb4-20k_voc12aug-512x512'
+    with pytest.raises(ConfigError, match=r'reads maps of strides \[4, 8, 8, 8\].*plugged'):
+        to_search(library_config(name), 'chain', 'spos')
+
+
+def test_a_search_is_no_finished_config() -> None:
+    with pytest.raises(ConfigError, match='PPNAS is a search already'):
+        to_search(load_config(find_config('ppnas_digits')))
+
+
+def test_only_the_reader_of_the_backbone_changes() -> None:
+    """Heads behind a neck keep their channels, even if they equal the backbone's."""
+    head = dict(type='RetinaHead', in_channels=256, feat_channels=256)
+    model = dict(neck=dict(type='FPN', in_channels=list(RESNET)), bbox_head=head)
+    new = dict(type='ppnas_mm.ChainNet', arch='cdarts_a', out_indices=(0, 1, 2, 3))
+    old = maps_of(dict(type='mmdet.ResNet', depth=50))
+    assert [m.channels for m in old] == RESNET
+    changes = swap(model, new, old)
+    assert model['neck']['in_channels'] == CHAIN and model['bbox_head'] == head
+    assert changes == [f'model.neck.in_channels={CHAIN} (was {RESNET})']
+
+
+FINISHED = f"""_base_ = '{ROOT}/configs/_base_/datasets/digits.py'
+default_scope = 'mmpretrain'
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(type='ResNet_CIFAR', depth=18, stem_channels=8, base_channels=8),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(
+        type='LinearClsHead', num_classes=10, in_channels=64, topk=(1,),
+        loss=dict(type='CrossEntropyLoss')))
+optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.05, momentum=0.9))
+train_cfg = dict(by_epoch=True, max_epochs=1, val_interval=1)
+val_cfg = test_cfg = dict()
+"""
+TRAIN = (
+    'from mmengine.config import Config; from mmengine.runner import Runner; import sys; '
+    'c = Config.fromfile(sys.argv[1]); c.work_dir = sys.argv[2]; Runner.from_cfg(c).train()'
+)
+
+
+def test_from_a_finished_config_to_a_config_of_the_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """What the search leaves is tested by our tool, and trained by mmengine alone."""
+    given, work = tmp_path / 'mine.py', tmp_path / 'work'
+    given.write_text(FINISHED)
+    words = ['--algorithm', 'random', '--work-dir', work, '--cfg-options',
+             'default_hooks.search.recalibrate_batches=1']  # fmt: skip
+    assert call('search.py', '--model', given, *words) == 0
+    said = capsys.readouterr().out
+    found = work / 'config.py'
+    assert f'  ppnas test {found} {work}/derived.safetensors' in said
+    record = json.loads((work / 'search.json').read_text())
+    assert record['config'] == 'random_plugged_mine.py' and record['algorithm'] == 'RandomSearch'
+    config = Config.fromfile(found)
+    assert Genotype.load(config.model.backbone.arch.to_dict()).hash == record['result']['genotype']
+    assert call('test.py', found, work / 'derived.safetensors', '--work-dir', tmp_path / 'b') == 0
+    accuracy = record['result']['derived']['metrics']['accuracy/top1']
+    assert f'accuracy/top1: {accuracy:.2f}' in capsys.readouterr().out
+    done = subprocess.run(
+        [sys.executable, '-c', TRAIN, str(found), str(tmp_path / 'c')],
+        capture_output=True, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert 'tensors of the backbone loaded' in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ('words', 'text'),
+    [
+        ([], 'expected a config of a search, or --model'),
+        (['a.py', '--model', 'b.py'], 'expected a config of a search, or --model'),
+        (['a.py', '--space', 'chain'], '--space goes with --model'),
+        (['--model', 'b.py', '--space', 'chian'], 'invalid choice'),
+    ],
+)
+def test_the_command_line_is_checked(
+    words: list[str], text: str, capsys: pytest.CaptureFixture
+) -> None:
+    assert call('search.py', *words) == 2
+    assert text in capsys.readouterr().err
+
+
+def test_a_failed_searchs_genotype_is_not_trained(tmp_path: Path) -> None:
+    data = Genotype.load('pp_resnet_cifar10').to_dict()
+    data['provenance'] = {'status': 'failed: stage1 node 4 has no input'}
+    path = tmp_path / 'genotype.json'
+    Genotype.load(data).save(path)
+    config = load_config(find_config('pp-resnet20_digits'))
+    from ppnas_mm.engine.run import set_genotype
+
+    with pytest.raises(ConfigError, match='of a search that failed: stage1 node 4 has no input'):
+        set_genotype(config, path)
+
+
+def test_every_space_has_an_algorithm() -> None:
+    assert set(search_config.USUAL) <= set(SPACES)
+    assert set(search_config.USUAL.values()) <= set(ALGORITHMS)
