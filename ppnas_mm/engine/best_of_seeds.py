@@ -37,6 +37,7 @@ MEASURES = {
 KEPT = (
     'genotype.json',
     'derived.safetensors',
+    'config.py',
     'search.json',
     '*.svg',
     'retrain/result.json',

@@ -24,6 +24,7 @@ RESULTS = (
     'stages*.svg',
     'growth*.svg',
     'derived.safetensors',
+    'config.py',
     'result.json',
     'retrain',
     'seeds.*',

@@ -122,6 +122,7 @@ NOT_RUN = {
     'slurm_search.sh': 'needs a cluster and ImageNet',
     'study.py': 'runs whole searches; has tests of its own (test_study_run.py)',
     'spos_nasbench201-20k': 'needs CIFAR-10 and a table of latencies',
+    'ppnas': 'takes a config of your own; has tests of its own (test_search_config.py)',
     'paper.py': 'runs whole searches; has tests of its own (test_paper.py)',
     'cdarts-net_cifar10': 'needs all of CIFAR-10',
     'eoinas_cifar10': 'needs all of CIFAR-10 and four GPUs',
