@@ -8,8 +8,8 @@ model = dict(
         head=dict(in_channels=32)),
     # paths differ by less than the error of their accuracy on 1,280 images
     accuracy='loss',
-    first_epochs=60,
-    stage_epochs=20,
+    first_epochs=45,
+    stage_epochs=15,
     drop=10,
     max_stages=2,
     threshold=50,
@@ -21,9 +21,8 @@ model = dict(
 param_scheduler = dict(
     weights=[
         dict(
-            type='LinearLR', start_factor=1.0, end_factor=0.25, end=100, by_epoch=True,
+            type='LinearLR', start_factor=1.0, end_factor=0.25, end=75, by_epoch=True,
             convert_to_iter_based=True),
     ])
 # 2,000 images are held out
-train_dataloader = dict(batch_size=128)
-train_cfg = dict(max_epochs=100, val_interval=100, val_pipeline=None)
+train_cfg = dict(max_epochs=75, val_interval=75, val_pipeline=None)
