@@ -37,7 +37,7 @@ def load_run(args: argparse.Namespace) -> Any:
     from .model_options import changed
 
     refuse_code()
-    change = changed(args)
+    change = changed(args) or getattr(args, 'change', None)
     config = load_config(args.config, args.cfg_options, change)
     require_library(config, args.config)
     try:

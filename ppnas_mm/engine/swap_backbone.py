@@ -6,7 +6,11 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..config.keys import ConfigError
+from mmengine.logging import print_log
+from mmengine.registry import DefaultScope
+
+from ..config.keys import ConfigError, type_name
+from ..config.load import library
 from ..layers.plug import Map, PlugError, as_maps, run
 
 HEADS = ('decode_head', 'auxiliary_head', 'head', 'bbox_head', 'rpn_head', 'roi_head', 'mask_head')
@@ -136,3 +140,44 @@ def _channels(
 
 def _is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def with_backbone(
+    config: Any, backbone: Mapping[str, Any], normalisation: Mapping[str, Sequence[float]]
+) -> Any:
+    """Return a finished config with another backbone, whose weights are pretrained.
+
+    Args:
+        config: A loaded config of mmpretrain, mmdet or mmseg; it is not changed.
+        backbone: Config of a backbone of this package.
+        normalisation: ``mean`` and ``std`` of the RGB images that its weights expect.
+
+    Raises:
+        ConfigError: If the config has no backbone to replace, or the new one does not fit.
+    """
+    config = copy.deepcopy(config)
+    model: Any = config.get('model') or {}
+    if not isinstance(model.get('backbone'), Mapping):
+        raise ConfigError('--backbone: the config has no model.backbone to replace')
+    old = dict(model['backbone'])
+    with DefaultScope.overwrite_default_scope(config.get('default_scope') or library(config)):
+        maps = maps_of(old)
+        new = fitted(backbone, old, maps)
+        new |= {key: old[key] for key in ('frozen_stages', 'norm_eval') if key in old}
+        norm = old.get('norm_cfg') or {}
+        if type_name(norm) == 'SyncBN':
+            new['norm_cfg'] = copy.deepcopy(norm)
+        model.pop('pretrained', None)
+        changes = swap(model, new, maps)
+    for where in (model, config):
+        part: Any = where.get('data_preprocessor') or {}
+        if 'mean' in part:
+            rgb = {'to_rgb': True} if 'to_rgb' in part else {'bgr_to_rgb': True}
+            wanted = {**{k: list(v) for k, v in normalisation.items()}, **rgb}
+            for key, value in wanted.items():
+                if part.get(key) != value:
+                    changes.append(f'data_preprocessor.{key}={value} (was {part.get(key)})')
+                    part[key] = value
+    for change in changes:
+        print_log(change, 'current')
+    return config
