@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from xml.etree.ElementTree import ParseError
 
 from ..utils.doors import RefusedFileError, close, named
+from .console import quieten
 
 UNREADABLE = (UnpicklingError, ParseError, JSONDecodeError, UnicodeDecodeError, EOFError)
 """Errors about a file that do not name it."""
@@ -92,6 +93,7 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
     """Run a tool. An error becomes one line on stderr and exit code 2, an interrupt 130."""
     try:
         close()
+        quieten()
         code = main() or 0
         sys.stdout.flush()
     except KeyboardInterrupt:

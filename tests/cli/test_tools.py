@@ -128,7 +128,8 @@ def test_search_that_fails_to_derive_says_so(tmp_path, capsys):
     assert error.startswith('error: DegenerateArchitectureError')
     assert 'stage1 node 4 has no input' in error and 'more epochs' in error
     genotype = Genotype.load(tmp_path / 'genotype.json')
-    assert genotype.provenance['status'].startswith('provisional')
+    assert genotype.provenance['status'].startswith('failed: degenerate architecture')
+    assert not (tmp_path / 'config.py').exists()
     assert not (tmp_path / 'derived.safetensors').exists()
     result = json.loads((tmp_path / 'search.json').read_text())['result']
     assert 'stage1 node 4 has no input' in result['failed']
