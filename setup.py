@@ -78,7 +78,9 @@ setup(
         'Typing :: Typed',
     ],
     packages=find_packages(include=['ppnas_mm', 'ppnas_mm.*']),
-    package_data={'ppnas_mm': ['py.typed', 'genotypes/*.json', 'papers/*.yml']},
+    package_data={
+        'ppnas_mm': ['py.typed', 'genotypes/*.json', 'papers/*.yml', 'visualize/report.*']
+    },
     python_requires='>=3.10',
     install_requires=[
         *('torch>=2.4', 'torchvision', 'numpy', 'scipy', 'scikit-learn', 'safetensors'),

@@ -12,7 +12,8 @@ def main() -> None:
     """Parse the arguments, run one search, or one for each of several seeds."""
     parser = cli.new_parser(
         'Search an architecture. The work dir gets genotype.json, genotype.svg, '
-        'derived.safetensors, search.json and search.svg (EoiNAS: also importance.svg).',
+        'derived.safetensors, search.json, search.svg (EoiNAS: also importance.svg) and '
+        'report.html, which shows it all in a browser.',
         'python tools/search.py configs/search/ppnas_digits.py --work-dir work_dirs/digits',
     )
     cli.add_run_arguments(parser)
@@ -45,18 +46,23 @@ def search(args: Namespace) -> None:
     from mmengine.dist import is_main_process
     from mmengine.runner import Runner
 
+    from ppnas_mm.engine.search_hook import reported
     from ppnas_mm.engine.train import check_retraining, require_batches, train
     from ppnas_mm.utils.tables import search_table
+    from ppnas_mm.visualize.report import write_report
 
     runner = Runner.from_cfg(config)
     if args.retrain:
         check_retraining(runner.model, retrain, args.retrain)
     require_batches(runner)
-    runner.train()
+    with reported(runner):
+        runner.train()
     if args.retrain:
         set_genotype(retrain, Path(config.work_dir) / 'genotype.json')
         start_run(retrain, args.resume)
         train(retrain)
+        if is_main_process():
+            write_report(config.work_dir)  # with the scores of the retraining
     if is_main_process():
         print(search_table(config.work_dir))
 

@@ -27,6 +27,7 @@ RESULTS = (
     'result.json',
     'retrain',
     'seeds.*',
+    'report.html',
 )
 
 LOCK = '.run.lock'
