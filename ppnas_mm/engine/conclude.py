@@ -137,7 +137,7 @@ def _scores(
 
 
 def _costs(runner: Any, model: Any) -> dict[str, Any]:
-    """Return the costs of a model's backbone for an image of the validation data, else of training."""
+    """Return the costs of a model's backbone, for an image of the validation data if any."""
     loop = runner.val_loop
     dataset = (runner.train_dataloader if loop is None else loop.dataloader).dataset
     image = dataset[0].get('inputs')

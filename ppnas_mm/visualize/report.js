@@ -200,9 +200,10 @@ function drawChart(chart) {
     make('line', {class: 'grid', x1: 52, x2: width - 12, y1: y(tick), y2: y(tick)}, svg);
     make('text', {class: 'soft', x: 46, y: y(tick) + 4, 'text-anchor': 'end'}, svg, short(tick));
   }
-  const some = ticks(0, last).filter(Number.isInteger);
-  for (const i of last ? some : [0]) {
-    make('text', {class: 'soft', x: x(i), y: height - 14, 'text-anchor': 'middle'}, svg, data.epochs[i]);
+  for (const epoch of last ? ticks(data.epochs[0], data.epochs[last]) : data.epochs) {
+    const i = data.epochs.indexOf(epoch);
+    if (i < 0) continue;
+    make('text', {class: 'soft', x: x(i), y: height - 14, 'text-anchor': 'middle'}, svg, epoch);
   }
   make('text', {class: 'soft', x: width - 12, y: height, 'text-anchor': 'end'}, svg, 'epoch');
   for (const curve of chart.curves) {
@@ -278,7 +279,8 @@ function show(step) {
   byId('epoch').value = shown;
   byId('epoch').setAttribute('aria-valuetext', shown > last ? words : `epoch ${words}`);
   byId('hint').textContent = shown > last
-    ? 'The architecture that the search has found. Move the slider to see how it came about.'
+    ? 'The architecture that the search has found.' +
+      (steps > 1 ? ' Move the slider to see how it came about.' : '')
     : 'Each line names the strongest operation and its share; the bar below shows the shares of all. An arc is a ' +
       'connection, the stronger the wider. Grey is off or pruned.';
   if (last >= 0 && charts.length) readCharts(Math.min(last, shown));

@@ -180,7 +180,7 @@ def _decisions(
 ) -> str:
     """Return the table of choices: what each has decided, and since when."""
     if not choices:
-        return '<p>This search recorded no shares: it chooses without epochs.</p>'
+        return '<p>No shares are recorded: the search has had no epoch.</p>'
     on, epochs = gate_level(record), [entry['epoch'] for entry in record['epochs']]
     rows = []
     for number, choice in enumerate(choices):
@@ -190,30 +190,34 @@ def _decisions(
         strip = f'<svg class="strip" data-choice="{number}" aria-hidden="true"></svg>'
         since = choice.since(epochs, on) or ''
         words = escape(choice.words(on))
-        found = [_kept(escape(choice.kept(cells)), words)] if cells else []
+        found = []
+        if cells:
+            kept = escape(choice.kept(cells))
+            found = [kept if kept in (words, 'not kept') else f'<b>{kept}</b>']
+            words = f'<span class="same">{words}</span>' if kept == words else words
         rows.append((escape(choice.label), *found, words, share, str(since), strip))
-    header = ['choice', *['found'] * bool(cells), 'strongest', 'its share', 'since epoch']
+    header = ['choice', *['found'] * bool(cells), 'strongest', 'share', 'since epoch']
     header.append('over the epochs')
     text = _table(header, rows, 'What each choice has decided, and since which epoch', 'decisions')
-    return text + _OTHER if '<b>' in text else text
+    return _STRIPS + text + (_OTHER if '<b>' in text else '')
 
 
+_STRIPS = (
+    '<p class="note script">A strip has a column for each epoch: the colour of the strongest '
+    'operation, the fuller the larger its share. Strips of connections have a line for each input. '
+    'The mark is the epoch since which the choice has not changed.</p>'
+)
 _OTHER = (
     '<p class="note">Bold: the algorithm has found something other than the strongest, by its rule '
     'for whole networks (for example how many identities a cell has).</p>'
 )
 
 
-def _kept(found: str, strongest: str) -> str:
-    """Return what was found of a choice, bold where it is another than the strongest."""
-    return found if found in (strongest, 'not kept') else f'<b>{found}</b>'
-
-
 def _epochs(record: Mapping[str, Any]) -> str:
     """Return the table of losses and metrics."""
     curves = [curve for group in curves_of(record).values() for curve in group]
     if not curves:
-        return ''
+        return '<p>No losses are recorded: the search has had no epoch.</p>'
     rows = [
         [str(entry['epoch']), *('' if v is None else _number(v) for v in values)]
         for entry, *values in zip(record['epochs'], *(c['values'] for c in curves), strict=True)

@@ -63,7 +63,7 @@ def next_steps(record: Mapping[str, Any], state: str, files: Sequence[str]) -> d
             f'python tools/export.py {weights} --format onnx --size {size} '
             f'--out {PLACE}/network.onnx'
         )
-    steps['Draw it'] = f'python tools/visualize.py {PLACE}/genotype.json --out genotype.png'
+    steps['Draw it'] = f'python tools/visualize.py {PLACE}/genotype.json --out {PLACE}/network.png'
     return steps
 
 
