@@ -73,7 +73,7 @@ def report(record: Mapping[str, Any], folder: Path, failed: str = '') -> str:
         title, (state, words) = search_title(record), state_of(record, failed)
         cells = _cells(folder) if state == 'finished' else []
         data = json.dumps(drawing(record, choices, cells), separators=(',', ':'))
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f'not the record of a search: {error!r:.100}') from None
     files = _files(folder)
     script = _part('.js')
@@ -234,7 +234,7 @@ def _costs(record: Mapping[str, Any], folder: Path) -> str:
     if found:
         rows = [
             [escape(label), *(_score(e['metrics'].get(n, '-')) for n in names),
-             _number(e['parameters'])]
+             _number(e.get('parameters', '-'))]
             for label, e in found.items()
         ]  # fmt: skip
         header = ['network', *map(escape, names), 'parameters']

@@ -48,20 +48,19 @@ class Choice(NamedTuple):
             return ()
         if self.key.gates:
             return tuple(i for i, share in enumerate(row) if share > on)
-        best = [i for i, share in enumerate(row) if share == max(row)]
-        return tuple(best) if len(best) == 1 else ()
+        best = max(row)
+        return (row.index(best),) if row.count(best) == 1 else ()
 
     def since(self, epochs: Sequence[int], on: float = ON) -> int | None:
         """Return the epoch from which the strongest candidate never changed again.
 
         ``None``: the largest shares are equal, so nothing is decided.
         """
-        found = [self.strongest(row, on) for row in self.rows]
         if self.words(on) == UNDECIDED:
             return None
-        first = None
-        for epoch, strongest in zip(reversed(epochs), reversed(found), strict=True):
-            if strongest != found[-1]:
+        last, first = self.strongest(self.rows[-1], on), epochs[-1]
+        for epoch, row in zip(reversed(epochs), reversed(self.rows), strict=True):
+            if self.strongest(row, on) != last:
                 break
             first = epoch
         return first
@@ -220,7 +219,7 @@ def _thousandths(rows: Sequence[Sequence[float] | None]) -> list[list[int] | Non
     short: list[list[int] | None] = []
     before = None
     for row in rows:
-        now = [round(1000 * (finite(share) or 0)) for share in row or ()]
+        now = [round(1000 * share) for share in row or ()]
         short.append(None if now == before else now)
         before = now
     return short

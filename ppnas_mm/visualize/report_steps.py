@@ -33,6 +33,11 @@ def training_config(record: Mapping[str, Any]) -> str:
                 CONFIG)  # fmt: skip
 
 
+def _own_config(record: Mapping[str, Any]) -> str:
+    """Return the copy of the search's config in its work dir."""
+    return f'{PLACE}/{record.get("config", "CONFIG.py")}'
+
+
 def next_steps(record: Mapping[str, Any], state: str, files: Sequence[str]) -> dict[str, str]:
     """Return the commands that go on from a search, each under what it does.
 
@@ -41,7 +46,7 @@ def next_steps(record: Mapping[str, Any], state: str, files: Sequence[str]) -> d
         state: See :func:`~.report_data.state_of`.
         files: Names of the files in the work dir.
     """
-    own, config = f'{PLACE}/{record["config"]}', training_config(record)
+    own, config = _own_config(record), training_config(record)
     genotype = f'--genotype {PLACE}/genotype.json'
     if state == 'running':
         resume = f'python tools/search.py {own} --work-dir {PLACE} --resume'
@@ -77,6 +82,6 @@ def latency_command(record: Mapping[str, Any]) -> str:
     """Return the command that measures the latency of each candidate on this machine."""
     size = max(map(int, image_size(record).split()))
     return (
-        f'python tools/benchmark.py latency-table {PLACE}/{record["config"]} --size {size} '
+        f'python tools/benchmark.py latency-table {_own_config(record)} --size {size} '
         f'--out {PLACE}/latency'
     )
