@@ -13,6 +13,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from ..utils.choice_key import ChoiceKey
 from ..utils.files import DamagedFileError, read_json, write_atomic
 from ..utils.tables import figure, scores
 from .picture import search_title
@@ -180,7 +181,10 @@ def _decisions(
 ) -> str:
     """Return the table of choices: what each has decided, and since when."""
     if not choices:
-        return '<p>No shares are recorded: the search has had no epoch.</p>'
+        text = '<p>No shares are recorded: the search has had no epoch.</p>'
+        whole = [Choice(name, ChoiceKey.parse(name), [], []) for name in record['choices']]
+        rows = [(escape(choice.label), escape(choice.kept(cells))) for choice in whole]
+        return text + (_table(('choice', 'found'), rows, 'What was found') if cells else '')
     on, epochs = gate_level(record), [entry['epoch'] for entry in record['epochs']]
     rows = []
     for number, choice in enumerate(choices):
@@ -315,7 +319,7 @@ def _settings(record: Mapping[str, Any]) -> str:
     """Return the table of settings."""
     rows = [
         [escape(key), escape(value if isinstance(value, str) else json.dumps(value))]
-        for key, value in record.get('settings', {}).items()
+        for key, value in sorted(record.get('settings', {}).items())
     ]
     if not rows:
         return '<p>The record has no settings.</p>'

@@ -178,7 +178,8 @@ def test_same_files_same_bytes(tmp_path: Path) -> None:
 
 def test_no_epochs_is_no_error(tmp_path: Path) -> None:
     record = search('mobile', 0)
-    assert 'no epoch' in page_of(tmp_path, record).text
+    page = page_of(tmp_path, record)
+    assert 'no epoch' in page.text and page.row('stage1: x⁽²⁾')[1] == 'mbconv_5x5_e6'
     del record['result'], record['settings'], record['versions']  # at the start, and an old record
     assert 'running or stopped: epoch 0 is done' in page_of(tmp_path, record).text
 
