@@ -304,7 +304,7 @@ function start() {
   document.querySelectorAll('.strip').forEach(drawStrip);
   if (!steps) {
     byId('control').hidden = true;
-    byId('hint').textContent = 'Nothing is recorded yet. Open the page again after the first epoch.';
+    byId('hint').textContent = 'Nothing is recorded: the search has had no epoch.';
     return;
   }
   byId('epoch').max = steps - 1;

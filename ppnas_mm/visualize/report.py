@@ -183,8 +183,8 @@ def _decisions(
     if not choices:
         text = '<p>No shares are recorded: the search has had no epoch.</p>'
         whole = [Choice(name, ChoiceKey.parse(name), [], []) for name in record['choices']]
-        rows = [(escape(choice.label), escape(choice.kept(cells))) for choice in whole]
-        return text + (_table(('choice', 'found'), rows, 'What was found') if cells else '')
+        pairs = [(escape(choice.label), escape(choice.kept(cells))) for choice in whole]
+        return text + (_table(('choice', 'found'), pairs, 'What was found') if cells else '')
     on, epochs = gate_level(record), [entry['epoch'] for entry in record['epochs']]
     rows = []
     for number, choice in enumerate(choices):
@@ -259,7 +259,7 @@ def _costs(record: Mapping[str, Any], folder: Path) -> str:
             for row in compared
         ]
         text += _table(['genotype', 'loss', 'accuracy'], rows, 'Finalists, each trained alone')
-    return text + limits + _latency(record)
+    return text + limits + _latency(record, _files(folder))
 
 
 def _limits(record: Mapping[str, Any]) -> str:
@@ -269,8 +269,9 @@ def _limits(record: Mapping[str, Any]) -> str:
     return _table(['selected network', ''], rows, 'Costs in the selection') if rows else ''
 
 
-def _latency(record: Mapping[str, Any]) -> str:
-    steps = {'Measure the latency of every candidate on this machine': latency_command(record)}
+def _latency(record: Mapping[str, Any], files: Sequence[str]) -> str:
+    command = latency_command(record, files)
+    steps = {'Measure the latency of every candidate on this machine': command}
     return _steps(steps) if record.get('config') else ''
 
 

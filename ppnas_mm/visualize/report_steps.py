@@ -33,9 +33,14 @@ def training_config(record: Mapping[str, Any]) -> str:
                 CONFIG)  # fmt: skip
 
 
-def _own_config(record: Mapping[str, Any]) -> str:
+def _own_config(record: Mapping[str, Any], files: Sequence[str]) -> str:
     """Return the copy of the search's config in its work dir."""
-    return f'{PLACE}/{record.get("config", "CONFIG.py")}'
+    return f'{_home(record, files)}/{record.get("config", "CONFIG.py")}'
+
+
+def _home(record: Mapping[str, Any], files: Sequence[str]) -> str:
+    """Return where config and checkpoints are: of several seeds, the work dir of the best."""
+    return f'{PLACE}/seed-{record["seed"]}' if 'seeds.json' in files else PLACE
 
 
 def next_steps(record: Mapping[str, Any], state: str, files: Sequence[str]) -> dict[str, str]:
@@ -46,7 +51,7 @@ def next_steps(record: Mapping[str, Any], state: str, files: Sequence[str]) -> d
         state: See :func:`~.report_data.state_of`.
         files: Names of the files in the work dir.
     """
-    own, config = _own_config(record), training_config(record)
+    own, config = _own_config(record, files), training_config(record)
     genotype = f'--genotype {PLACE}/genotype.json'
     if state == 'running':
         resume = f'python tools/search.py {own} --work-dir {PLACE} --resume'
@@ -62,7 +67,7 @@ def next_steps(record: Mapping[str, Any], state: str, files: Sequence[str]) -> d
         weights, size = f'{config} {PLACE}/derived.safetensors {genotype}', image_size(record)
         steps['Test it with the weights of the search'] = f'python tools/test.py {weights}'
         steps['Derive it once more from the last checkpoint'] = (
-            f'python tools/derive.py {PLACE} --out {PLACE}/derived'
+            f'python tools/derive.py {_home(record, files)} --out {PLACE}/derived'
         )
         steps['Deploy it as an ONNX file'] = (
             f'python tools/export.py {weights} --format onnx --size {size} '
@@ -78,10 +83,10 @@ def image_size(record: Mapping[str, Any]) -> str:
     return ' '.join(str(side) for side in dict.fromkeys(shape[1:]))
 
 
-def latency_command(record: Mapping[str, Any]) -> str:
+def latency_command(record: Mapping[str, Any], files: Sequence[str]) -> str:
     """Return the command that measures the latency of each candidate on this machine."""
     size = max(map(int, image_size(record).split()))
     return (
-        f'python tools/benchmark.py latency-table {_own_config(record)} --size {size} '
-        f'--out {PLACE}/latency'
+        f'python tools/benchmark.py latency-table {_own_config(record, files)} --size {size} '
+        f'--out {PLACE}/latency.json'
     )

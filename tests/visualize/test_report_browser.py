@@ -150,5 +150,5 @@ def test_a_search_without_epochs_shows_its_result(tab: Browser, tmp_path: Path) 
     record = search('darts', 0)
     del record['result']
     opened(tab, write_report(write(tmp_path / 'b', record)))
-    assert 'Nothing is recorded yet' in tab.value("document.getElementById('hint').textContent")
+    assert 'Nothing is recorded' in tab.value("document.getElementById('hint').textContent")
     assert not tab.errors
