@@ -206,6 +206,7 @@ def test_seeds_have_a_table(tmp_path: Path) -> None:
     about = dict(criterion=criterion, best=1, metrics=dict(val='accuracy_val'), seeds=rows)
     about['failed'] = {'2': 'empty <node>'}
     (folder / 'seeds.json').write_text(json.dumps(about))
+    (folder / 'derived.safetensors').touch()
     page = Page(write_report(folder).read_text())
     assert page.row('seed 1 (best)') == ['seed 1 (best)', '91.50']
     assert page.row('seed 0')[1] == '90.25' and page.row('seed 2')[1] == 'failed'
