@@ -144,6 +144,8 @@ def test_text_of_a_config_cannot_run(tmp_path: Path) -> None:
     assert 'img' not in page.names
     assert page.text.count('onerror=alert(1)') >= 6  # as text
     assert page.data['curves']['losses'][0]['name'] == HOSTILE
+    stopped = page_of(tmp_path / 'c', search('mobile', 2, result={}), failed=HOSTILE)
+    assert stopped.names.count('script') == 2 and 'onerror=alert(1)' in stopped.text
 
 
 def test_the_page_refers_to_nothing_outside(tmp_path: Path) -> None:
