@@ -81,7 +81,9 @@ setup(
     packages=[*find_packages(include=['ppnas_mm', 'ppnas_mm.*']), 'ppnas'],
     package_dir={'ppnas': 'ppnas_mm/cli/entry'},
     entry_points={'console_scripts': ['ppnas = ppnas:main']},
-    package_data={'ppnas_mm': ['py.typed', 'genotypes/*.json', 'papers/*.yml']},
+    package_data={
+        'ppnas_mm': ['py.typed', 'genotypes/*.json', 'papers/*.yml', 'visualize/report.*']
+    },
     python_requires='>=3.10',
     install_requires=[
         *('torch>=2.4', 'torchvision', 'numpy', 'scipy', 'scikit-learn', 'safetensors'),

@@ -16,7 +16,8 @@ def main() -> None:
     """Parse the arguments, run one search, or one for each of several seeds."""
     parser = new_parser(
         'Search an architecture. The work dir gets genotype.json, genotype.svg, '
-        'derived.safetensors, search.json and search.svg (EoiNAS: also importance.svg).',
+        'derived.safetensors, config.py, search.json, search.svg (EoiNAS: also importance.svg) and '
+        'report.html, which shows it all in a browser.',
         'python tools/search.py configs/search/ppnas_digits.py --work-dir work_dirs/digits\n'
         '  python tools/search.py --model MY_DETECTOR.py --space plugged',
     )
@@ -53,18 +54,23 @@ def search(args: Namespace) -> None:
     from mmengine.runner import Runner
 
     from ..engine.network_config import next_steps
+    from ..engine.search_hook import reported
     from ..engine.train import check_retraining, require_batches, train
     from ..utils.tables import search_table
+    from ..visualize.report import write_report
 
     runner = Runner.from_cfg(config)
     if args.retrain:
         check_retraining(runner.model, retrain, args.retrain)
     require_batches(runner)
-    runner.train()
+    with reported(runner):
+        runner.train()
     if args.retrain:
         set_genotype(retrain, Path(config.work_dir) / 'genotype.json')
         start_run(retrain, args.resume)
         train(retrain)
+        if is_main_process():
+            write_report(config.work_dir)  # with the scores of the retraining
     if is_main_process():
         print(search_table(config.work_dir))
         print(next_steps(config.work_dir))

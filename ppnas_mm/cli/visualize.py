@@ -1,4 +1,4 @@
-"""Draw an architecture, or the course of a search, as SVG or PNG."""
+"""Draw an architecture, or the course of a search, as SVG or PNG; write the report of a search."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ..genotype import Genotype, published
 from ..utils.files import read_json
 from ..visualize.genotype import draw_genotype, draw_search
 from ..visualize.importance import draw_importance, draw_importance_table
+from ..visualize.report import write_report
 from ..visualize.stages import draw_growth, draw_stages
 from ..visualize.titles import stage_notes, title_of_file
 from .arguments import new_parser
@@ -52,13 +53,17 @@ def published_notes(name: str, space: str) -> dict[str, str]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the arguments and draw."""
     parser = new_parser(
-        'Draw an architecture, or the course of a search from its search.json.',
+        'Draw an architecture, or the course of a search from its search.json. Of a work dir, '
+        'write report.html once more.',
         'python tools/visualize.py pp_resnet_imagenet --out pp_resnet_imagenet.svg\n'
         '  python tools/visualize.py work_dirs/digits/search.json --out search.png\n'
-        '  python tools/visualize.py search.json --picture importance --out importance.svg',
+        '  python tools/visualize.py search.json --picture importance --out importance.svg\n'
+        '  python tools/visualize.py work_dirs/digits  # its report.html',
     )
-    parser.add_argument('genotype', help='published name, genotype JSON file or search.json')
-    parser.add_argument('--out', required=True, help='image to write, .svg or .png')
+    parser.add_argument(
+        'genotype', help='published name, genotype JSON file, search.json, or work dir'
+    )
+    parser.add_argument('--out', help='image to write, .svg or .png; needed unless for a work dir')
     parser.add_argument(
         '--title',
         help='title of an architecture; default: its name, or config, seed and score of its search',
@@ -70,6 +75,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         help='which picture of a search; default: course',
     )
     args = parser.parse_args(argv)
+    if Path(args.genotype).is_dir():
+        if args.out:
+            parser.error('the report stays in its work dir: leave --out away')
+        print(write_report(args.genotype))
+        return
+    if not args.out:
+        parser.error('--out FILE is needed, .svg or .png')
     record = search_record(args.genotype)
     if record is not None:
         PICTURES[args.picture](record, args.out)

@@ -105,6 +105,24 @@ def run_on_meta(module: nn.Module, shape: Sequence[int]) -> int:
     return counter.get_total_flops() // 2
 
 
+def backbone_costs(backbone: nn.Module, input_shape: Sequence[int]) -> dict[str, Any]:
+    """Return ``input_shape``, ``flops`` and ``parameters`` of a backbone (see :func:`run_on_meta`).
+
+    Args:
+        backbone: It stays unchanged.
+        input_shape: Of one image, ``(C, H, W)``.
+    """
+    modes = {module: module.training for module in backbone.modules()}
+    backbone.eval()
+    try:
+        flops = run_on_meta(backbone, (1, *input_shape))
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+    parameters = sum(p.numel() for p in backbone.parameters())
+    return dict(input_shape=list(input_shape), flops=flops, parameters=parameters)
+
+
 @contextmanager
 def _recorded(net: SuperNet) -> Iterator[dict[tuple[str, str], tuple[int, ...]]]:
     """Record the input shape of every choice in each forward, by block and choice."""

@@ -21,6 +21,7 @@ from ..config.keys import ConfigError
 from ..utils.files import DamagedFileError, checksum, read_json, write_atomic
 from ..utils.jobs import JobError, Jobs, NothingFoundError
 from ..utils.tables import figure, table
+from ..visualize.report import write_report
 from ..visualize.seeds import draw_seeds
 from . import model_options
 from .launchers import LAUNCHED, place
@@ -270,8 +271,8 @@ def keep_best(folder: Path, folders: Mapping[int, Path], select: str | None = No
     """Copy the best finished search to ``folder``; write and return the table of all.
 
     Args:
-        folder: Destination for ``KEPT`` of the best, ``seeds.json``, ``seeds.md`` and
-            ``seeds.svg``.
+        folder: Destination for ``KEPT`` of the best, ``seeds.json``, ``seeds.md``, ``seeds.svg``
+            and ``report.html``.
         folders: The work dir of each seed.
         select: One of ``MEASURES``; see :func:`choose`.
 
@@ -310,6 +311,7 @@ def keep_best(folder: Path, folders: Mapping[int, Path], select: str | None = No
     draw_seeds(records, values, names, (key, best), folder / 'seeds.svg')
     write_atomic(folder / 'seeds.md', f'{text}\n'.encode())
     write_atomic(folder / 'seeds.json', json.dumps(about, indent=1).encode())
+    write_report(folder)
     return text
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import torch
 from mmengine.dist import is_main_process
 from mmengine.runner import set_random_seed
 from torch import nn
 
 from ..algorithms.base import SearchAlgorithm
+from ..costs.counting import backbone_costs
 from ..genotype import DegenerateArchitectureError, Genotype
 from ..utils.batch_norm import recalibrate
 from ..utils.files import write_atomic
@@ -95,6 +97,7 @@ def conclude(
         **(trained if epoch else dict(weights='none: nothing was trained')),
         **(dict(remarks=remarks) if remarks else {}),
         **(dict(final_round=compared) if compared else {}),
+        **_costs(runner, model),
         **(_scores(runner, algorithm, model, epoch, recalibrate_batches) if epoch else {}),
     )
     record.data['result'] = result
@@ -109,6 +112,7 @@ def conclude(
     draw_genotype(genotype, record.folder / 'genotype.svg', title, notes)
     genotype.save(record.folder / 'genotype.json')
     record.write()
+    record.report()
 
 
 def _found(runner: Any, algorithm: SearchAlgorithm, record: SearchRecord, epoch: int) -> Genotype:
@@ -121,6 +125,7 @@ def _found(runner: Any, algorithm: SearchAlgorithm, record: SearchRecord, epoch:
             record.data['result'] = {'failed': text}
             record.write()
             mark_failed(algorithm, record, epoch, runner.max_epochs, str(error))
+            record.report()
         raise DegenerateArchitectureError(text) from None
 
 
@@ -143,6 +148,16 @@ def _scores(
         **(dict(as_inherited=inherited) if inherited else {}),
         derived=_score(runner, model),
     )
+
+
+def _costs(runner: Any, model: Any) -> dict[str, Any]:
+    """Return the costs of a model's backbone, for an image of the validation data if any."""
+    loop = runner.val_loop
+    dataset = (runner.train_dataloader if loop is None else loop.dataloader).dataset
+    image = dataset[0].get('inputs')
+    if not isinstance(image, torch.Tensor) or image.dim() != 3:
+        return {}  # several views, a video: no shape of one image
+    return dict(costs=backbone_costs(model.backbone, tuple(image.shape)))
 
 
 def _score(runner: Any, network: nn.Module) -> dict[str, Any]:

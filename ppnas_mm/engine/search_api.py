@@ -18,6 +18,7 @@ from ..utils.files import read_json, write_atomic
 from ..weights.checkpoint import load_weights
 from .network_config import NAME
 from .run import load_run, require_search
+from .search_hook import reported
 from .work_dir import release, start_run
 
 
@@ -109,7 +110,8 @@ def search(
     try:
         runner = Runner.from_cfg(run)
         require_batches(runner)
-        runner.train()
+        with reported(runner):
+            runner.train()
     finally:
         release()
     return SearchResult(Path(run.work_dir))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -110,6 +112,8 @@ class SearchHook(Hook):
             to_channels_last(runner.model)
         if runner.epoch:
             self.record.resume(runner)
+        if is_main_process():
+            self.record.report()
 
     def _start(self, runner: Any) -> None:
         self.algorithm = runner.model.module if is_model_wrapper(runner.model) else runner.model
@@ -165,6 +169,7 @@ class SearchHook(Hook):
         self.record.write()
         genotype = genotype_now(self.algorithm, self.record, epoch, runner.max_epochs, strict=False)
         genotype.save(self.record.folder / 'genotype.json')
+        self.record.report()
 
     def after_train(self, runner: Any) -> None:
         """Derive the network and write all results."""
@@ -181,3 +186,17 @@ class SearchHook(Hook):
         self._start(runner)
         self.record.data['epochs'] = epochs
         conclude(runner, self.algorithm, self.record, self.recalibrate_batches)
+
+
+@contextmanager
+def reported(runner: Any) -> Iterator[None]:
+    """Name the error that ends a search in its ``report.html``, and raise it again."""
+    try:
+        yield
+    except Exception as error:
+        hooks = (hook for hook in runner.hooks if isinstance(hook, SearchHook))
+        record = getattr(next(hooks, None), 'record', None)  # none before the search began
+        if record is not None and is_main_process():
+            with suppress(OSError):  # a full disk: the first error counts
+                record.report(f'{type(error).__name__}: {error}')
+        raise

@@ -13,6 +13,7 @@ from mmengine.model import is_model_wrapper
 from ..algorithms.base import SearchAlgorithm
 from ..utils.files import DamagedFileError, read_json, write_json
 from ..version import __version__
+from ..visualize.report import write_report
 from .settings import settings_of
 
 
@@ -95,3 +96,7 @@ class SearchRecord:
     def write(self) -> None:
         """Write ``search.json``."""
         write_json(self.folder / 'search.json', self.data)
+
+    def report(self, failed: str = '') -> None:
+        """Write ``report.html``; ``failed``: why the search stops, if not in the record."""
+        write_report(self.folder, self.data, failed.replace(str(self.folder), 'WORK_DIR'))

@@ -28,6 +28,7 @@ RESULTS = (
     'result.json',
     'retrain',
     'seeds.*',
+    'report.html',
 )
 
 LOCK = '.run.lock'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,28 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return '\n'.join([line(list(header)), line(rule), *map(line, cells)])
 
 
+def scores(folder: str | Path, result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``metrics`` and ``parameters`` of the networks that a search leaves, by their label.
+
+    Args:
+        folder: Its work dir, whose ``retrain`` is read if there is one.
+        result: The result in its record.
+
+    Raises:
+        DamagedFileError: If the result of the retraining is damaged.
+    """
+    names = {
+        'super_net': 'super-net',
+        'as_inherited': 'derived, norms of the super-net',
+        'derived': 'derived, not retrained',
+    }
+    found = {label: result[key] for key, label in names.items() if key in result}
+    retrained = Path(folder) / 'retrain' / 'result.json'
+    if retrained.is_file():
+        found['derived, retrained'] = read_json(retrained)
+    return found
+
+
 def search_table(work_dir: str | Path) -> str:
     """Return the table of a finished search: super-net, derived and, if present, retrained.
 
@@ -36,15 +58,7 @@ def search_table(work_dir: str | Path) -> str:
     """
     folder = Path(work_dir)
     result = read_json(folder / 'search.json').get('result', {})
-    names = {
-        'super_net': 'super-net',
-        'as_inherited': 'derived, norms of the super-net',
-        'derived': 'derived, not retrained',
-    }
-    found = {label: result[key] for key, label in names.items() if key in result}
-    retrained = folder / 'retrain' / 'result.json'
-    if retrained.is_file():
-        found['derived, retrained'] = read_json(retrained)
+    found = scores(folder, result)
     metrics = list(dict.fromkeys(m for entry in found.values() for m in entry['metrics']))
     if not found:
         return f'genotype {result.get("genotype")}; weights {result.get("weights")}'

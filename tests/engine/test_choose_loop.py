@@ -11,7 +11,7 @@ from tool import RETRAIN, TINY_TRAIN, call, start
 
 from ppnas_mm import Genotype
 
-FILES = ('genotype.json', 'search.json')
+FILES = ('genotype.json', 'search.json', 'report.html')
 NONE = 'none: nothing was trained'
 
 

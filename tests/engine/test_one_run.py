@@ -34,7 +34,7 @@ HOLD = (
     'lock(Path(sys.argv[1]))\nimport os\nif os.fork() == 0:\n    time.sleep(60)\n    os._exit(0)\n'
     'print("held", flush=True)\ntime.sleep(60)\n'
 )
-FILES = ('genotype.json', 'derived.safetensors', 'search.json')
+FILES = ('genotype.json', 'derived.safetensors', 'search.json', 'report.html')
 
 
 def wait_for(condition: Any, seconds: float = 60) -> None:

@@ -43,7 +43,7 @@ def test_kills_change_nothing(whole, tmp_path):
     for epochs in (1, 3):
         kill_at(tmp_path, epochs, rng.uniform(0, 0.4))
     assert call('search.py', DIGITS, '--work-dir', tmp_path, '--resume', *OPTIONS) == 0
-    for name in ('genotype.json', 'derived.safetensors', 'search.json'):
+    for name in ('genotype.json', 'derived.safetensors', 'search.json', 'report.html'):
         assert (tmp_path / name).read_bytes() == (whole / name).read_bytes(), name
     left, right = (load_file(f / 'derived.safetensors') for f in (tmp_path, whole))
     assert left.keys() == right.keys()
@@ -61,7 +61,7 @@ def test_a_truncated_checkpoint_falls_back(whole, tmp_path, capsys):
     assert len(warnings) == 1 and 'epoch_4.pth' in warnings[0]
     assert call('search.py', DIGITS, '--work-dir', tmp_path, '--resume', *OPTIONS) == 0
     assert 'epoch_4.pth' in capsys.readouterr().out
-    for name in ('genotype.json', 'derived.safetensors', 'search.json'):
+    for name in ('genotype.json', 'derived.safetensors', 'search.json', 'report.html'):
         assert (tmp_path / name).read_bytes() == (whole / name).read_bytes(), name
 
 

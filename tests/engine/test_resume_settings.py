@@ -16,7 +16,7 @@ from ppnas_mm.genotype import Genotype
 from ppnas_mm.weights.checkpoint import load_checkpoint
 
 SHORT = [*TINY[:-1], 'train_cfg.max_epochs=2']
-FILES = ('genotype.json', 'derived.safetensors', 'search.json')
+FILES = ('genotype.json', 'derived.safetensors', 'search.json', 'report.html')
 ALLOWED = ALLOW.split()[1]
 
 

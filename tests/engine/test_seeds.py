@@ -155,12 +155,14 @@ def made(tmp_path):
         (folder / 'retrain').mkdir(parents=True)
         for name in (*COPIED, 'more.svg', 'epoch_1.pth', f'retrain/best_{seed}.pth'):
             (folder / name).write_text(f'{name} of {seed}')
+        (folder / 'genotype.json').write_text(json.dumps(dict(cells=[], is_of=seed)))
         ends = {key: dict(metrics={'mAP': seed / 20}) for key in ('derived', 'super_net')}
         epochs = [
             dict(epoch=n, losses=dict(loss=1 / n), metrics=dict(accuracy_val=90.0 - seed + n))
             for n in (1, 2, 3)
         ]
-        record = dict(epochs=epochs, result=dict(genotype=f'g{seed}', **ends))
+        about = dict(algorithm='PPNAS', space='ppconv', seed=seed, choices={})
+        record = dict(**about, epochs=epochs, result=dict(genotype=f'g{seed}', **ends))
         (folder / 'search.json').write_text(json.dumps(record))
         (folder / 'retrain/result.json').write_text(json.dumps(dict(metrics=dict(mAP=0.5))))
     return folders

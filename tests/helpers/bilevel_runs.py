@@ -62,7 +62,7 @@ OPTIONS = {
 }
 
 
-FILES = ('genotype.json', 'derived.safetensors', 'search.json')
+FILES = ('genotype.json', 'derived.safetensors', 'search.json', 'report.html')
 
 
 def config(name: str) -> str:

@@ -106,6 +106,7 @@ SAMPLED = {
     'test_packaging.py::test_a_missing_library_is_named_with_its_pip_command': 5,
     'test_packaging.py::test_what_a_library_lacks_inside_of_it_is_named': 3,
     'test_recipes.py::test_ablation_of_table_6': 2,
+    'test_report.py::test_every_algorithm_has_a_report': 3,
     'test_resume_settings.py::test_a_schedule_that_cannot_follow_is_refused': 3,
     'test_resume_settings.py::test_more_epochs_are_as_if_they_had_been_asked_for_at_once': 2,
     'test_resume_settings.py::test_what_makes_another_run_is_refused': 6,

@@ -24,7 +24,7 @@ OPTIONS = {
     'gdas_digits': TWO_PARTS,
 }
 """For each search of digits, what makes it small; it has four epochs, or ends after three."""
-FILES = ('genotype.json', 'derived.safetensors', 'search.json')
+FILES = ('genotype.json', 'derived.safetensors', 'search.json', 'report.html')
 
 
 def start(

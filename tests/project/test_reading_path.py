@@ -33,7 +33,7 @@ SEARCHES = {
 }
 GROUPS = {
     'the search': ('algorithms', 'spaces', 'backbones', 'layers', 'genotype.py', 'search.py'),
-    'its run': ('engine',),
+    'its run': ('engine', 'costs'),
     'pictures': ('visualize',),
     'in every command': ('cli', 'config', 'datasets', 'utils', 'weights', 'registry.py', 'zoo'),
 }
