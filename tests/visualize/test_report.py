@@ -209,12 +209,13 @@ def test_seeds_have_a_table(tmp_path: Path) -> None:
     about = dict(criterion=criterion, best=1, metrics=dict(val='accuracy_val'), seeds=rows)
     about['failed'] = {'2': 'empty <node>'}
     (folder / 'seeds.json').write_text(json.dumps(about))
-    (folder / 'derived.safetensors').touch()
+    for name in ('derived.safetensors', 'config.py'):
+        (folder / name).touch()
     page = Page(write_report(folder).read_text())
     assert page.row('seed 1 (best)') == ['seed 1 (best)', '91.50']
     assert page.row('seed 0')[1] == '90.25' and page.row('seed 2')[1] == 'failed'
     assert 'seed 2: empty <node>' in page.text and 'seed-1/report.html' in page.links
-    assert 'derive.py WORK_DIR/seed-3 --out' in page.text  # the best has seed 3 in its record
+    assert 'ppnas derive WORK_DIR/seed-3 --out' in page.text  # the best has seed 3 in its record
     assert 'WORK_DIR/seed-3/my_digits.py' in page.text
     (folder / 'seeds.json').write_text('{"seeds": 1}')
     with pytest.raises(DamagedFileError, match='not the table of several seeds'):
