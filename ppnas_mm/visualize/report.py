@@ -29,7 +29,7 @@ from .report_steps import PLACE, latency_command, next_steps
 from .style import ARROW, DARK, FAINT, PALE
 
 NAME = 'report.html'
-LINKED = ('*.json', '*.svg', '*.md', 'derived.safetensors', 'retrain/result.json')
+LINKED = ('*.json', '*.svg', '*.md', 'config.py', 'derived.safetensors', 'retrain/result.json')
 """Files of a work dir that the report links, in this order."""
 
 
