@@ -1,3 +1,3 @@
 # ResNet-50-vd as the authors of PP-NAS built it: 3x3 convolutions have the strides.
-_base_ = './resnet50-vd_8xb128_in1k.py'
-model = dict(backbone=dict(stride_in='conv3x3'))
+_base_ = './pp-resnet50_8xb128_in1k.py'
+model = dict(backbone=dict(block='resnet', arch=None, stride_in='conv3x3'))
