@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
+from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.logging import print_log
+from mmengine.utils import is_installed
 
 from ..utils import doors
 from ..utils.compat import require
@@ -155,8 +158,20 @@ def require_library(config: Any, path: str | Path) -> None:
         require(scope)
 
 
+def _name_forks() -> None:
+    """Let ``_base_ = 'mmseg::...'`` find a library whose package has another name than mmengine's.
+
+    mmengine asks for the package ``mmsegmentation``, which a fork (onedl-mmsegmentation) is not.
+    """
+    for module in LIBRARIES:
+        package = MODULE2PACKAGE.get(module, module)
+        if not is_installed(package) and find_spec(module) is not None:
+            MODULE2PACKAGE[module] = module
+
+
 def _read(path: str | Path) -> Config:
     """Read a config: a ``.py`` file runs, a data config does not."""
+    _name_forks()
     if not is_data(path):
         return Config.fromfile(str(path))
     if doors.closed():

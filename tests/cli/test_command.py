@@ -10,6 +10,7 @@ from tool import ROOT
 from ppnas_mm.cli import entry
 from ppnas_mm.cli.configs import sentence
 from ppnas_mm.config.keys import ConfigError
+from ppnas_mm.config.load import load_config
 from ppnas_mm.config.shipped import find_config
 
 ENTRY = ROOT / 'ppnas_mm/cli/entry/__init__.py'
@@ -116,3 +117,18 @@ def test_a_config_that_is_not_there(name: str, text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         find_config(name)
     assert text in str(caught.value) and name in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    'base',
+    [
+        'mmpretrain::resnet/resnet18_8xb32_in1k.py',
+        'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py',
+        'mmseg::fcn/fcn_r50-d8_4xb2-40k_cityscapes-512x1024.py',
+    ],
+)
+def test_a_config_inherits_from_one_of_a_library(base: str, tmp_path: Path) -> None:
+    path = tmp_path / 'mine.py'
+    path.write_text(f'_base_ = {base!r}\ntrain_cfg = dict(val_interval=7)\n')
+    config = load_config(path)
+    assert config.train_cfg.val_interval == 7 and 'backbone' in config.model
