@@ -40,8 +40,6 @@ def network_config(
     backbone['init_cfg'] = start
     found = {key: copy.deepcopy(value) for key, value in search.items() if key not in LEFT_OUT}
     found['model'] = {**copy.deepcopy(model), 'backbone': backbone}
-    if search.get('data_preprocessor'):
-        found['model'].pop('data_preprocessor', None)
     found['optim_wrapper'] = _of_weights(found.get('optim_wrapper') or {})
     schedule = found.get('param_scheduler')
     if isinstance(schedule, Mapping) and 'type' not in schedule:

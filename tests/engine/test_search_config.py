@@ -180,6 +180,7 @@ def test_from_a_finished_config_to_a_config_of_the_network(
     record = json.loads((work / 'search.json').read_text())
     assert record['config'] == 'random_plugged_mine.py' and record['algorithm'] == 'RandomSearch'
     config = Config.fromfile(found)
+    assert config.model.data_preprocessor.mean == [127.5] * 3
     assert Genotype.load(config.model.backbone.arch.to_dict()).hash == record['result']['genotype']
     assert call('test.py', found, work / 'derived.safetensors', '--work-dir', tmp_path / 'b') == 0
     accuracy = record['result']['derived']['metrics']['accuracy/top1']
