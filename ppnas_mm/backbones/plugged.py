@@ -84,6 +84,19 @@ class PluggedBackbone(Backbone):
     def _freeze(self) -> None:
         """Do nothing: the library's backbone freezes its own stages."""
 
+    def train(self, mode: bool = True) -> PluggedBackbone:
+        """Set the mode as the library does; norms of new blocks collect statistics.
+
+        A library's ``norm_eval`` would keep them at their initial values.  Blocks of frozen stages,
+        and those whose weights come from a file of the whole network, follow the library.
+        """
+        super().train(mode)
+        for place in self.places if mode and not self.pretrained else ():
+            block = self.net.get_submodule(place.name)
+            if any(parameter.requires_grad for parameter in block.parameters()):
+                block.train()
+        return self
+
     def init_values(self) -> None:
         """Load the published weights of the network, except where blocks are.
 

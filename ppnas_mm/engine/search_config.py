@@ -18,7 +18,7 @@ from mmengine.registry import DefaultScope
 from ..config.keys import ConfigError, hint, type_name
 from ..config.load import library
 from ..config.shipped import shipped
-from .swap_backbone import fitted, maps_of, swap
+from .swap_backbone import class_of, fitted, maps_of, swap
 
 
 class Algorithm(NamedTuple):
@@ -133,8 +133,11 @@ def _search_backbone(model: dict[str, Any], space: str, where: str | None) -> No
     maps = maps_of(old)
     if space == 'plugged':
         # new blocks must learn, and their norms have no statistics yet
-        for key, value in (('frozen_stages', -1), ('norm_eval', False), ('with_cp', False)):
-            if key in old and old[key] != value:
+        known = inspect.signature(class_of(old)).parameters
+        none = known['frozen_stages'].default if 'frozen_stages' in known else -1
+        for key, value in (('frozen_stages', none), ('norm_eval', False), ('with_cp', False)):
+            default = known[key].default if key in known else value
+            if old.get(key, default) != value:  # in mmdet norm_eval=True by default
                 print_log(f'model.backbone.{key}={value} in the search', 'current')
                 old[key] = value
         pretrained = model.pop('pretrained', None)

@@ -35,6 +35,14 @@ def maps_of(backbone: Mapping[str, Any]) -> list[Map]:
         raise ConfigError(f'model.backbone ({backbone.get("type")}): {text}') from None
 
 
+def class_of(backbone: Mapping[str, Any]) -> Any:
+    """Return the class that a backbone's config names."""
+    from ..utils.registries import MODELS
+
+    kind = backbone['type']
+    return MODELS.get(kind) if isinstance(kind, str) else kind
+
+
 def fitted(backbone: Mapping[str, Any], old: Mapping[str, Any], maps: Sequence[Map]) -> dict:
     """Return the config of a backbone of this package that returns maps like another one's.
 

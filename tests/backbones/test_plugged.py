@@ -167,8 +167,15 @@ def test_frozen_stages_and_norm_eval_are_the_librarys() -> None:
     assert frozen == {
         n for n, _ in net.named_parameters() if n.startswith(('net.conv1', 'net.bn1', 'net.layer1'))
     }
-    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
-    assert norms and not any(m.training for m in norms)
+    norms = {n: m for n, m in net.named_modules() if isinstance(m, nn.BatchNorm2d)}
+    learning = {n for n, m in norms.items() if m.training}
+    # those of new blocks have no statistics yet
+    assert learning == {n for n in norms if '.conv2.nodes.' in n and '.layer1.' not in n}
+    start = dict(type='Pretrained', checkpoint='x.pth')
+    whole: Any = MODELS.build(
+        dict(type='ppnas_mm.Plugged', backbone=given, arch=ONE, init_cfg=start)
+    ).train()
+    assert not any(m.training for m in whole.modules() if isinstance(m, nn.BatchNorm2d))
 
 
 def test_ppconv_is_a_convolution_layer_of_openmmlab() -> None:

@@ -102,6 +102,8 @@ def test_new_blocks_learn_in_a_plugged_search() -> None:
     backbone = to_search(finished).model.model.backbone.backbone
     assert backbone.type == 'mmdet.ResNet' and backbone.init_cfg.checkpoint.startswith('torchvis')
     assert backbone.frozen_stages == -1 and backbone.norm_eval is False
+    del finished.model.backbone['norm_eval']  # True by default
+    assert to_search(finished).model.model.backbone.backbone.norm_eval is False
     chosen = to_search(finished, where=r'layer4.*conv2').model.model.backbone
     assert chosen.where == 'layer4.*conv2'
 
