@@ -17,7 +17,6 @@ from ..genotype import Genotype
 NAME = 'config.py'
 LEFT_OUT = ('model_wrapper_cfg', 'load_from', 'resume', 'launcher', 'work_dir', 'experiment_name')
 """Keys of a search's config that its network does not need."""
-SEARCH_ONLY = ('SearchHook',)
 
 
 def network_config(
@@ -70,7 +69,7 @@ def _without_search(hooks: Any) -> Any:
 
 
 def _is_search(hook: Any) -> bool:
-    return type_name(hook or {}).split('.')[-1] in SEARCH_ONLY
+    return type_name(hook or {}).split('.')[-1] == 'SearchHook'
 
 
 def next_steps(work_dir: str | Path) -> str:

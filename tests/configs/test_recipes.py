@@ -134,8 +134,7 @@ PAPER: dict[str, dict[str, Any]] = {
         for network in ('pp-resnet50', 'pp-resnet101', 'resnet50-vd', 'res2net50-vd')
         for tag, setting in (('', IN1K), ('-aug-300e', IN1K_AUGMENTED))
     },
-    'classification/resnet50-vd-authors_8xb128_in1k': IN1K,
-    'classification/res2net50-vd-authors_8xb128_in1k': IN1K,
+    **{f'classification/{n}-vd-authors_8xb128_in1k': IN1K for n in ('resnet50', 'res2net50')},
     'classification/cdarts-net_cifar10': dict(**DARTS_CIFAR, arch='cdarts_cifar10'),
     'classification/cdarts-net_cifar100': dict(**DARTS_CIFAR, arch='cdarts_cifar10'),
     'classification/darts-v1_cifar10': {**DARTS_CIFAR, 'arch': 'darts_v1', 'decay': 3e-4},
@@ -396,7 +395,6 @@ def test_ablation_of_table_6(data: str) -> None:
         with scope(config):
             models.append(build_model(config))
     assert [type(m) for m in models] == [SPOS, SENAS, SENAS, SENAS]
-    assert [(m.score, m.threshold) for m in models[1:]] == [
-        ('si', None), ('confidence_product', None), ('confidence_product', 50),
-    ]  # fmt: skip
+    scores = [(m.score, m.threshold) for m in models[1:]]
+    assert scores == [('si', None), ('confidence_product', None), ('confidence_product', 50)]
     assert len({str(load(name).model.limits) for name in [*names, whole]}) == 1

@@ -125,6 +125,14 @@ def test_what_is_not_possible_is_said(arguments: dict[str, Any], text: str) -> N
     assert text in str(caught.value)
 
 
+def test_a_classifier_reads_the_last_map_only() -> None:
+    finished = library_config('mmpretrain::resnet18_8xb16_cifar10')
+    finished.model.backbone.out_indices = (0, 1, 2, 3)
+    search = to_search(finished, 'darts', 'gdas')
+    assert search.model.model.backbone.out_indices == (2,)
+    assert search.model.model.head.in_channels == 256
+
+
 def test_a_space_without_the_strides_of_the_model_is_refused() -> None:
     name = 'mmseg::deeplabv3plus_r50-d8_4xb4-20k_voc12aug-512x512'
     with pytest.raises(ConfigError, match=r'reads maps of strides \[4, 8, 8, 8\].*plugged'):
