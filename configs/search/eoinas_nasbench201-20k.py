@@ -1,9 +1,8 @@
-# EoiNAS beside gdas_nasbench201-20k.py, trained as long: 48 epochs of warm-up, prunings after 54, 60,
-# 66 and 72. `model.indicator`, `chain` and `slimming` choose a reading of the paper.
+# EoiNAS beside gdas_nasbench201-20k.py, trained as long: prunings after 42, 44, 46 and 48 epochs.
+# `model.indicator`, `chain` and `slimming` choose a reading of the paper.
 _base_ = './gdas_nasbench201-20k.py'
 model = dict(
     type='ppnas_mm.EoiNAS',
-    warmup_epochs=48,
     indicator=dict(),
     chain=dict(),
-    slimming=dict(begin=54, interval=6))
+    slimming=dict(begin=42, interval=2))

@@ -19,7 +19,14 @@ from .accuracy import BatchAccuracy
 from .bilevel import BilevelSearch, owned_by, without_gradient
 from .draws import Draws
 from .op_table import OpTable
-from .score_function import Drawn, connections, gumbel, likelihood, score_loss
+from .score_function import (
+    Drawn,
+    check_advantage,
+    connections,
+    gumbel,
+    likelihood,
+    score_loss,
+)
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,7 @@ class GDAS(BilevelSearch):
         gradient: Of alpha: ``'path'``, through the drawn operation (eq. 5), or ``'score'``: the
             score function of several draws on the same batch (:mod:`.score_function`).
         samples: Number of draws in a step of alpha with ``'score'``.
+        advantage: How ``'score'`` compares the draws, see :func:`.score_loss`.
         seed: Seed of the draws; ``None`` takes torch's, which follows the search's ``--seed``.
         **kwargs: See :class:`SearchAlgorithm`.
 
@@ -112,14 +120,14 @@ class GDAS(BilevelSearch):
         accuracy: str = 'head',
         gradient: str = 'path',
         samples: int = 3,
+        advantage: str = 'loss',
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(model, **kwargs)
-        if gradient not in ('path', 'score') or samples < 2:
-            raise ValueError(
-                f"gradient={gradient!r}, samples={samples}: expected 'path' or 'score', 2 or more"
-            )
+        if gradient not in ('path', 'score'):
+            raise ValueError(f"gradient={gradient!r}: expected 'path' or 'score'")
+        check_advantage(advantage, samples)
         if warmup_epochs < 0 or init_std < 0:
             raise ValueError(f'warmup_epochs={warmup_epochs}, init_std={init_std}: below 0')
         self.table = OpTable(self.super_net)
@@ -129,7 +137,7 @@ class GDAS(BilevelSearch):
         self.given_temperature = dict(temperature or {})
         self.given_warmup = warmup_epochs
         self.hard = hard
-        self.gradient, self.samples = gradient, samples
+        self.gradient, self.samples, self.advantage = gradient, samples, advantage
         self.measure = BatchAccuracy(self.model, accuracy)
         self.draws = Draws(seed)
         self.now = Temperature(**self.given_temperature).start
@@ -242,7 +250,7 @@ class GDAS(BilevelSearch):
         losses = torch.stack([loss for loss, *_ in found])
         likelihoods = torch.stack([likelihood(self.table, drawn) for *_, drawn in found])
         accuracy = torch.stack([accuracy for _, accuracy, _ in found]).mean()
-        return score_loss(losses, likelihoods), accuracy
+        return score_loss(losses, likelihoods, self.advantage), accuracy
 
     def on_training(self, drawn: Tensor) -> None:
         """Handle the columns drawn for a step of the weights; called after the warm-up."""

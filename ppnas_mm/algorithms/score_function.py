@@ -3,7 +3,9 @@
 Williams, Simple statistical gradient-following algorithms, 1992; with several samples, each is
 compared with the mean of the others (Kool et al., Buy 4 REINFORCE samples, get a baseline for free,
 2019).  The gradient through an operation's output asks whether that output should be larger; this
-one asks whether architectures with the operation are better.
+one asks whether architectures with the operation are better.  A few broken architectures have losses
+far above all others and decide most of it; ranks (Wierstra et al., Natural Evolution Strategies,
+2014) count every comparison alike.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from torch import Tensor
 from ..spaces.mixture import Choice, Relaxed, Weights
 from .draws import Draws
 from .op_table import OpTable
+
+ADVANTAGES = ('loss', 'rank')
 
 
 class Drawn:
@@ -65,13 +69,25 @@ def likelihood(table: OpTable, columns: Tensor) -> Tensor:
     return table.logits().log_softmax(1).gather(1, columns[:, None]).sum()
 
 
-def score_loss(losses: Tensor, likelihoods: Tensor) -> Tensor:
+def check_advantage(advantage: str, samples: int) -> None:
+    """Raise ``ValueError`` if :func:`score_loss` cannot compare samples so."""
+    if advantage not in ADVANTAGES or samples < 2:
+        raise ValueError(
+            f'advantage={advantage!r}, samples={samples}: expected one of {ADVANTAGES}, 2 or more'
+        )
+
+
+def score_loss(losses: Tensor, likelihoods: Tensor, advantage: str = 'loss') -> Tensor:
     """Return a loss with the value of the mean loss and the score function as its gradient.
 
     Args:
         losses: Of two or more samples on the same batch, ``(samples,)``, without a gradient.
         likelihoods: Log-probability of each.
+        advantage: ``'loss'``: each loss is compared with the mean of the others; ``'rank'``: with
+            each of the others, by its sign.
     """
-    others = (losses.sum() - losses) / (len(losses) - 1)
-    surrogate = ((losses - others) * likelihoods).mean()
+    differences = losses[:, None] - losses
+    if advantage == 'rank':
+        differences = differences.sign()
+    surrogate = (differences.sum(1) / (len(losses) - 1) * likelihoods).mean()
     return surrogate - surrogate.detach() + losses.mean()

@@ -38,6 +38,19 @@ def test_two_samples_give_the_gradient_of_the_mean_loss() -> None:
     torch.testing.assert_close(found, list(expected))
 
 
+@pytest.mark.parametrize('losses', [(0.5, 3.0, 900.0, 0.7), (1.0, 1.0, 2.0, 2.0)])
+def test_ranks_count_wins_and_defeats(losses: tuple[float, ...]) -> None:
+    """How far the worst is from the others does not matter; equal losses are no win."""
+    likelihoods = torch.zeros(4, requires_grad=True)
+    value = score_loss(torch.tensor(losses), likelihoods, 'rank')
+    assert float(value) == pytest.approx(sum(losses) / 4)
+    (found,) = torch.autograd.grad(value, likelihoods)
+    defeats = [sum(own > other for other in losses) for own in losses]
+    wins = [sum(own < other for other in losses) for own in losses]
+    expected = [(lost - won) / 3 / 4 for lost, won in zip(defeats, wins, strict=True)]
+    torch.testing.assert_close(found, torch.tensor(expected))
+
+
 def test_samples_follow_the_softmax_of_alpha() -> None:
     net: Any = MODELS.build(SPACES['nasbench201'])
     table, draws = OpTable(net), Draws(0)
@@ -109,13 +122,17 @@ def test_cdarts_runs_sampled_paths_and_its_draws_are_in_the_state() -> None:
     assert torch.isfinite(logs['loss_search']) and 'loss_distillation' in logs
 
 
-@pytest.mark.parametrize('options', [dict(gradient='both'), dict(samples=1)])
+UNKNOWN = [dict(samples=1), dict(advantage='order')]
+
+
+@pytest.mark.parametrize('options', [dict(gradient='both'), *UNKNOWN])
 def test_gdas_refuses_what_it_does_not_know(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"gradient=.*samples=.*'score', 2 or more"):
+    with pytest.raises(ValueError, match=rf'{next(iter(options))}=.*: expected .*(score|or more)'):
         build('GDAS', **options)
 
 
-@pytest.mark.parametrize('options', [dict(relaxation='hard'), dict(samples=1)])
+@pytest.mark.parametrize('options', [dict(relaxation='hard'), *UNKNOWN])
 def test_cdarts_refuses_what_it_does_not_know(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"relaxation=.*samples=.*'sampled', 2 or more"):
+    text = rf'{next(iter(options))}=.*: expected .*(sampled|or more)'
+    with pytest.raises(ValueError, match=text):
         build('CDARTS', evaluation={}, classes=3, pools=(2, 2), **options)

@@ -22,7 +22,7 @@ from ..bilevel import BilevelSearch, owned_by, without_gradient
 from ..draws import Draws
 from ..limited import check_one_limit, strongest_within
 from ..op_table import OpTable
-from ..score_function import likelihood, sample, score_loss
+from ..score_function import check_advantage, likelihood, sample, score_loss
 from .distillation import IntrospectiveDistillation
 from .networks import NetworkPair
 
@@ -66,6 +66,7 @@ class CDARTS(BilevelSearch):
             ``'sampled'`` path in each step; alpha then follows the score function of eq. 8, from
             ``samples`` paths on the same batch (:mod:`..score_function`).
         samples: Number of paths in a joint step with ``'sampled'``.
+        advantage: How ``'sampled'`` compares the paths, see :func:`.score_loss`.
         seed: Seed of the draws; ``None`` takes torch's, which follows the search's ``--seed``.
         limits: A limit on the evaluation network's cost (see :class:`Limits`), in spaces of
             operations only; the search takes the strongest architecture within it.
@@ -95,6 +96,7 @@ class CDARTS(BilevelSearch):
         share_stem: bool = True,
         relaxation: str = 'softmax',
         samples: int = 3,
+        advantage: str = 'loss',
         seed: int | None = None,
         limits: dict | None = None,
         **kwargs: Any,
@@ -103,8 +105,10 @@ class CDARTS(BilevelSearch):
         _check_options(
             warmup_epochs, separate_epochs, distill_weight, l1_weight, l1_reduction, joint_optimizer
         )
-        _check_relaxation(relaxation, samples)
-        self.samples = samples
+        if relaxation not in ('softmax', 'sampled'):
+            raise ValueError(f"relaxation={relaxation!r}: expected 'softmax' or 'sampled'")
+        check_advantage(advantage, samples)
+        self.samples, self.advantage = samples, advantage
         self.sampled = relaxation == 'sampled'
         if self.sampled:
             self.table, self.draws = OpTable(self.super_net), Draws(seed)
@@ -265,21 +269,13 @@ class CDARTS(BilevelSearch):
             distilled.append(self.distill_weight * self.distillation(mine, theirs))
             found.append(search + distilled[-1].detach())
             likelihoods.append(likelihood(self.table, columns))
-        score = score_loss(torch.stack(found), torch.stack(likelihoods))
+        score = score_loss(torch.stack(found), torch.stack(likelihoods), self.advantage)
         losses = {'loss_search': score, 'loss_evaluation': evaluation}
         if self.distill_weight:
             mean = torch.stack(distilled).mean()
             # the score has its value already; the evaluation network needs its gradient
             losses['loss_distillation'] = mean - mean.detach()
         return {**losses, **self.arch_losses()}
-
-
-def _check_relaxation(relaxation: str, samples: int) -> None:
-    if relaxation not in ('softmax', 'sampled') or samples < 2:
-        raise ValueError(
-            f"relaxation={relaxation!r}, samples={samples}: expected 'softmax' or 'sampled', 2 or "
-            'more'
-        )
 
 
 def _check_options(
