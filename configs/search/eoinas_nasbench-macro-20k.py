@@ -1,8 +1,7 @@
-# EoiNAS beside gdas_nasbench-macro-20k.py, trained as long: prunings after 66 and 72 epochs.
+# EoiNAS beside gdas_nasbench-macro-20k.py, trained as long: prunings after 44 and 48 epochs.
 _base_ = './gdas_nasbench-macro-20k.py'
 model = dict(
     type='ppnas_mm.EoiNAS',
-    warmup_epochs=60,
     indicator=dict(),
     chain=dict(),
-    slimming=dict(begin=66, interval=6))
+    slimming=dict(begin=44, interval=4))

@@ -3,9 +3,10 @@
 Williams, Simple statistical gradient-following algorithms, 1992; with several samples, each is
 compared with the mean of the others (Kool et al., Buy 4 REINFORCE samples, get a baseline for free,
 2019).  The gradient through an operation's output asks whether that output should be larger; this
-one asks whether architectures with the operation are better.  A few broken architectures have losses
-far above all others and decide most of it; ranks (Wierstra et al., Natural Evolution Strategies,
-2014) count every comparison alike.
+one asks whether architectures with the operation are better.
+
+A few broken architectures have losses far above all others, and decide most of this gradient.
+Ranks (Wierstra et al., Natural Evolution Strategies, 2014) count every comparison alike.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ def network_config(
 ) -> Config:
     """Return a config that trains and tests the network that a search found.
 
-    It is whole: OpenMMLab's own tools run it where this package is installed.  Data, heads, losses,
-    optimizer and schedule are those of the search's weights.
+    It is whole: OpenMMLab's own tools run it where this package is installed, which it imports.
+    Data, heads, losses, optimizer and schedule are those of the search's weights.
 
     Args:
         search: The config of the search.
@@ -38,6 +38,7 @@ def network_config(
     start = dict(type='Pretrained', checkpoint=str(weights.resolve()), prefix='backbone.')
     backbone['init_cfg'] = start
     found = {key: copy.deepcopy(value) for key, value in search.items() if key not in LEFT_OUT}
+    found['custom_imports'] = _with_own(found.get('custom_imports') or {})
     found['model'] = {**copy.deepcopy(model), 'backbone': backbone}
     found['optim_wrapper'] = _of_weights(found.get('optim_wrapper') or {})
     schedule = found.get('param_scheduler')
@@ -52,6 +53,13 @@ def network_config(
         if found.get(key):
             found[key] = _without_search(found[key])
     return Config(found)
+
+
+def _with_own(imports: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``custom_imports`` with this package, whose guards must act before a runner starts."""
+    given = imports.get('imports') or []
+    others = [given] if isinstance(given, str) else [name for name in given if name != 'ppnas_mm']
+    return {**imports, 'imports': [*others, 'ppnas_mm']}
 
 
 def _of_weights(wrapper: Mapping[str, Any]) -> dict[str, Any]:

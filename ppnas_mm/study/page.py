@@ -71,6 +71,11 @@ def _text(
         parts += ['Paired t-tests by seed, two-sided, on ' + plan.datasets[0], _tests(plan, found)]
     if any('tau' in row['summary'] for row in found['rows'].values()):
         parts += [f'Rankings of {plan.cells} random architectures', _ranks(found)]
+    if found.get('same_cells'):
+        parts += [
+            "Kendall's tau over the architectures that all of these have scored",
+            _same_cells(plan, found['same_cells']),
+        ]
     notes = [f'- {name}: {row["note"]}' for name, row in found['rows'].items() if row['note']]
     if notes:
         parts.append('\n'.join(notes))
@@ -154,6 +159,14 @@ def _tests(plan: Plan, found: Mapping[str, Any]) -> str:
             cells += ['-' if values[1] is None else f'{values[1]:.3f}']
         rows.append([name, *cells])
     return _table(heads, rows)
+
+
+def _same_cells(plan: Plan, found: Mapping[str, Any]) -> str:
+    rows = [['architectures', *(f'{entry["architectures"]:,}' for entry in found.values())]]
+    for name in plan.same_cells:
+        values = (entry['tau'][name] for entry in found.values())
+        rows.append([name, *('-' if value is None else f'{value:.3f}' for value in values)])
+    return _table(['seed', *found], rows)
 
 
 def _ranks(found: Mapping[str, Any]) -> str:

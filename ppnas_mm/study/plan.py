@@ -16,7 +16,7 @@ from ..utils.schema import SchemaError
 
 RANKS = ('super-net', 'alpha')
 KEYS = ('space', 'table', 'rows')
-OPTIONAL = ('title', 'datasets', 'seeds', 'options', 'cells', 'against')
+OPTIONAL = ('title', 'datasets', 'seeds', 'options', 'cells', 'against', 'same_cells')
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,8 @@ class Plan:
         options: Entries that all configs override, such as ``data_root``.
         cells: Number of architectures that a super-net ranks, drawn uniformly.
         against: Rows that every other row is tested against, paired by seed.
+        same_cells: Rows whose rankings are compared over the architectures that all of them scored;
+            a search that prunes cannot score every one.
     """
 
     space: str
@@ -67,6 +69,7 @@ class Plan:
     options: Mapping[str, Any] = field(default_factory=dict)
     cells: int = 150
     against: tuple[str, ...] = ()
+    same_cells: tuple[str, ...] = ()
 
 
 def load_plan(path: str | os.PathLike) -> Plan:
@@ -92,10 +95,10 @@ def _plan(data: Any, title: str) -> Plan:
     if not given:
         schema.fail('rows', 'at least one', given)
     rows = tuple(_row(name, value) for name, value in given.items())
-    against = [
-        schema.one_of(name, f'against[{i}]', given)
-        for i, name in enumerate(schema.sequence(data.get('against', []), 'against'))
-    ]
+    against, same = (_names(data, key, given) for key in ('against', 'same_cells'))
+    for name in same:
+        if 'ranks' not in given[name]:
+            schema.fail('same_cells', 'rows with ranks', name)
     seeds = schema.sequence(data.get('seeds', [0, 1, 2, 3, 4]), 'seeds', 1)
     for i, seed in enumerate(seeds):
         schema.integer(seed, f'seeds[{i}]')
@@ -111,8 +114,14 @@ def _plan(data: Any, title: str) -> Plan:
         tuple(seeds),
         _options(data, ''),
         schema.integer(data.get('cells', 150), 'cells', 2),
-        tuple(against),
+        against,
+        same,
     )
+
+
+def _names(data: Mapping[str, Any], key: str, rows: Mapping[str, Any]) -> tuple[str, ...]:
+    given = enumerate(schema.sequence(data.get(key, []), key))
+    return tuple(schema.one_of(name, f'{key}[{i}]', rows) for i, name in given)
 
 
 def _options(data: Mapping[str, Any], where: str) -> dict[str, Any]:

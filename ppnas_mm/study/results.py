@@ -50,7 +50,27 @@ def results(plan: Plan, folder: Path) -> dict[str, Any]:
         seeds=list(plan.seeds),
         ranked=plan.cells,
         rows=rows,
+        **({'same_cells': same_cells(plan, folder, table)} if plan.same_cells else {}),
     )
+
+
+def same_cells(plan: Plan, folder: Path, table: BenchmarkTable) -> dict[str, Any]:
+    """Return Kendall's tau of each row over the architectures that all have scored, by seed."""
+    found = {}
+    for seed in plan.seeds:
+        paths = [folder / row / f'seed-{seed}' / 'ranking.json' for row in plan.same_cells]
+        if not all(path.is_file() for path in paths):
+            continue
+        scores = [read_json(path)['scores'] for path in paths]
+        shared = [c for c in scores[0] if all(one.get(c) is not None for one in scores)]
+        taus = (
+            correlations({c: one[c] for c in shared}, table, plan.datasets[0]).get('tau')
+            for one in scores
+        )
+        found[str(seed)] = dict(
+            architectures=len(shared), tau=dict(zip(plan.same_cells, taus, strict=True))
+        )
+    return found
 
 
 def costs(plan: Plan, folder: Path) -> dict[str, dict[str, float]]:

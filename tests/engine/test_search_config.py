@@ -1,12 +1,11 @@
 """A search from a finished config: what is swapped, what follows, what is refused."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fresh import finish, start, without_vision_ops
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from tool import ROOT, call
@@ -16,6 +15,7 @@ from ppnas_mm.config.load import load_config
 from ppnas_mm.config.model import build_model
 from ppnas_mm.config.shipped import find_config
 from ppnas_mm.engine import search_config
+from ppnas_mm.engine.network_config import _with_own
 from ppnas_mm.engine.search_config import ALGORITHMS, SPACES, to_search
 from ppnas_mm.engine.swap_backbone import maps_of, swap
 from ppnas_mm.genotype import Genotype
@@ -195,12 +195,15 @@ def test_from_a_finished_config_to_a_config_of_the_network(
     assert call('test.py', found, work / 'derived.safetensors', '--work-dir', tmp_path / 'b') == 0
     accuracy = record['result']['derived']['metrics']['accuracy/top1']
     assert f'accuracy/top1: {accuracy:.2f}' in capsys.readouterr().out
-    done = subprocess.run(
-        [sys.executable, '-c', TRAIN, str(found), str(tmp_path / 'c')],
-        capture_output=True, text=True, cwd=tmp_path,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert 'tensors of the backbone loaded' in done.stdout + done.stderr
+    vision = without_vision_ops(tmp_path / 'vision')  # as beside a CPU build of torch
+    training = start(['-c', TRAIN, str(found), str(tmp_path / 'c')], vision)
+    assert 'tensors of the backbone loaded' in finish(training)
+
+
+@pytest.mark.parametrize('given', [None, dict(imports='json'), dict(imports=['json', 'ppnas_mm'])])
+def test_the_config_of_a_network_imports_this_package(given: dict[str, Any] | None) -> None:
+    imports = _with_own(given or {})['imports']
+    assert imports == (['json', 'ppnas_mm'] if given else ['ppnas_mm'])
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     'cells': ({'cells': 1}, 'cells: 1 is outside'),
     'true cells': ({'cells': True}, 'cells: expected an integer'),
     'against': ({'against': ['b']}, r"against\[0\]: expected one of \['a'\], got 'b'"),
+    'same cells': ({'same_cells': ['a']}, "same_cells: expected rows with ranks, got 'a'"),
     'options': ({'options': 'x'}, 'options: expected an object'),
     'title': ({'title': 'two\nlines'}, 'title: expected a line of text'),
     'a key': ({'seed': [1]}, "file: unknown key 'seed'; did you mean 'seeds'"),

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 from nb201_table import brute_tau
-from studies import SETS, accuracies, made_plan, some_cells, write_result
+from small_searches import write_search
+from studies import SETS, accuracies, made_plan, some_cells, write_plan, write_result
 
 from ppnas_mm.study.page import write_page
+from ppnas_mm.study.plan import load_plan
 from ppnas_mm.study.rank import draw
 from ppnas_mm.study.results import correlations, costs, results
 from ppnas_mm.tables import NASBench201Table
@@ -210,6 +212,26 @@ def test_rankings_are_averaged_over_seeds(study: Any) -> None:
     text = write_page(plan, folder, 'a command', [])
     assert 'Rankings of 6 random architectures' in text
     assert f'| one | {sum(taus) / 2:.3f} ± {float(np.std(taus)):.3f} |' in text
+
+
+def test_rankings_are_compared_over_what_all_have_scored(tmp_path: Path) -> None:
+    given = {name: {'config': str(write_search('gdas', tmp_path)), 'ranks': 'super-net'}
+             for name in ('kept', 'pruned')}  # fmt: skip
+    plan = load_plan(write_plan(tmp_path, given, seeds=[0, 1], same_cells=list(given)))
+    cells, rng = some_cells(12, 3), np.random.default_rng(5)
+    scores = {name: dict(zip(cells, map(float, rng.random(12)), strict=True)) for name in given}
+    lost = {**scores['pruned'], **dict.fromkeys(cells[:4])}
+    for name, values in (('kept', scores['kept']), ('pruned', lost)):
+        place = tmp_path / 'work' / name / 'seed-0'
+        write_result(place, some_cells(1, 7), core_seconds=1.0)
+        write_json(place / 'ranking.json', {'by': 'super-net', 'scores': values})
+    found = results(plan, tmp_path / 'work')
+    left = [truth(cell, 'cifar10-test') for cell in cells[4:]]
+    taus = {name: round(brute_tau([scores[name][c] for c in cells[4:]], left), 4) for name in given}
+    assert found['same_cells'] == {'0': {'architectures': 8, 'tau': pytest.approx(taus)}}
+    text = write_page(plan, tmp_path / 'work', 'a command', [])
+    assert '| seed | 0 |' in text and '| architectures | 8 |' in text
+    assert all(f'| {name} | {tau:.3f} |' in text for name, tau in taus.items())
 
 
 def test_the_same_architectures_are_drawn_for_every_row(tmp_path: Path) -> None:
