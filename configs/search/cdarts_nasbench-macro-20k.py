@@ -1,5 +1,5 @@
 # CDARTS in the space of NAS-Bench-Macro, beside gdas_nasbench-macro-20k.py: 8 cycles after a warm-up
-# of 40 epochs. L1 holds down the shortcut; only the logits are distilled.
+# of 64 epochs. L1 holds down the shortcut; only the logits are distilled.
 _base_ = './cdarts_nasbench201-20k.py'
 model = dict(
     model=dict(

@@ -1,7 +1,7 @@
-# EoiNAS beside gdas_nasbench-macro-20k.py, trained as long: prunings after 44 and 48 epochs.
+# EoiNAS beside gdas_nasbench-macro-20k.py, trained as long: prunings after 68 and 72 epochs.
 _base_ = './gdas_nasbench-macro-20k.py'
 model = dict(
     type='ppnas_mm.EoiNAS',
     indicator=dict(),
     chain=dict(),
-    slimming=dict(begin=44, interval=4))
+    slimming=dict(begin=68, interval=4))

@@ -29,6 +29,7 @@ from ..weights.checkpoint import (
     signature,
 )
 from .settings import check_settings, continue_schedules, settings_of
+from .warm_start import starts_from_super_net
 
 TEMPLATES = ('epoch_{}.pth', 'iter_{}.pth')
 """mmengine's names for checkpoints."""
@@ -226,11 +227,15 @@ class SafeCheckpointHook(CheckpointHook):
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Reject checkpoints from which the run cannot continue, before anything is loaded.
 
+        A search may start from the super-net of another algorithm.
+
         Raises:
             CheckpointError: If the checkpoint is from another space, or a run is resumed with
                 another number of processes or other settings.
         """
         if not runner._resume:
+            if starts_from_super_net(checkpoint, runner):
+                return
             _check_kind(checkpoint, runner)
         check_same_model(signature(checkpoint), runner.model, 'the checkpoint')
         now = get_world_size()

@@ -105,6 +105,8 @@ def to_search(
         config.model |= _for_cdarts(model, space)
     _set_optimizers(config, recipe)
     _set_epochs(config, recipe)
+    if name == 'senas':
+        config.model |= _for_senas(config.train_cfg.max_epochs)
     _set_hooks(config, recipe)
     if config.get('load_from'):
         print_log('load_from is left out: the weights are of another backbone', 'current')
@@ -182,6 +184,13 @@ def _for_cdarts(model: Mapping[str, Any], space: str) -> dict[str, Any]:
             'otherwise take ppnas, gdas, eoinas, spos or senas'
         )
     return {**copy.deepcopy(CDARTS[space]), 'classes': head['num_classes']}
+
+
+def _for_senas(epochs: int) -> dict[str, Any]:
+    """Return the lengths of the stages of SE-NAS: 100 and 5 of the paper's 120 epochs."""
+    first, later = max(1, epochs * 100 // 120), max(1, epochs * 5 // 120)
+    print_log(f'SE-NAS shrinks after {first} epochs, then every {later}', 'current')
+    return dict(first_epochs=first, stage_epochs=later)
 
 
 def _set_optimizers(config: Config, recipe: Config) -> None:

@@ -16,6 +16,7 @@ from ..utils.schema import SchemaError
 
 RANKS = ('super-net', 'alpha')
 KEYS = ('space', 'table', 'rows')
+ROW_OPTIONAL = ('options', 'best_of', 'ranks', 'note', 'starts_from')
 OPTIONAL = ('title', 'datasets', 'seeds', 'options', 'cells', 'against', 'same_cells')
 
 
@@ -32,6 +33,8 @@ class Row:
         ranks: What ranks architectures after the search: ``'super-net'``, its weights; ``'alpha'``,
             its architecture parameters; ``None``: nothing.
         note: What the page says about it.
+        starts_from: An earlier row whose super-net, trained with the same seed, the search starts
+            from; its cost is added.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Row:
     best_of: int = 1
     ranks: str | None = None
     note: str = ''
+    starts_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ def _plan(data: Any, title: str) -> Plan:
     given = schema.mapping(data['rows'], 'rows')
     if not given:
         schema.fail('rows', 'at least one', given)
-    rows = tuple(_row(name, value) for name, value in given.items())
+    rows = tuple(_row(name, value, given) for name, value in given.items())
     against, same = (_names(data, key, given) for key in ('against', 'same_cells'))
     for name in same:
         if 'ranks' not in given[name]:
@@ -134,22 +138,30 @@ def _options(data: Mapping[str, Any], where: str) -> dict[str, Any]:
     return options
 
 
-def _row(name: Any, value: Any) -> Row:
+def _row(name: Any, value: Any, others: Mapping[str, Any]) -> Row:
     where = f'rows.{name}'
     if not isinstance(name, str) or not name.replace('-', '').replace('_', '').isalnum():
         schema.fail('rows', 'names of letters, digits, - and _', name)
-    data = schema.mapping(value, where, ('config',), ('options', 'best_of', 'ranks', 'note'))
+    data = schema.mapping(value, where, ('config',), ROW_OPTIONAL)
     config = Path(schema.text(data['config'], f'{where}.config'))
     if not config.is_file():
         schema.fail(f'{where}.config', 'the path of a config', str(config))
     ranks = data.get('ranks')
     if ranks is not None:
         schema.one_of(ranks, f'{where}.ranks', RANKS)
+    best_of = schema.integer(data.get('best_of', 1), f'{where}.best_of', 1)
+    start = data.get('starts_from')
+    if start is not None:
+        names = list(others)
+        schema.one_of(start, f'{where}.starts_from', names[: names.index(name)])
+        if best_of > 1 or others[start].get('best_of', 1) > 1:
+            schema.fail(f'{where}.starts_from', 'rows of one search a seed', start)
     return Row(
         name,
         config,
         _options(data, where + '.'),
-        schema.integer(data.get('best_of', 1), f'{where}.best_of', 1),
+        best_of,
         ranks,
         str(data.get('note', '')),
+        start,
     )

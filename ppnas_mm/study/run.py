@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import resource
 from argparse import Namespace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..config.keys import ConfigError
 from ..engine.best_of_seeds import failure
+from ..engine.checkpoint import latest_checkpoint
 from ..engine.run import load_run, require_search
 from ..engine.settings import settings_of
 from ..engine.work_dir import BusyError, alone
@@ -62,6 +64,9 @@ def run_study(plan: Plan, folder: Path, tool: Path) -> tuple[list[str], list[str
         for row in plan.rows:
             place = folder / row.name / f'seed-{seed}'
             try:
+                if not _source_done(row, seed, folder, settings):
+                    busy.append(f'{row.name}, seed {seed} (waits for {row.starts_from})')
+                    continue
                 with alone(place):
                     _run_one(plan, row, seed, place, settings[row.name], jobs, tool)
             except BusyError:
@@ -73,7 +78,11 @@ def run_study(plan: Plan, folder: Path, tool: Path) -> tuple[list[str], list[str
 
 def _settings(plan: Plan, row: Row, config: Any) -> str:
     """Return a checksum of all that a row's results follow from, besides the seed."""
-    about = dict(best_of=row.best_of, ranks=row.ranks, cells=plan.cells if row.ranks else 0)
+    about: dict[str, Any] = dict(
+        best_of=row.best_of, ranks=row.ranks, cells=plan.cells if row.ranks else 0
+    )
+    if row.starts_from:
+        about['starts_from'] = row.starts_from
     found = {k: v for k, v in settings_of(config).items() if k != 'randomness.seed'}
     return checksum({**found, **{f'study.{k}': v for k, v in about.items()}})
 
@@ -94,6 +103,12 @@ def is_done(place: Path, settings: str) -> bool:
     return True
 
 
+def _source_done(row: Row, seed: int, folder: Path, settings: Mapping[str, str]) -> bool:
+    """Return whether the search that a row starts from, if any, has ended."""
+    name = row.starts_from
+    return name is None or is_done(folder / name / f'seed-{seed}', settings[name])
+
+
 def _run_one(
     plan: Plan, row: Row, seed: int, place: Path, settings: str, jobs: Jobs, tool: Path
 ) -> None:
@@ -102,7 +117,16 @@ def _run_one(
     if row.best_of > 1:  # seeds of their own for each seed of the study
         own = [str(1000 * (seed + 1) + i) for i in range(row.best_of)]
         seeds = ['--seeds', ','.join(own)]
-    words = [f'{k}={v}' for k, v in {**plan.options, **row.options}.items()]
+    given, spent = {**plan.options, **row.options}, 0.0
+    if row.starts_from:
+        source = place.parent.parent / row.starts_from / place.name
+        given['load_from'] = latest_checkpoint(source / 'search')
+        if given['load_from'] is None and not done:
+            raise ConfigError(
+                f'row {row.name} starts from {source}/search, which has no checkpoint'
+            )
+        spent = read_json(source / DONE)['core_seconds']
+    words = [f'{k}={v}' for k, v in given.items()]
     options = ['--cfg-options', *words] if words else []
     before, failed = _core_seconds(), ''
     try:
@@ -111,7 +135,7 @@ def _run_one(
         failed = failure(search) or str(error)
     if done:
         return
-    spent = _core_seconds() - before
+    spent += _core_seconds() - before
     if row.ranks and not failed:
         write_json(place / 'ranking.json', rank_architectures(plan, row, seed, search))
     write_json(place / DONE, dict(settings=settings, core_seconds=round(spent, 3), failed=failed))

@@ -68,6 +68,25 @@ class NetworkPair:
         if width != classes:
             raise ValueError(f'classes={classes}: {name} outputs {width}')
 
+    def check_same_size(self) -> None:
+        """Raise ``ValueError`` if the evaluation network cannot take over all weights."""
+        mine = dict(self.search.named_parameters())
+        for name, value in self.evaluation.named_parameters():
+            one_dimensional = value.dim() < 2 and name not in mine  # of its norms
+            if not one_dimensional and (name not in mine or mine[name].shape != value.shape):
+                raise ValueError(
+                    f'inherit_weights: {name} has another shape in the search network, or is not '
+                    'there; expected an evaluation network of its size'
+                )
+
+    @torch.no_grad()
+    def copy_weights(self) -> None:
+        """Give the evaluation network the weights and statistics of the search network."""
+        mine = self.search.state_dict()
+        for name, value in self.evaluation.state_dict(keep_vars=True).items():
+            if name in mine:
+                value.copy_(mine[name])
+
     def observe(self, model: BaseModel, run: Callable[[], Tensor]) -> tuple[Tensor, Outputs]:
         """Run one of the networks; return the result and the outputs of its levels.
 

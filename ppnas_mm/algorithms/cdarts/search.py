@@ -62,6 +62,9 @@ class CDARTS(BilevelSearch):
             the separate epochs; ``'joint'``, another one (paper: SGD and Adam); or ``None``: no
             update (Table 7).
         share_stem: Whether both networks share a stem (authors' code).
+        inherit_weights: Whether the evaluation network starts its first cycle with the search
+            network's weights.  One that starts from nothing is weaker than the search network's
+            paths, and then distillation prefers weak paths (not in the paper).
         relaxation: The search network runs the ``'softmax'`` mixture of eq. 1, or one
             ``'sampled'`` path in each step; alpha then follows the score function of eq. 8, from
             ``samples`` paths on the same batch (:mod:`..score_function`).
@@ -94,6 +97,7 @@ class CDARTS(BilevelSearch):
         separate_epochs: int = 1,
         joint_optimizer: str | None = 'evaluation',
         share_stem: bool = True,
+        inherit_weights: bool = False,
         relaxation: str = 'softmax',
         samples: int = 3,
         advantage: str = 'loss',
@@ -130,6 +134,9 @@ class CDARTS(BilevelSearch):
         self.limits = Limits(self.evaluation, **limits) if limits else None
         if self.limits is not None:
             check_one_limit(self.super_net, self.limits)
+        self.inherit_weights = inherit_weights
+        if inherit_weights:
+            self.networks.check_same_size()
         self.epoch = 1
         self._discretise()
 
@@ -180,6 +187,8 @@ class CDARTS(BilevelSearch):
     def before_epoch(self, epoch: int) -> None:
         """Store the epoch (from 1); discretise alpha for the evaluation network."""
         self.epoch = epoch
+        if self.inherit_weights and epoch == self.warmup_epochs + 1:
+            self.networks.copy_weights()
         self._discretise()
 
     def _discretise(self) -> None:
