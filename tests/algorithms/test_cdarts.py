@@ -46,6 +46,34 @@ def test_each_phase_moves_its_own_parameters() -> None:
         assert stem <= changed
 
 
+def test_the_evaluation_network_inherits_weights_once() -> None:
+    """After the warm-up it is the search network with one path; then it learns by itself."""
+    options = dict(evaluation={}, pools=(2, 2), inherit_weights=True, warmup_epochs=2)
+    algorithm = build(model=classifier(NB201), **options)
+
+    def same() -> list[bool]:
+        theirs = algorithm.evaluation.state_dict()
+        mine = algorithm.model.state_dict()
+        return [torch.equal(theirs[k], v) for k, v in mine.items() if v.dim() > 1]
+
+    assert not all(same())
+    algorithm.before_epoch(2)
+    assert not all(same())
+    algorithm.before_epoch(3)
+    assert algorithm.phase == 'separate' and all(same())
+    algorithm.train_step({'val': DATA['val']}, search_optimizers(algorithm))
+    assert not all(same())
+    kept = {k: v.clone() for k, v in algorithm.evaluation.state_dict().items()}
+    algorithm.before_epoch(4)
+    assert all(torch.equal(v, kept[k]) for k, v in algorithm.evaluation.state_dict().items())
+
+
+def test_a_network_of_another_size_cannot_inherit() -> None:
+    more = {'num_cells': 5}
+    with pytest.raises(ValueError, match=r'inherit_weights: backbone\..* its size'):
+        build(model=classifier(DARTS), evaluation=more, inherit_weights=True)
+
+
 def test_the_joint_step_is_that_of_equation_8() -> None:
     """Alpha and the evaluation network follow the gradient of eq. 8, then w_S that of eq. 6."""
     algorithm = build(separate_epochs=0, distillation={'loss': 'kl'})

@@ -84,6 +84,19 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     'cells': ({'cells': 1}, 'cells: 1 is outside'),
     'true cells': ({'cells': True}, 'cells: expected an integer'),
     'against': ({'against': ['b']}, r"against\[0\]: expected one of \['a'\], got 'b'"),
+    'starts from itself': (
+        {'rows': {'a': {'config': 'CONFIG', 'starts_from': 'a'}}},
+        r"rows\.a\.starts_from: expected one of \[\], got 'a'",
+    ),
+    'starts from several': (
+        {
+            'rows': {
+                'a': {'config': 'CONFIG', 'best_of': 2},
+                'b': {'config': 'CONFIG', 'starts_from': 'a'},
+            }
+        },
+        r"rows\.b\.starts_from: expected rows of one search a seed, got 'a'",
+    ),
     'same cells': ({'same_cells': ['a']}, "same_cells: expected rows with ranks, got 'a'"),
     'options': ({'options': 'x'}, 'options: expected an object'),
     'title': ({'title': 'two\nlines'}, 'title: expected a line of text'),

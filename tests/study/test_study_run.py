@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from small_searches import write_search
 from studies import accuracies, made_plan, some_cells, write_plan, write_tool
@@ -64,6 +65,29 @@ def test_every_row_is_searched_with_every_seed(tmp_path: Path) -> None:
     assert run_study(plan, tmp_path / 'work', tool) == ([], [])
     assert len(calls(tmp_path)) == 4
     assert before == {p: p.stat().st_mtime_ns for p in (tmp_path / 'work').rglob('*.json')}
+
+
+def test_a_row_starts_from_the_search_of_another(tmp_path: Path) -> None:
+    """It waits for it, names its newest checkpoint, and costs both."""
+    rows: dict[str, Any] = {row: {'config': str(write_search(kind, tmp_path))}
+                            for row, kind in ROWS.items()}  # fmt: skip
+    tool, work = write_tool(tmp_path, found_by_seed()), tmp_path / 'work'
+    alone = load_plan(write_plan(tmp_path, {'one': rows['one']}, seeds=[0]))
+    assert run_study(alone, work, tool) == ([], [])
+    rows['two']['starts_from'] = 'one'
+    plan = load_plan(write_plan(tmp_path, rows, seeds=[0]))
+    with pytest.raises(ConfigError, match=r'row two starts from .*seed-0/search, which has no'):
+        run_study(plan, work, tool)
+    for epoch in (2, 10):
+        torch.save({'state_dict': {}}, work / f'one/seed-0/search/epoch_{epoch}.pth')
+    assert run_study(plan, work, tool) == ([], [])
+    assert f'load_from={work}/one/seed-0/search/epoch_10.pth' in calls(tmp_path)[-1]
+    spent = costs(plan, work)
+    assert spent['two']['0'] > spent['one']['0'] > 0
+    waiting = load_plan(write_plan(tmp_path, rows, seeds=[1]))
+    (tmp_path / 'naswot-1.error').write_text('error: something')
+    busy, failed = run_study(waiting, work, tool)
+    assert busy == ['two, seed 1 (waits for one)'] and failed[0].startswith('one, seed 1: ')
 
 
 def test_the_best_of_several_has_seeds_of_its_own(tmp_path: Path) -> None:
