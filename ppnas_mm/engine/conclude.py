@@ -106,7 +106,7 @@ def conclude(
     if epoch:
         weights = record.folder / 'derived.safetensors'
         save_derived(model, genotype, weights)
-        text = network_config(runner.cfg, algorithm, genotype, weights).pretty_text
+        text = network_config(runner.cfg, algorithm, genotype, weights.name).pretty_text
         write_atomic(record.folder / NAME, text.encode())
     title, notes = found_title(genotype, record.data), stage_notes(model.backbone)
     draw_genotype(genotype, record.folder / 'genotype.svg', title, notes)

@@ -20,7 +20,7 @@ LEFT_OUT = ('model_wrapper_cfg', 'load_from', 'resume', 'launcher', 'work_dir', 
 
 
 def network_config(
-    search: Config, algorithm: SearchAlgorithm, genotype: Genotype, weights: Path
+    search: Config, algorithm: SearchAlgorithm, genotype: Genotype, weights: str
 ) -> Config:
     """Return a config that trains and tests the network that a search found.
 
@@ -31,12 +31,13 @@ def network_config(
         search: The config of the search.
         algorithm: The search.
         genotype: What it found; the config contains it.
-        weights: File of the derived network's weights, which the backbone starts from.
+        weights: Name of the file of the derived network's weights, which the backbone starts from;
+            it lies beside the config.
     """
     source, model = algorithm.inherited
     backbone = dict(source.backbone.backbone_config(genotype))
-    start = dict(type='Pretrained', checkpoint=str(weights.resolve()), prefix='backbone.')
-    backbone['init_cfg'] = start
+    place = f'{{{{ fileDirname }}}}/{weights}'  # mmengine's word: the folder of the config
+    backbone['init_cfg'] = dict(type='Pretrained', checkpoint=place, prefix='backbone.')
     found = {key: copy.deepcopy(value) for key, value in search.items() if key not in LEFT_OUT}
     found['custom_imports'] = _with_own(found.get('custom_imports') or {})
     found['model'] = {**copy.deepcopy(model), 'backbone': backbone}

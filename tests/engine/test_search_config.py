@@ -195,6 +195,7 @@ def test_from_a_finished_config_to_a_config_of_the_network(
     assert call('test.py', found, work / 'derived.safetensors', '--work-dir', tmp_path / 'b') == 0
     accuracy = record['result']['derived']['metrics']['accuracy/top1']
     assert f'accuracy/top1: {accuracy:.2f}' in capsys.readouterr().out
+    found = work.rename(tmp_path / 'moved') / 'config.py'  # with its weights
     vision = without_vision_ops(tmp_path / 'vision')  # as beside a CPU build of torch
     training = start(['-c', TRAIN, str(found), str(tmp_path / 'c')], vision)
     assert 'tensors of the backbone loaded' in finish(training)
