@@ -51,12 +51,26 @@ def _outputs(out: Any) -> list[Tensor]:
     return list(out) if isinstance(out, (tuple, list)) else [out]
 
 
+@torch.no_grad()
 def image_channels(network: nn.Module) -> int:
-    """Return the image channels of a network: those of its first convolution."""
-    for module in (getattr(network, 'backbone', None) or network).modules():
-        weight = getattr(module, 'weight', None)
-        if isinstance(weight, Tensor) and weight.dim() == 4:
-            return int(getattr(module, 'in_channels', weight.shape[1]))
+    """Return the image channels of a network: those of its first convolution, or 3.
+
+    A stem that first folds pixels into channels (mmdet's ``Focus``) has more there.
+    """
+    net = getattr(network, 'backbone', None) or network
+    weighted = ((m, getattr(m, 'weight', None)) for m in net.modules())
+    convs = ((m, w) for m, w in weighted if isinstance(w, Tensor) and w.dim() == 4)
+    conv, weight = next(convs, (None, None))
+    channels = 3 if weight is None else int(getattr(conv, 'in_channels', weight.shape[1]))
+    if weight is None or channels <= 3:
+        return channels
+    training = net.training
+    try:
+        net.eval()(weight.new_zeros(1, 3, 64, 64))
+    except RuntimeError:
+        return channels
+    finally:
+        net.train(training)
     return 3
 
 

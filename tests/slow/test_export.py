@@ -8,16 +8,19 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from networks import LIBRARY_NETWORKS
 from tasks import classifier
 from tool import RETRAIN, ROOT, call
 from zoo import BACKBONES, NETWORKS, build_network, images, scramble
 
 from ppnas_mm.datasets import Digits
+from ppnas_mm.genotype import Genotype
 from ppnas_mm.inference import export
 from ppnas_mm.inference.export import ExportError, export_network
 from ppnas_mm.registry import MODELS
 
 SIZE = (32, 40)
+PUBLISHED = Genotype.load('pp_resnet_imagenet')
 ZOO = ROOT / 'model_zoo/pp-resnet20_digits'
 
 
@@ -35,10 +38,10 @@ def run(path, file_format, x):
 
 
 @torch.no_grad()
-def check(net, path, file_format):
+def check(net, path, file_format, size=SIZE):
     """Export, then compare on a batch size that the export has not seen."""
-    assert export_network(net, file_format, path, SIZE) <= 1e-4
-    x = images(4, 3, *SIZE)
+    assert export_network(net, file_format, path, size) <= 1e-4
+    x = images(4, 3, *size)
     expected = net(x)
     expected = expected if isinstance(expected, tuple) else (expected,)
     found = run(path, file_format, x)
@@ -54,6 +57,19 @@ def check(net, path, file_format):
 def test_backbones(name, file_format, tmp_path):
     net = scramble(build_network(f'ppnas_mm.{name}')).eval()
     check(net, tmp_path / 'net', file_format)
+
+
+@pytest.mark.parametrize('file_format', ['onnx', 'torchscript'])
+@pytest.mark.parametrize('deploy', [False, True])
+@pytest.mark.parametrize('name', LIBRARY_NETWORKS)
+def test_blocks_plugged_into_networks_of_the_libraries(name, deploy, file_format, tmp_path):
+    network = LIBRARY_NETWORKS[name]
+    cell = {**PUBLISHED.to_dict(), 'cells': PUBLISHED.to_dict()['cells'][:1]}
+    config = dict(type='ppnas_mm.Plugged', backbone=network.config, arch=cell, where=network.where)
+    net = scramble(MODELS.build(config)).eval()
+    if deploy:
+        net.switch_to_deploy()
+    check(net, tmp_path / 'net', file_format, (64, 96))
 
 
 @pytest.mark.parametrize('name', BACKBONES)
