@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from config_files import learning_rates, load, scope
 from mmengine.config import ConfigDict
 from plain import State, double_state, norm, relu, same_conv
-from config_files import learning_rates, load, scope
 from torch import Tensor
 from torch.nn.functional import interpolate
 from zoo import images, scramble

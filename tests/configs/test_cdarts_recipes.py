@@ -132,7 +132,7 @@ def test_every_full_preset_has_its_numbers() -> None:
 
 
 def test_the_chain_search_keeps_to_the_size_of_cdarts_a() -> None:
-    """297.7 M multiply-adds, channel attention and classifier included (tests/backbones/test_chain.py)."""
+    """297.7 M multiply-adds with channel attention and classifier, see ``test_chain.py``."""
     model = load('search/cdarts_chain_imagenet').model
     low, high = model.limits.flops
     assert low < 297.7e6 < high < 1.04 * low

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
 from config_files import CONFIGS, bases, load
+from mmengine.config import Config
 
 from ppnas_mm.registry import MODELS
 

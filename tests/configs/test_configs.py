@@ -1,21 +1,34 @@
-
 """Every file of ``configs/``: it keeps to the rules, fits together, and trains.
 
 The list of files drives the tests; a new config needs no test of its own.  The numbers that papers
 print are in ``test_recipes.py``.
 """
 
-import ast
 import math
 import re
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+
 import cv2
 import numpy as np
 import pytest
 import torch
+from config_files import (
+    CONFIGS,
+    FILES,
+    MOST_LEVELS,
+    NAMES,
+    build_model,
+    chains,
+    classifier,
+    learning_rates,
+    load,
+    scope,
+    shrink,
+    weights_part,
+)
 from mmengine.dataset import Compose
 from mmengine.logging import MMLogger
 from mmengine.optim import build_optim_wrapper
@@ -25,17 +38,13 @@ from mmengine.registry import (
     HOOKS,
     METRICS,
     MODELS,
-    PARAM_SCHEDULERS,
-    DefaultScope,
 )
-from zoo import NETWORKS
+
 from ppnas_mm.algorithms import SearchAlgorithm
 from ppnas_mm.config.keys import KEYS, ConfigError
-from ppnas_mm.config.load import load_config
 from ppnas_mm.costs.latency import latency_table
-from ppnas_mm.costs.table import UNITS, CostError
+from ppnas_mm.costs.table import CostError
 from ppnas_mm.engine import DropPathHook, EpochSeedHook, SafeCheckpointHook, SearchHook
-from config_files import CONFIGS, FILES, MOST_LEVELS, NAMES, build_model, chains, classifier, learning_rates, load, scope, shrink, weights_part
 
 SEARCHES = [name for name in NAMES if name.startswith('search/')]
 
@@ -280,4 +289,3 @@ def test_one_option_points_all_loaders_to_the_images(name: str) -> None:
     config = load(name, {'data_root': '/mine'})
     loaders = (config.train_dataloader, config.val_dataloader, config.test_dataloader)
     assert [loader.dataset.data_root for loader in loaders] == ['/mine'] * 3
-

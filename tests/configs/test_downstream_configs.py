@@ -1,4 +1,3 @@
-
 """Every file of ``configs/detection`` and ``configs/segmentation``: it fits, trains and predicts.
 
 The list of files drives the tests; a new config needs no test of its own.  Two photographs that
@@ -7,34 +6,32 @@ writes them, and every config trains on them through its own pipelines; those of
 size have sizes quartered and channels cut.
 """
 
-from collections.abc import Callable
 from copy import deepcopy
-from functools import cache
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+
 import cv2
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
+from config_files import CONFIGS, MOST_LEVELS, chains, scope
+from downstream_files import FILES, NAMES, data, loaded, seg_heads, selected, small  # noqa: F401
 from mmengine.evaluator import Evaluator
 from mmengine.model import revert_sync_batchnorm
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DATASETS, HOOKS
 from mmengine.runner import Runner, set_random_seed
 from mmengine.structures import InstanceData, PixelData
-from photographs import leaves, write
+from photographs import leaves
 from PIL import Image
 from safetensors.torch import load_file
-from config_files import CONFIGS, MOST_LEVELS, chains, load, scope
+
 from ppnas_mm.config.keys import KEYS
 from ppnas_mm.datasets.data_check import PIXEL_HEADS, DataCheckHook, heads
-from ppnas_mm.datasets.digit_scenes import write_scenes
 from ppnas_mm.engine import EpochSeedHook, SafeCheckpointHook
 from ppnas_mm.registry import MODELS
-from downstream_files import FILES, NAMES, data, loaded, seg_heads, selected, small  # noqa: F401
 
 RES2NET50_VD = 25_718_352 - 2_049_000
 
@@ -203,4 +200,3 @@ def test_evaluators_know_right_from_wrong(data: Path) -> None:
                 right = [score == best if shift == 0 else score < best / 2 for score in found]
                 wrong += [(name, shift, scores)] * (not all(right))
     assert not wrong
-

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 import torch
-from mmengine.runner import Runner, set_random_seed
 from config_files import learning_rates, scope
 from downstream_files import NAMES, loaded, small
+from mmengine.runner import Runner, set_random_seed
 from photographs import leaves
 
 from ppnas_mm.registry import MODELS

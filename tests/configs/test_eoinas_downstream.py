@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import torch
+from config_files import CONFIGS, MOST_LEVELS, chains, learning_rates, load, scope
 from mmengine.registry import DATASETS
 from photographs import leaves, write
 from scenes import segmentation_data
-from config_files import CONFIGS, MOST_LEVELS, chains, learning_rates, load, scope
 from tool import call
 
 from ppnas_mm.backbones.darts import CellBlock
