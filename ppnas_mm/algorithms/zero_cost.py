@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -10,10 +9,10 @@ import numpy as np
 import torch
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
-from mmengine.utils import track_iter_progress
 from torch import Tensor
 
 from ..spaces.mixture import ArchPath, Fixed
+from ..utils.progress import tracked
 from ..utils.registries import MODELS
 from .proxies import naswot, synflow
 from .untrained import UntrainedSearch, draw_within
@@ -73,7 +72,7 @@ class ZeroCostSearch(UntrainedSearch):
         rng = np.random.default_rng(self.draws.next())
         paths = [draw_within(self.super_net, rng, self.limits) for _ in range(self.number)]
         print_log(f'Scoring {len(paths)} untrained architectures by {self.score}', 'current')
-        shown = track_iter_progress(paths, file=sys.stdout) if is_main_process() else paths
+        shown = tracked(paths, 'architectures') if is_main_process() else paths
         score = self._scorer()
         scores = [score(path) for path in shown]
         best = int(np.argmax(scores) if self.largest else np.argmin(scores))

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.utils import ProgressBar
 
 from ..config.keys import ConfigError
 from ..genotype import Genotype
 from ..tables import NASBench201Table
 from ..utils.files import read_json, write_atomic
+from ..utils.progress import Progress
 from ..utils.tables import table as format_table
 from ..visualize.ranks import draw_rank_boxes, draw_tau_boxes
 from .statistics import kendall_tau
@@ -118,7 +117,7 @@ def train_cells(
         net.prune(name, net.choices[name].candidates.index(op))
     table: dict[str, Any] = dict(config=Path(config).name, drops=stages, cells=[])
     drawn = draw_cells(net, cells, seed)
-    bar = ProgressBar(len(drawn), file=sys.stdout)
+    bar = Progress(len(drawn), 'architectures')
     for cell in drawn:
         values = []
         for one in range(seeds):
@@ -129,7 +128,7 @@ def train_cells(
         table['cells'].append(dict(genotype=cell.to_dict(), accuracies=values))
         write_atomic(out, (json.dumps(table, indent=1) + '\n').encode())
         bar.update()
-        print(f' {values}', flush=True)
+        print(f'{values}', flush=True)
     print(out)
 
 
@@ -188,7 +187,7 @@ def study(
     """
     keys = ('tau', 'whole', 'accuracies')
     result: dict[str, Any] = {variant: {key: [] for key in keys} for variant in VARIANTS}
-    bar = ProgressBar(len(VARIANTS) * seeds, file=sys.stdout)
+    bar = Progress(len(VARIANTS) * seeds, 'searches')
     for one in range(seeds):
         for variant in reversed(VARIANTS):
             given = dict(options or {}) | search_options(variant, truth.drops, threshold)
@@ -207,7 +206,7 @@ def study(
                 row['whole'].append(round(ranked(runner, whole, truth)[1], 4))
             bar.update()
             words = f'tau {tau:.3f} over {len(truth.cells)} architectures'
-            print(f' seed {one}, {variant}: {words}', flush=True)
+            print(f'seed {one}, {variant}: {words}', flush=True)
         write_atomic(folder / 'ranking.json', (json.dumps(result, indent=1) + '\n').encode())
     _draw(result, truth, folder, f'{Path(config).stem}, {seeds} seeds')
     return report(result)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.utils import ProgressBar
 
 from ..config.keys import ConfigError
 from ..config.load import load_config
 from ..config.model import build_model
 from ..genotype import Genotype
 from ..utils.files import read_json, write_atomic
+from ..utils.progress import Progress
 from .ranking import build
 from .statistics import kendall_tau
 
@@ -100,7 +99,7 @@ def train_table(
         for name in rows
         if len(rows[name]['accuracies']) <= seed
     ]
-    bar = ProgressBar(len(left), file=sys.stdout) if left else None
+    bar = Progress(len(left), 'trainings') if left else None
     for name, seed in left:
         entries[name].save(folder / 'genotype.json')
         arch = {'model.backbone.arch': str(folder / 'genotype.json')}
@@ -112,7 +111,7 @@ def train_table(
         write_atomic(out, (json.dumps(table, indent=1) + '\n').encode())
         if bar is not None:
             bar.update()
-        print(f' {name}, seed {seed}: {accuracy:.2f}', flush=True)
+        print(f'{name}, seed {seed}: {accuracy:.2f}', flush=True)
     return table
 
 

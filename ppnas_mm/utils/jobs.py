@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from mmengine.utils import ProgressBar
+from .progress import Progress
 
 PRCTL = getattr(ctypes.CDLL(None), 'prctl', None)
 """Linux only; looked up here, because little may be done between fork and exec."""
@@ -30,7 +30,7 @@ class NothingFoundError(JobError):
 
 
 class Jobs:
-    """Runs tools; mmengine's progress bar shows how many are done and how long the rest takes.
+    """Runs tools; a progress bar shows how many are done and how long the rest takes.
 
     Args:
         total: Number of jobs, including finished ones.
@@ -71,7 +71,7 @@ class Jobs:
         log = work_dir / 'output.log'
         print(f'[{self.done}/{self.total}]', *command[1:], '>', log, flush=True)
         if self.bar is None:
-            self.bar = ProgressBar(self.total - self.done + 1, file=sys.stdout)
+            self.bar = Progress(self.total - self.done + 1, 'jobs')
         before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             with open(log, 'a') as output:
@@ -83,7 +83,6 @@ class Jobs:
             kind = NothingFoundError if DEGENERATE in text else JobError
             raise kind(f'{text} (all of its output: {log})')
         self.bar.update()
-        print(flush=True)
 
 
 def _end_with(parent: int, prctl: Any) -> None:

@@ -7,7 +7,6 @@ ICCV 2021 (``sampler='fair'``).  Both are the baselines of SE-NAS, which builds 
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -17,13 +16,13 @@ import numpy as np
 import torch
 from mmengine.dist import all_reduce, is_main_process
 from mmengine.logging import print_log
-from mmengine.utils import track_iter_progress
 from torch import Tensor, nn
 
 from ...costs.limits import Limits
 from ...genotype import DegenerateArchitectureError
 from ...spaces.mixture import ArchPath, Fixed
 from ...utils.batch_norm import batch_statistics, recalibrate
+from ...utils.progress import tracked
 from ...utils.registries import MODELS
 from ...visualize.stages import draw_growth, draw_stages
 from ..accuracy import BatchAccuracy
@@ -253,8 +252,7 @@ class SPOS(BilevelSearch):
     def reported(self, items: Sequence[Any], what: str) -> Iterator[Any]:
         """Yield the items and show a progress bar with the number done and the time left."""
         print_log(f'{what}: {len(items)} models', 'current')
-        shown = track_iter_progress(list(items), file=sys.stdout) if is_main_process() else items
-        yield from shown
+        yield from tracked(list(items), 'models') if is_main_process() else items
 
     def _progress(self, done: int, latest: Evaluated) -> None:
         if done % 50 == 0:
