@@ -11,8 +11,8 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..layers.custom_conv import keep_contiguous, tensors_inside
 from ..layers.deploy import DeployError, deploy, is_plain
+from ..layers.memory_layout import keep_contiguous, tensors_inside
 from ..layers.ops import ConvStyle
 from ..weights import hub
 from ..weights.checkpoint import CheckpointError, check_backbone, load_backbone, load_checkpoint

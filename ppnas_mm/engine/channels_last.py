@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine.hooks import Hook
 
-from ..layers.custom_conv import to_channels_last
+from ..layers.memory_layout import to_channels_last
 from ..utils.registries import HOOKS
 
 

@@ -24,7 +24,7 @@ from ..algorithms.accuracy import BatchAccuracy
 from ..algorithms.base import SearchAlgorithm
 from ..config.keys import ConfigError
 from ..genotype import Genotype
-from ..layers.custom_conv import to_channels_last
+from ..layers.memory_layout import to_channels_last
 from ..utils.registries import MODELS
 from .seed import mix_seed, set_epoch
 

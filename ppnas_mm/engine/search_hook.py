@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ..algorithms.base import SearchAlgorithm
 from ..config.keys import ConfigError
-from ..layers.custom_conv import to_channels_last
+from ..layers.memory_layout import to_channels_last
 from ..utils.distributed import average_buffers
 from ..utils.registries import HOOKS
 from .agreement import require_one_architecture

@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from ..utils.compat import require
-from .custom_conv import is_custom
+from .memory_layout import is_custom
 
 require('mmcv')
 from mmcv.cnn import ConvModule, DepthwiseSeparableConvModule  # noqa: E402

@@ -15,9 +15,8 @@ from torch import Tensor, nn
 
 from ..genotype import SPACE_RULES
 from ..utils.compat import require
-from .custom_conv import adopt
 from .deploy import can_fold, fold
-from .memory_layout import every_second, is_recorded
+from .memory_layout import adopt, every_second, is_recorded
 from .style import PRE_ACTIVATION, ConvStyle, OpSpec
 
 require('mmcv')

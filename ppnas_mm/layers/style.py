@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from torch import nn
 
 from ..utils.compat import require
-from .custom_conv import adopt
+from .memory_layout import adopt
 
 require('mmcv')
 from mmcv.cnn import (  # noqa: E402

@@ -122,6 +122,7 @@ def test_cdarts_runs_sampled_paths_and_its_draws_are_in_the_state() -> None:
     assert torch.isfinite(logs['loss_search']) and 'loss_distillation' in logs
 
 
+CDARTS = {'evaluation': {}, 'classes': 3, 'pools': (2, 2)}
 UNKNOWN = [dict(samples=1), dict(advantage='order')]
 
 
@@ -135,4 +136,4 @@ def test_gdas_refuses_what_it_does_not_know(options: dict[str, Any]) -> None:
 def test_cdarts_refuses_what_it_does_not_know(options: dict[str, Any]) -> None:
     text = rf'{next(iter(options))}=.*: expected .*(sampled|or more)'
     with pytest.raises(ValueError, match=text):
-        build('CDARTS', evaluation={}, classes=3, pools=(2, 2), **options)
+        build('CDARTS', **{**CDARTS, 'relaxation': 'sampled', **options})

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from zoo import build_network, images, scramble
 
 from ppnas_mm.engine.channels_last import ChannelsLastHook
-from ppnas_mm.layers.custom_conv import custom_convs, to_channels_last
+from ppnas_mm.layers.memory_layout import custom_convs, to_channels_last
 
 assert mmcv.ops  # registers the deformable convolutions
 

@@ -35,7 +35,16 @@ GROUPS = {
     'the search': ('algorithms', 'spaces', 'backbones', 'layers', 'genotype.py', 'search.py'),
     'its run': ('engine', 'costs'),
     'pictures': ('visualize',),
-    'in every command': ('cli', 'config', 'datasets', 'utils', 'weights', 'registry.py', 'zoo'),
+    'in every command': (
+        'cli',
+        'config',
+        'datasets',
+        'utils',
+        'weights',
+        'registry.py',
+        'zoo',
+        '__init__.py',
+    ),
 }
 
 

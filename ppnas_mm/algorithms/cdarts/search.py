@@ -111,10 +111,10 @@ class CDARTS(BilevelSearch):
         )
         if relaxation not in ('softmax', 'sampled'):
             raise ValueError(f"relaxation={relaxation!r}: expected 'softmax' or 'sampled'")
-        check_advantage(advantage, samples)
         self.samples, self.advantage = samples, advantage
         self.sampled = relaxation == 'sampled'
         if self.sampled:
+            check_advantage(advantage, samples)
             self.table, self.draws = OpTable(self.super_net), Draws(seed)
         candidates = {op for c in self.super_net.choices.values() for op in c.candidates}
         if not set(l1_ops) <= candidates:
