@@ -19,6 +19,7 @@ from ppnas_mm.algorithms.one_shot.operator_scores import (
     KINDS,
     operator_scores,
     selection_importance,
+    shares_below,
     ties,
     weakest,
 )
@@ -168,6 +169,13 @@ def test_depth_balanced_draws_the_number_of_identities() -> None:
     for a, b in itertools.combinations(free, 2):  # positions are free: E[k (5 - k)] / 20 is 1/6
         pairs = Counter((model[a] == 3, model[b] == 3) for model in models)
         assert abs(pairs[True, False] - 100) < 40 and abs(pairs[False, True] - 100) < 40
+
+
+@given(st.lists(st.integers(-5, 5), min_size=1, max_size=20))
+def test_ranks_are_the_shares_of_the_others_below(values: list[int]) -> None:
+    others = max(1, len(values) - 1)
+    expected = [(sum(o < v for o in values) + (values.count(v) - 1) / 2) / others for v in values]
+    assert shares_below(values) == pytest.approx(expected)
 
 
 @settings(max_examples=60, deadline=None)

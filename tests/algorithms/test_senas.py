@@ -114,6 +114,23 @@ def test_given_shrinkings() -> None:
 # -- importance ------------------------------------------------------------------------------------
 
 
+def test_importance_by_rank_does_not_see_how_bad_the_worst_is() -> None:
+    for worst in (0.5, -1e6):
+        algorithm = build('SENAS', 'mobile', models_per_op=2, importance='rank')
+        models: list[Any] = []
+
+        def later_is_better(path: Any, *_: Any, worst: float = worst, seen: Any = models) -> float:
+            seen.append(path)
+            return float(len(seen)) if len(seen) > 1 else worst
+
+        algorithm.recalibrated_accuracy = later_is_better
+        found, total = algorithm.importances(), len(models)
+        for name, ops in found.items():
+            for op, value in ops.items():
+                places = [i for i, path in enumerate(models) if path.get(name) == (op,)]
+                assert value == pytest.approx(sum(places) / len(places) / (total - 1))
+
+
 @pytest.mark.parametrize('recalibrated', [0, 1])
 @pytest.mark.parametrize('net', ['mobile', 'darts', 'ppconv'])
 def test_importance_is_the_mean_over_the_models_with_an_operation(
@@ -326,6 +343,7 @@ def test_a_state_continues_across_shrinkings_and_expansions(net: str) -> None:
             'models_per_op')),
         ({'drop': 'all'}, "drop='all'"),
         ({'score': 'best'}, "score='best'"),
+        ({'importance': 'order'}, "importance='order': expected 'accuracy' or 'rank'"),
         ({'scoring_sampler': 'x'}, "scoring_sampler='x'"),
         ({'snapshots': 0}, 'snapshots=0'),
     ],

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+from scipy.stats import rankdata
 
 from .scored_models import Alive, Spot, check_alive
 
@@ -43,6 +44,12 @@ def selection_importance(
         hits = {op: values[column == op] for op in ops}
         importance[name] = {op: float(v.mean()) if len(v) else math.nan for op, v in hits.items()}
     return importance
+
+
+def shares_below(values: Sequence[float]) -> list[float]:
+    """Return the rank of each value: the share of the others that are below it, equal ones half."""
+    ranks = rankdata(values) - 1
+    return (ranks / max(1, len(ranks) - 1)).tolist()
 
 
 def _mean_normalised(values: np.ndarray) -> np.ndarray:

@@ -17,7 +17,14 @@ from torch import Tensor
 from ...costs.limits import ConstraintError
 from ...spaces.mixture import Choice
 from ...utils.registries import MODELS
-from .operator_scores import KINDS, operator_scores, selection_importance, ties, weakest
+from .operator_scores import (
+    KINDS,
+    operator_scores,
+    selection_importance,
+    shares_below,
+    ties,
+    weakest,
+)
 from .scored_models import SAMPLERS, Drawn, Model, Spot, stratified_models
 from .spos import SPOS, first_batches
 
@@ -48,6 +55,9 @@ class SENAS(SPOS):
         finish_size: A space of at most this many architectures is not shrunk (open in the paper).
         threshold: Maximum number of partial models of merged choices; ``None``: no expansion.
         score: Kind of :func:`operator_scores`; ``'si'`` omits the confidence (Table 6).
+        importance: What eq. 5 averages over the models with an operation: their ``'accuracy'``, or
+            their ``'rank'`` among all scored models (0: worst, 1: best), which broken models
+            influence less.
         models_per_op: Number of models over which an operation's importance is averaged (eq. 5).
         scoring_sampler: ``'uniform'``, or ``'depth_balanced'``: draw the number of identities
             first.
@@ -76,6 +86,7 @@ class SENAS(SPOS):
         finish_size: int = 1,
         threshold: int | None = 50,
         score: str = 'confidence_product',
+        importance: str = 'accuracy',
         models_per_op: int = 1000,
         scoring_sampler: str = 'uniform',
         scoring_recalibrate_batches: int | None = None,
@@ -104,6 +115,9 @@ class SENAS(SPOS):
         self.first_epochs, self.stage_epochs = first_epochs, stage_epochs
         self.drop, self.max_stages, self.finish_size = drop, max_stages, finish_size
         self.threshold, self.score = threshold, score
+        if importance not in ('accuracy', 'rank'):
+            raise ValueError(f"importance={importance!r}: expected 'accuracy' or 'rank'")
+        self.by_rank = importance == 'rank'
         self.models_per_op, self.scoring_sampler = models_per_op, scoring_sampler
         given = scoring_recalibrate_batches
         self.scoring_recalibrate_batches = self.recalibrate_batches if given is None else given
@@ -259,6 +273,8 @@ class SENAS(SPOS):
         self.drawn = Drawn.of(named, alive, self.identities())
         print_log(self.drawn.words(self._named_spots(self.drawn.unscored)), 'current')
         accuracies = self._accuracies(models)
+        if self.by_rank:
+            accuracies = shares_below(accuracies)
         importance = selection_importance(named, accuracies, alive)
         row: Tensor = self.importance
         row.fill_(-math.inf)
