@@ -147,9 +147,9 @@ def test_snapshots_are_the_plain_mean(space: str) -> None:
         assert all(torch.equal(v, live[k]) for k, v in algorithm.model.state_dict().items())
 
 
-def test_a_progress_bar_counts_the_models(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_counts_the_models(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(build().reported(range(9), 'Scoring')) == list(range(9))
-    assert '9/9' in capsys.readouterr().out
+    assert '9 of 9 models, 0:00:00 left' in capsys.readouterr().out
 
 
 def test_snapshots_are_evenly_spaced_and_end_with_the_last_step() -> None:
