@@ -128,7 +128,7 @@ def train_cells(
         table['cells'].append(dict(genotype=cell.to_dict(), accuracies=values))
         write_atomic(out, (json.dumps(table, indent=1) + '\n').encode())
         bar.update()
-        print(f'{values}', flush=True)
+        print(values, flush=True)
     print(out)
 
 

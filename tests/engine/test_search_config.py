@@ -125,6 +125,15 @@ def test_what_is_not_possible_is_said(arguments: dict[str, Any], text: str) -> N
     assert text in str(caught.value)
 
 
+@pytest.mark.parametrize(('epochs', 'first', 'later'), [(120, 100, 5), (24, 20, 1), (2, 1, 1)])
+def test_se_nas_shrinks_in_any_schedule(epochs: int, first: int, later: int) -> None:
+    finished = library_config('mmpretrain::resnet18_8xb16_cifar10')
+    finished.train_cfg.max_epochs = epochs
+    model = to_search(finished, 'plugged', 'senas').model
+    assert (model.first_epochs, model.stage_epochs) == (first, later)
+    assert model.first_epochs < epochs
+
+
 def test_a_classifier_reads_the_last_map_only() -> None:
     finished = library_config('mmpretrain::resnet18_8xb16_cifar10')
     finished.model.backbone.out_indices = (0, 1, 2, 3)
