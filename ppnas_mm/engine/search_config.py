@@ -54,6 +54,15 @@ SMALL: dict[str, dict[str, Any]] = {
     'mobile': dict(variant='cifar'),
 }
 """Settings for classifiers of small images, whose backbone has a stride below 16."""
+OWN: dict[str, tuple[str, dict[str, Any]]] = {
+    'PPResNet': ('ppconv', dict(macro='imagenet', depth=50)),
+    'PPResNetCIFAR': ('ppconv', dict(macro='cifar', depth=110)),
+    'ChainNet': ('chain', {}),
+    'MobileNASNet': ('mobile', {}),
+}
+"""Backbones that a space searches in their own size, and the settings that their names imply."""
+OF_ONE = ('arch', 'block', 'drop_path_rate', 'frozen_stages', 'init_cfg', 'norm_eval')
+"""Arguments of one network and its weights, which a search leaves out."""
 CDARTS: dict[str, dict[str, Any]] = {
     'darts': dict(evaluation=dict(num_cells=14), pools=(6, 5)),
     'chain': dict(evaluation=dict(), pools=(6, 6, 6, 5), l1_weight=0.0, l1_ops=()),
@@ -148,6 +157,10 @@ def _search_backbone(model: dict[str, Any], space: str, where: str | None) -> No
         new = {**SPACES[space], 'backbone': old}
         if where is not None:
             new['where'] = where
+    elif OWN.get(type_name(old), ('',))[0] == space:
+        own = {key: value for key, value in old.items() if key not in OF_ONE}
+        new = {**OWN[type_name(old)][1], **own, 'type': SPACES[space]['type']}
+        print_log(f'the search keeps the size of {type_name(old)}', 'current')
     else:
         model.pop('pretrained', None)
         if 'head' in model:  # a classifier reads the last map only

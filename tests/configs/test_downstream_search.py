@@ -3,16 +3,14 @@
 import json
 
 import pytest
-from scenes import detection_data, segmentation_data
-from tool import ROOT, call
+from scenes import DETECTION, SEGMENTATION, detection_data, segmentation_data
+from tool import call
 
 from ppnas_mm.config.load import load_config
 from ppnas_mm.datasets.digit_scenes import write_scenes
 from ppnas_mm.genotype import Genotype
 from ppnas_mm.weights.checkpoint import load_checkpoint
 
-# tests/configs/test_eoinas_downstream.py looks at those of EoiNAS
-SEARCHES = sorted((ROOT / 'configs/search').glob('ppnas_*_digit-scenes.py'))
 WIDTH = ['backbone.base_channels=8', 'backbone.stem_channels=8']
 IN_CHANNELS = {
     'mmdet': ['neck.in_channels=[64,128]'],
@@ -20,8 +18,9 @@ IN_CHANNELS = {
 }
 
 
-@pytest.mark.parametrize('path', SEARCHES, ids=lambda p: p.stem)
+@pytest.mark.parametrize('path', [DETECTION, SEGMENTATION], ids=['det', 'seg'])
 def test_searches_derives_and_trains_on(path, tmp_path):
+    """For the blocks of the config's own PP-ResNet-20."""
     scope = load_config(path).default_scope
     data, work = tmp_path / 'data', tmp_path / 'work'
     write_scenes(data, {'train': 4, 'test': 2})
@@ -31,7 +30,8 @@ def test_searches_derives_and_trains_on(path, tmp_path):
     # after two steps every gate is near 0.5: a threshold below keeps all connections
     fast = ['model.threshold=0.4', 'train_cfg.max_epochs=1', 'train_cfg.val_interval=1']
     options = [*common, *fast, *(f'model.model.{option}' for option in small)]
-    assert call('search.py', path, '--work-dir', work, '--cfg-options', *options) == 0
+    given = ['--model', path, '--space', 'ppconv']
+    assert call('search.py', *given, '--work-dir', work, '--cfg-options', *options) == 0
     result = json.loads((work / 'search.json').read_text())['result']
     assert result['derived']['metrics'].keys() == result['super_net']['metrics'].keys()
     assert result['derived']['parameters'] < result['super_net']['parameters']
@@ -39,9 +39,6 @@ def test_searches_derives_and_trains_on(path, tmp_path):
     weights = load_checkpoint(work / 'derived.safetensors')
     assert Genotype.from_json(weights['meta']['genotype']) == genotype
 
-    folder = {'mmdet': 'detection', 'mmseg': 'segmentation'}[scope]
-    network = path.stem.removeprefix('ppnas_').replace('_', '_pp-resnet_')
-    config = ROOT / 'configs' / folder / f'{network}.py'
     again = [
         *common,
         *(f'model.{o}' for o in small),
@@ -49,7 +46,7 @@ def test_searches_derives_and_trains_on(path, tmp_path):
         'train_cfg.max_epochs=1',
     ]
     assert call(
-        'train.py', config, '--work-dir', tmp_path / 'again', '--genotype', work / 'genotype.json',
+        'train.py', path, '--work-dir', tmp_path / 'again', '--genotype', work / 'genotype.json',
         '--init-from', work / 'derived.safetensors', '--cfg-options', *again,
     ) == 0  # fmt: skip
     trained = json.loads((tmp_path / 'again/result.json').read_text())

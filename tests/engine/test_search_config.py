@@ -19,6 +19,7 @@ from ppnas_mm.engine.network_config import _with_own
 from ppnas_mm.engine.search_config import ALGORITHMS, SPACES, to_search
 from ppnas_mm.engine.swap_backbone import maps_of, swap
 from ppnas_mm.genotype import Genotype
+from ppnas_mm.utils.registries import MODELS
 
 RESNET = [256, 512, 1024, 2048]
 CHAIN = [24, 40, 96, 960]
@@ -140,6 +141,34 @@ def test_a_classifier_reads_the_last_map_only() -> None:
     search = to_search(finished, 'darts', 'gdas')
     assert search.model.model.backbone.out_indices == (2,)
     assert search.model.model.head.in_channels == 256
+
+
+@pytest.mark.parametrize(
+    ('name', 'space'),
+    [
+        ('retinanet_pp-resnet_digit-scenes', 'ppconv'),
+        ('gflv2_pp-resnet50_coco', 'ppconv'),
+        ('deeplabv3plus_pp-resnet50-d8_cityscapes', 'ppconv'),
+        ('pp-resnet110_cifar10', 'ppconv'),
+        ('retinanet_cdarts-a_digit-scenes', 'chain'),
+        ('gflv2_mobilenas_voc0712', 'mobile'),
+    ],
+)
+def test_an_architecture_of_the_space_keeps_its_size(name: str, space: str) -> None:
+    """The network that the search would derive is the config's own, if it finds the same."""
+    finished = load_config(find_config(name))
+    search = to_search(finished, space, 'random')
+    own = {k: v for k, v in finished.model.items() if k != 'backbone'}
+    assert {k: v for k, v in search.model.model.items() if k != 'backbone'} == own
+    backbone = dict(finished.model.backbone, init_cfg=None)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        before = MODELS.build(backbone)
+        net = MODELS.build(search.model.model.backbone)
+        after = MODELS.build(net.backbone_config(before.genotype))
+    shapes = [{k: v.shape for k, v in m.state_dict().items()} for m in (before, after)]
+    assert shapes[0] == shapes[1]
+    assert maps_of(backbone) == maps_of(net.backbone_config(before.genotype))
+    assert after.frozen_stages == -1
 
 
 def test_a_space_without_the_strides_of_the_model_is_refused() -> None:

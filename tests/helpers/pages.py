@@ -104,8 +104,6 @@ SIZES = {
         'model.selection.population=4', 'model.selection.generations=1',
         'model.selection.crossover=2', 'model.selection.mutation=2',
     ],
-    'ppnas_retinanet_digit-scenes': [*ONE, *FEW, 'train_dataloader.batch_size=2',
-        'optim_wrapper.arch.optimizer.lr=1.0', 'model.threshold=0.01'],
     'detector': [*ONE, *FEW],
     'segmentor': [*ONE, *FEW, 'train_dataloader.batch_size=2'],
 }  # fmt: skip

@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from scenes import DETECTION, detection
+from scenes import DETECTION, SEGMENTATION, detection
 from tool import ROOT, start
 
 from ppnas_mm.benchmarks.gpu_check.searches import SEARCHES, TINY
@@ -94,11 +94,9 @@ def scenes(tmp_path_factory):
 
 RUNS = {
     'detector': ('train.py', DETECTION),
-    'search in a detector': ('search.py', ROOT / 'configs/search/ppnas_retinanet_digit-scenes.py'),
-    'search in a segmentor': (
-        'search.py', ROOT / 'configs/search/ppnas_deeplabv3plus_digit-scenes.py',
-    ),
-}  # fmt: skip
+    'search in a detector': ('search.py', '--model', DETECTION, '--space', 'ppconv'),
+    'search in a segmentor': ('search.py', '--model', SEGMENTATION, '--space', 'ppconv'),
+}
 
 
 def options_of(kind, scenes):
@@ -111,17 +109,16 @@ def options_of(kind, scenes):
 
 @pytest.mark.parametrize('kind', RUNS)
 def test_kills_inside_detectors_and_segmentors(kind, scenes, tmp_path):
-    tool, config = RUNS[kind]
     options = ['--cfg-options', *options_of(kind, scenes)]
-    code, output = wait(begin(tool, config, '--work-dir', tmp_path / 'whole', *options))
+    code, output = wait(begin(*RUNS[kind], '--work-dir', tmp_path / 'whole', *options))
     assert code == 0, output[-1500:]
     for epochs in (1, 2):
-        process = begin(tool, config, '--work-dir', tmp_path / 'killed', '--resume', *options)
+        process = begin(*RUNS[kind], '--work-dir', tmp_path / 'killed', '--resume', *options)
         while process.poll() is None and not (tmp_path / f'killed/epoch_{epochs}.pth').is_file():
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-    again = begin(tool, config, '--work-dir', tmp_path / 'killed', '--resume', *options)
+    again = begin(*RUNS[kind], '--work-dir', tmp_path / 'killed', '--resume', *options)
     code, output = wait(again)
     assert code == 0, output[-1500:]
     for name in ('genotype.json', 'derived.safetensors', 'search.json', 'result.json'):
@@ -129,17 +126,13 @@ def test_kills_inside_detectors_and_segmentors(kind, scenes, tmp_path):
             left, right = (tmp_path / n / name for n in ('whole', 'killed'))
             assert left.read_bytes() == right.read_bytes(), name
     changed = [*options, 'train_dataloader.batch_size=4']
-    code, output = wait(
-        begin(tool, config, '--work-dir', tmp_path / 'killed', '--resume', *changed)
-    )
+    code, output = wait(begin(*RUNS[kind], '--work-dir', tmp_path / 'killed', '--resume', *changed))
     assert code == 2 and 'train_dataloader.batch_size' in output
     newest = max((tmp_path / 'killed').glob('epoch_*.pth'), key=lambda p: int(p.stem[6:]))
     content = bytearray(newest.read_bytes())
     content[len(content) // 2] ^= 4
     newest.write_bytes(content)
-    code, output = wait(
-        begin(tool, config, '--work-dir', tmp_path / 'killed', '--resume', *options)
-    )
+    code, output = wait(begin(*RUNS[kind], '--work-dir', tmp_path / 'killed', '--resume', *options))
     assert code == 0 and 'falling back to the previous one' in output
 
 
