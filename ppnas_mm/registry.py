@@ -12,13 +12,14 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from .utils.compat import guard_mmcv, guard_mmpretrain, guard_torchvision, require
+from .utils.compat import guard_mmcv, guard_mmpretrain, guard_notes, guard_torchvision, require
 
 
 def _join_hub(apis: Any) -> None:
     importlib.import_module('ppnas_mm.zoo.model_hub').join(apis)
 
 
+guard_notes()
 guard_torchvision()
 guard_mmcv()
 guard_mmpretrain(_join_hub)

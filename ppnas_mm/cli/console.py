@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 import re
@@ -10,8 +9,9 @@ import sys
 import warnings
 from typing import Any
 
-import mmengine.logging
 from mmengine.logging import MMLogger
+
+from ..utils.compat import when_imported
 
 FULL = 'PPNAS_LOG'
 """Environment: ``full`` prints all that mmengine logs."""
@@ -22,7 +22,17 @@ HIDDEN = (
     re.compile(r'^Hooks will be executed'),
     re.compile(r'- torch\.Size\('),  # how each parameter was initialised
     re.compile(r'^(Name of parameter|Exp name|Saving checkpoint|Checkpoints will be saved)'),
+    re.compile(r'^The prefix is not set in metric class'),
     re.compile(r'^(Distributed training is not used|"FileClient"|"HardDiskBackend")'),
+)
+SCORES = re.compile(
+    r'^(\n[+|-]|\n Average |per class results|results:|Evaluating |\w+_mAP_copypaste|'
+    r'Converting ground truth)'
+)
+"""What a metric logs before its scores: tables of classes and areas, at every evaluation."""
+COCO_NOTES = re.compile(
+    r'(?i)(loading (and|annotations)|done|creating index|index created|running per image|'
+    r'evaluate annotation|accumulating)'
 )
 STEP = re.compile(r'^Epoch\(train\)\s+\[(\d+)\]\[\s*(\d+)/(\d+)\](.*)', re.S)
 TEST = re.compile(r'^Epoch\((val|test)\)\s+(?:\[\d+\])?\[\s*(\d+)/(\d+)\](.*)', re.S)
@@ -32,17 +42,23 @@ ASIDE = ('time', 'data_time', 'memory', 'eta', 'grad_norm')
 
 
 class Console(logging.Filter):
-    """Turns mmengine's records into lines for people; drops those about itself."""
+    """Turns mmengine's records into lines for people; drops those about itself.
 
-    def __init__(self, terminal: bool) -> None:
+    Args:
+        terminal: Whether the output is a terminal, where a line may be overwritten.
+        tables: Whether to show the tables of a metric, not only its scores.
+    """
+
+    def __init__(self, terminal: bool, tables: bool = False) -> None:
         super().__init__()
         self.terminal = terminal
+        self.hidden = HIDDEN if tables else (*HIDDEN, SCORES)
         self.epoch = ''
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether a record is shown, and give it the text to show."""
         text = record.getMessage()
-        if any(pattern.search(text) for pattern in HIDDEN):
+        if any(pattern.search(text) for pattern in self.hidden):
             return False
         if step := STEP.match(text):
             return self._step(record, *step.groups())
@@ -102,35 +118,38 @@ class Lines(logging.Formatter):
         return f'{self.formatTime(record, self.datefmt)} {level}{text}'
 
 
-def _spoken(print_log: Any) -> Any:
-    """Return mmengine's ``print_log`` without the details that libraries print at their import."""
+def _mute(module: Any) -> None:
+    """Let pycocotools not print what it does; it prints results, too."""
 
-    @functools.wraps(print_log)
-    def said(msg: Any, logger: Any = None, level: int = logging.INFO) -> None:
-        if logger is not None or level > logging.DEBUG:
-            print_log(msg, logger, level)
+    def spoken(*words: Any) -> None:
+        if not (words and isinstance(words[0], str) and COCO_NOTES.match(words[0])):
+            print(*words)
 
-    return said
+    module.print = spoken
 
 
-def quieten() -> None:
+def quieten(tables: bool = False) -> None:
     """Let the loggers of this process print for people, and silence warnings of libraries.
 
     ``PPNAS_LOG=full`` changes nothing.
+
+    Args:
+        tables: Whether to show the tables of metrics.
     """
     if os.environ.get(FULL) == 'full':
         return
     warnings.filterwarnings('ignore', module=LIBRARIES)
     if hasattr(MMLogger.__init__, 'quiet'):
         return
-    mmengine.logging.print_log = _spoken(mmengine.logging.print_log)
+    for name in ('pycocotools.coco', 'pycocotools.cocoeval'):
+        when_imported(name, _mute)
     original = MMLogger.__init__
 
     def quiet(self: MMLogger, *args: object, **kwargs: object) -> None:
         original(self, *args, **kwargs)  # type: ignore[arg-type]
         for handler in self.handlers:
             if type(handler) is logging.StreamHandler:
-                handler.addFilter(Console(sys.stdout.isatty()))
+                handler.addFilter(Console(sys.stdout.isatty(), tables))
                 handler.setFormatter(Lines(datefmt='%H:%M:%S'))
 
     quiet.__dict__['quiet'] = True

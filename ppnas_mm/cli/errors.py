@@ -93,7 +93,7 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
     """Run a tool. An error becomes one line on stderr and exit code 2, an interrupt 130."""
     try:
         close()
-        quieten()
+        quieten(tables=main.__module__.endswith('.test'))
         code = main() or 0
         sys.stdout.flush()
     except KeyboardInterrupt:

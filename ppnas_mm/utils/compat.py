@@ -1,14 +1,16 @@
 """Guards around other packages; each acts when its package is imported.
 
 torchvision imports without its compiled ops, mmcv without compiled ops has those that detectors
-need, and mmpretrain imports with a transformers that is too new for it.  Nothing is imported
-early: :func:`before_import` and :func:`when_imported` wait.  Errors about a missing package give
-the pip command.
+need, mmpretrain imports with a transformers that is too new for it, and what libraries do without
+is not printed.  Nothing is imported early: :func:`before_import` and :func:`when_imported` wait.
+Errors about a missing package give the pip command.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
+import logging
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -148,6 +150,23 @@ def _supply_ops() -> None:
 def guard_mmcv() -> None:
     """Let ``import mmcv.ops`` succeed, and detectors run, without compiled ops."""
     before_import('mmcv.ops', _supply_ops)
+
+
+def _without_notes(mmengine_logging: Any) -> None:
+    """Print no details that name no logger: libraries say at their import what they do without."""
+    original = mmengine_logging.print_log
+
+    @functools.wraps(original)
+    def print_log(msg: Any, logger: Any = None, level: int = logging.INFO) -> None:
+        if logger is not None or level > logging.DEBUG:
+            original(msg, logger, level)
+
+    mmengine_logging.print_log = print_log
+
+
+def guard_notes() -> None:
+    """Let libraries be imported in silence; ``import ppnas_mm`` calls it."""
+    when_imported('mmengine.logging', _without_notes)
 
 
 def missing(module: str) -> str:

@@ -3,11 +3,12 @@
 import logging
 import subprocess
 import sys
+from types import ModuleType
 
 import pytest
 from tool import ROOT
 
-from ppnas_mm.cli.console import Console, Lines
+from ppnas_mm.cli.console import Console, Lines, _mute
 
 
 def shown(console: Console, text: str, level: int = logging.INFO) -> str | None:
@@ -62,11 +63,46 @@ def test_steps_overwrite_each_other_on_a_terminal(capsys: pytest.CaptureFixture)
         'Hooks will be executed in the following order:',
         '\nbackbone.stem.0.conv.weight - torch.Size([8, 3, 3, 3]): \nKaimingInit: a=0',
         'Saving checkpoint at 3 epochs',
+        'The prefix is not set in metric class IoUMetric.',
         'Exp name: ppnas_digits_20261128',
     ],
 )
 def test_what_libraries_say_of_themselves_is_not_printed(text: str) -> None:
     assert shown(Console(terminal=False), text) is None
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        'per class results:',
+        '\n+-------+-------+\n| Class |  IoU  |\n+-------+-------+',
+        '\n---------------iou_thr: 0.5---------------',
+        'Evaluating bbox...',
+        '\n Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ] = 0.513\n',
+        'bbox_mAP_copypaste: 0.513 0.895 0.550 -1.000 0.4 0.5',
+    ],
+)
+def test_tables_of_a_metric_are_for_a_test(text: str) -> None:
+    assert shown(Console(terminal=False), text) is None
+    assert shown(Console(terminal=False, tables=True), text) == text
+
+
+def test_pycocotools_prints_results_only(capsys: pytest.CaptureFixture) -> None:
+    module = ModuleType('pycocotools.coco')
+    _mute(module)
+    for words in ('loading annotations into memory...', 'DONE (t=0.01s).', 'index created!'):
+        module.print(words)
+    module.print(' Average Precision', 0.5)
+    assert capsys.readouterr().out == ' Average Precision 0.5\n'
+
+
+def test_what_libraries_do_without_is_not_printed() -> None:
+    code = 'import ppnas_mm; import mmpretrain.datasets, mmdet.datasets, mmseg.datasets'
+    done = subprocess.run(
+        [sys.executable, '-c', code], env={'PYTHONPATH': str(ROOT)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'Could not import' not in done.stdout + done.stderr
 
 
 def test_remarks_and_warnings_are_printed() -> None:
