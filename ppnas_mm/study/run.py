@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import resource
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from .plan import Plan, Row
 from .rank import rank_architectures
 
 DONE = 'done.json'
+SPENT = 'spent.json'
+"""Processor time of a search so far; a stopped one goes on, and counts on."""
 
 
 def config_of(plan: Plan, row: Row, folder: Path) -> Any:
@@ -128,17 +131,33 @@ def _run_one(
         spent = read_json(source / DONE)['core_seconds']
     words = [f'{k}={v}' for k, v in given.items()]
     options = ['--cfg-options', *words] if words else []
-    before, failed = _core_seconds(), ''
+    failed, run = '', (tool, search, row.config, *seeds, '--resume', *options)
+    if done:
+        jobs.run(done, *run)
+        return
     try:
-        jobs.run(done, tool, search, row.config, *seeds, '--resume', *options)
+        with _counted(place / SPENT):
+            jobs.run(done, *run)
     except NothingFoundError as error:
         failed = failure(search) or str(error)
-    if done:
-        return
-    spent += _core_seconds() - before
+    spent += read_json(place / SPENT)['core_seconds']
     if row.ranks and not failed:
         write_json(place / 'ranking.json', rank_architectures(plan, row, seed, search))
     write_json(place / DONE, dict(settings=settings, core_seconds=round(spent, 3), failed=failed))
+
+
+@contextmanager
+def _counted(path: Path) -> Iterator[None]:
+    """Add the processor time of child processes to a file, also if they are stopped.
+
+    What a process used that died of SIGKILL itself is not counted.
+    """
+    earlier = read_json(path)['core_seconds'] if path.is_file() else 0.0
+    before = _core_seconds()
+    try:
+        yield
+    finally:
+        write_json(path, dict(core_seconds=round(earlier + _core_seconds() - before, 3)))
 
 
 def _core_seconds() -> float:

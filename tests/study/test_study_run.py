@@ -121,10 +121,14 @@ def test_a_search_that_breaks_is_repeated_and_the_others_go_on(tmp_path: Path) -
     assert not busy and text.startswith('one, seed 0: error: no space left')
     rows = results(plan, tmp_path / 'work')['rows']
     assert list(rows['one']['seeds']) == ['1'] and list(rows['two']['seeds']) == ['0', '1']
+    first = read_json(tmp_path / 'work/one/seed-0/spent.json')['core_seconds']
     (tmp_path / 'naswot-0.error').unlink()
     write_tool(tmp_path, found_by_seed())
     assert run_study(plan, tmp_path / 'work', tool) == ([], [])
     assert len(calls(tmp_path)) == 5
+    # both tries cost
+    both = read_json(tmp_path / 'work/one/seed-0/spent.json')['core_seconds']
+    assert costs(plan, tmp_path / 'work')['one']['0'] == both > 1.2 * first > 0
 
 
 CHANGES: dict[str, dict[str, Any]] = {
