@@ -165,7 +165,7 @@ def _search_backbone(model: dict[str, Any], space: str, where: str | None) -> No
         model.pop('pretrained', None)
         if 'head' in model:  # a classifier reads the last map only
             maps = maps[-1:]
-        small = len(maps) == 1 and maps[0].stride < 16
+        small = len(maps) == 1 and 0 < maps[0].stride < 16
         new = fitted({**SPACES[space], **(SMALL[space] if small else {})}, old, maps)
     for change in swap(model, new, maps):
         print_log(change, 'current')

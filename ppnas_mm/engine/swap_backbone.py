@@ -29,7 +29,7 @@ def maps_of(backbone: Mapping[str, Any]) -> list[Map]:
 
     config = {k: v for k, v in backbone.items() if k not in ('init_cfg', 'pretrained')}
     try:
-        return as_maps(run(MODELS.build(copy.deepcopy(config)))[1])
+        return as_maps(run(MODELS.build(copy.deepcopy(config))))
     except (PlugError, RuntimeError, TypeError, AttributeError) as error:
         text = str(error).splitlines()[0]
         raise ConfigError(f'model.backbone ({backbone.get("type")}): {text}') from None
@@ -100,13 +100,27 @@ def swap(model: dict[str, Any], backbone: dict[str, Any], old: Sequence[Map]) ->
             f'{backbone.get("type")} returns {len(new)} maps, the model reads {len(old)}'
         )
     model['backbone'] = backbone
-    changes = []
+    changes = _pooled(model, old[-1], new[-1])
     for where, node in _readers(model):
         for key, value in _channels(node, [m.channels for m in old], [m.channels for m in new]):
             if node[key] != value:
                 changes.append(f'{where}.{key}={value} (was {node[key]})')
                 node[key] = value
     return changes
+
+
+def _pooled(model: dict[str, Any], old: Map, new: Map) -> list[str]:
+    """Let a classifier that read vectors pool the maps of its new backbone."""
+    if old.stride or not new.stride or model.get('neck'):
+        return []
+    head = model.get('head') or {}
+    if 'in_channels' not in head:
+        raise ConfigError(
+            f'model.head ({head.get("type")}) has no in_channels: the classifier is a part of the '
+            "backbone. Take a LinearClsHead, or the space 'plugged'"
+        )
+    model['neck'] = dict(type='mmpretrain.GlobalAveragePooling')
+    return ['model.neck=GlobalAveragePooling']
 
 
 def _readers(model: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -141,7 +155,7 @@ def _channels(
         elif isinstance(value, (list, tuple)):
             several = index if isinstance(index, (list, tuple)) else range(len(value))
             if [old[i] for i in several if -len(old) <= i < len(old)] == list(value):
-                yield key, [new[i] for i in several]
+                yield key, type(value)(new[i] for i in several)
         elif _is_int(index) and value == old[index]:
             yield key, new[index]
 

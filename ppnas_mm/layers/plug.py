@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-SIZE = 64
-"""Height and width in pixels of the image that finds the stages."""
+SIZES = (64, 224, 384, 512)
+"""Height and width in pixels of the images that find the stages: the first that a network takes."""
 
 
 class PlugError(ValueError):
@@ -28,10 +28,18 @@ class Place(NamedTuple):
 
 
 class Map(NamedTuple):
-    """A map that the network returns: its channels and its stride."""
+    """A map that the network returns: its channels and its stride; stride 0: a vector (N, C)."""
 
     channels: int
     stride: int
+
+
+class Trace(NamedTuple):
+    """What convolutions compute for an image, what the network returns, and the image's size."""
+
+    outputs: list[Tensor]
+    maps: list[Tensor]
+    size: int
 
 
 def find_places(net: nn.Module, where: str | None, groups: int) -> tuple[list[Place], list[Map]]:
@@ -56,10 +64,14 @@ def find_places(net: nn.Module, where: str | None, groups: int) -> tuple[list[Pl
     """
     chosen = _named(net, where) if where else _usual(net, groups)
     if not chosen:
-        raise PlugError(
-            f'where={where!r} names no k x k convolution of stride 1 in '
-            f'{type(net).__name__}, which has {_some_names(net)}'
+        what = (
+            f'where={where!r} names no k x k convolution of stride 1'
+            if where
+            else f'no 3x3 convolution in one group that keeps {groups} or more channels'
         )
+        names = _some_names(net)
+        could = f'; `where` can name {names}' if names else ', which has no convolution to replace'
+        raise PlugError(f'{what} in {type(net).__name__}{could}')
     odd = {name: c.in_channels for name, c in chosen.items() if c.in_channels % groups}
     if odd:
         name, width = next(iter(odd.items()))
@@ -67,8 +79,8 @@ def find_places(net: nn.Module, where: str | None, groups: int) -> tuple[list[Pl
             f'{len(odd)} convolutions have channels that D={groups} does not divide, such as '
             f'{name} with {width}; choose another D, or others by `where`'
         )
-    outputs, maps = run(net, list(chosen.values()))
-    stages = _stages(outputs, maps)
+    trace = run(net, list(chosen.values()))
+    stages = _stages(trace.outputs, trace.maps)
     found = [
         Place(name, stage, conv.in_channels, conv.dilation[0])
         for (name, conv), stage in zip(chosen.items(), stages, strict=True)
@@ -76,12 +88,12 @@ def find_places(net: nn.Module, where: str | None, groups: int) -> tuple[list[Pl
     ]
     if not found:
         raise PlugError(f'no map of {type(net).__name__} depends on {", ".join(chosen):.200}')
-    return found, as_maps(maps)
+    return found, as_maps(trace)
 
 
-def as_maps(maps: Sequence[Tensor]) -> list[Map]:
-    """Return channels and stride of the maps of :func:`run`."""
-    return [Map(m.shape[1], SIZE // m.shape[-1]) for m in maps]
+def as_maps(trace: Trace) -> list[Map]:
+    """Return channels and stride of what a network returns."""
+    return [Map(m.shape[1], trace.size // m.shape[-1] if m.ndim == 4 else 0) for m in trace.maps]
 
 
 def _is_candidate(module: nn.Module) -> bool:
@@ -135,7 +147,7 @@ def _named(net: nn.Module, where: str) -> dict[str, Any]:
 
 def _some_names(net: nn.Module) -> str:
     names = list(_convs(net))
-    return ', '.join(names[:3] + ['...'] * (len(names) > 3)) or 'none'
+    return ', '.join(names[:3] + ['...'] * (len(names) > 3))
 
 
 @contextmanager
@@ -156,14 +168,13 @@ def _traceable(net: nn.Module) -> Iterator[None]:
             module.with_cp = True
 
 
-def run(net: nn.Module, convs: Sequence[Any] = ()) -> tuple[list[Tensor], list[Tensor]]:
+def run(net: nn.Module, convs: Sequence[Any] = ()) -> Trace:
     """Return what each convolution computes for an image, and the maps, with their graph.
 
     Raises:
-        PlugError: If the network returns anything but maps.
+        PlugError: If the network takes no image of :data:`SIZES`, or returns anything but maps and
+            vectors.
     """
-    first = next(m for m in net.modules() if isinstance(m, nn.Conv2d))
-    weight = first.weight
     outputs: dict[int, Tensor] = {}
 
     def keep(conv: nn.Module, _: Any, output: Tensor) -> None:
@@ -172,18 +183,30 @@ def run(net: nn.Module, convs: Sequence[Any] = ()) -> tuple[list[Tensor], list[T
     hooks = [conv.register_forward_hook(keep) for conv in convs]
     try:
         with _traceable(net), torch.enable_grad():
-            try:
-                maps = net(weight.new_zeros(1, 3, SIZE, SIZE).requires_grad_())
-            except RuntimeError:  # images of another number of channels
-                maps = net(weight.new_zeros(1, first.in_channels, SIZE, SIZE).requires_grad_())
+            found, size = _first_that_runs(net)
     finally:
         for hook in hooks:
             hook.remove()
-    maps = [maps] if isinstance(maps, Tensor) else list(maps)
-    if not all(isinstance(m, Tensor) and m.ndim == 4 for m in maps):
+    maps = [found] if isinstance(found, Tensor) else list(found)
+    if not all(isinstance(m, Tensor) and m.ndim in (2, 4) for m in maps):
         raise PlugError(f'{type(net).__name__} returns other things than maps (N, C, H, W)')
-    nothing = weight.new_zeros(1, 1, 1, 1)
-    return [outputs.get(id(conv), nothing) for conv in convs], maps
+    nothing = torch.zeros(1, 1, 1, 1)
+    return Trace([outputs.get(id(conv), nothing) for conv in convs], maps, size)
+
+
+def _first_that_runs(net: nn.Module) -> tuple[Any, int]:
+    """Return what a network returns for the smallest image that it takes, and the image's size."""
+    convs: list[Any] = [m for m in net.modules() if isinstance(m, nn.Conv2d)]
+    channels = dict.fromkeys([3, *(conv.in_channels for conv in convs[:1])])
+    like, said = next(net.parameters()), ''
+    for size in SIZES:
+        for number in channels:
+            image = like.new_zeros(1, number, size, size).requires_grad_()
+            try:
+                return net(image), size
+            except Exception as error:  # each library has its own way to say that it does not fit
+                said = said or (str(error).splitlines() or [type(error).__name__])[0]
+    raise PlugError(f'{type(net).__name__} takes no image of {SIZES} pixels: {said}')
 
 
 @torch.enable_grad()
@@ -203,7 +226,7 @@ def _stages(outputs: list[Tensor], maps: list[Tensor]) -> list[int | None]:
     keys: list[tuple[str, int] | None] = []
     for output, depends in zip(outputs, reached, strict=True):
         size = output.shape[-1]
-        same = [k for k in depends if maps[k].shape[-1] == size]
+        same = [k for k in depends if maps[k].ndim == 4 and maps[k].shape[-1] == size]
         if not depends:
             keys.append(None)
         else:

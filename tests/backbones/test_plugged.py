@@ -100,7 +100,7 @@ def test_a_published_architecture_has_a_cell_for_each_stage() -> None:
 @pytest.mark.parametrize(
     ('where', 'text'),
     [
-        ('layer9.*', "names no k x k convolution of stride 1 in ResNet, which has layer1.0.conv2"),
+        ('layer9.*', "names no k x k convolution of stride 1 in ResNet; `where` can name layer1"),
         ('layer(', 'not a regular expression'),
         (None, '13 convolutions have channels that D=5 does not divide, such as layer1.0.conv2'),
     ],

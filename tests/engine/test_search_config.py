@@ -19,6 +19,7 @@ from ppnas_mm.engine.network_config import _with_own
 from ppnas_mm.engine.search_config import ALGORITHMS, SPACES, to_search
 from ppnas_mm.engine.swap_backbone import maps_of, swap
 from ppnas_mm.genotype import Genotype
+from ppnas_mm.layers.plug import find_places
 from ppnas_mm.utils.registries import MODELS
 
 RESNET = [256, 512, 1024, 2048]
@@ -169,6 +170,48 @@ def test_an_architecture_of_the_space_keeps_its_size(name: str, space: str) -> N
     assert shapes[0] == shapes[1]
     assert maps_of(backbone) == maps_of(net.backbone_config(before.genotype))
     assert after.frozen_stages == -1
+
+
+@pytest.mark.parametrize(
+    ('name', 'channels'),
+    [
+        ('mmpretrain::convnext-tiny_32xb128_in1k', 768),  # pools itself
+        ('mmpretrain::tinyvit-5m-distill_8xb256_in1k', 320),  # takes images of 224 only
+        ('mmpretrain::deit-tiny_4xb256_in1k', 192),  # one token
+    ],
+)
+def test_a_backbone_that_returns_vectors_is_replaced(name: str, channels: int) -> None:
+    """The maps of the new one are pooled."""
+    finished = library_config(name)
+    assert finished.model.head.in_channels == channels and not finished.model.get('neck')
+    model = to_search(finished, 'chain', 'random').model.model
+    assert model.neck.type == 'mmpretrain.GlobalAveragePooling'
+    assert model.head.in_channels == 960 and model.backbone.out_indices == (3,)
+
+
+def test_a_classifier_inside_of_a_backbone_stays_or_is_refused() -> None:
+    finished = library_config('mmpretrain::vgg11_8xb32_in1k')
+    with pytest.raises(ConfigError, match=r"\(ClsHead\) has no in_channels: .* space 'plugged'"):
+        to_search(finished, 'chain', 'random')
+    backbone = to_search(finished, 'plugged', 'random').model.model.backbone
+    places, maps = find_places(MODELS.build(backbone.backbone), None, 4)
+    assert maps == [(1000, 0)]
+    # VGG-11: 64, 128, 256, 256, 512 ... channels; the second of each pair keeps its width
+    assert [(place.stage, place.width) for place in places] == [
+        (0, 256),
+        (1, 512),
+        (2, 512),
+        (2, 512),
+    ]
+
+
+def test_the_reader_keeps_its_kind_of_sequence() -> None:
+    """SSDNeck compares its tuples."""
+    neck = dict(type='SSDNeck', in_channels=(512, 1024), out_channels=(512, 1024, 512))
+    old = maps_of(dict(type='mmdet.SSDVGG', depth=16, ceil_mode=True, with_last_pool=False,
+                       out_indices=(3, 4), out_feature_indices=(22, 34)))  # fmt: skip
+    assert swap(dict(neck=neck), dict(type='mmdet.ResNet', depth=50, out_indices=(1, 2)), old) == []
+    assert neck['in_channels'] == (512, 1024)
 
 
 def test_a_space_without_the_strides_of_the_model_is_refused() -> None:

@@ -39,6 +39,21 @@ def drawn(library: Any) -> list[str]:
 
 
 @pytest.mark.parametrize('library', [mmdet, mmseg, mmpretrain], ids=lambda one: one.__name__)
+def test_other_spaces_or_a_reason(library: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the configs or more can have another backbone; the others say why not."""
+    monkeypatch.setattr(search_config, '_steps', lambda config: 100)
+    said = {}
+    for path in drawn(library):
+        for space in ('ppconv', 'chain'):
+            try:
+                to_search(load_config(path), space, 'random')
+            except ConfigError as error:
+                assert '\n' not in str(error)
+                said[path, space] = str(error)
+    assert len(said) <= COUNT, said
+
+
+@pytest.mark.parametrize('library', [mmdet, mmseg, mmpretrain], ids=lambda one: one.__name__)
 def test_two_steps_or_a_reason(library: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some configs of each library can be searched (transformers have no convolutions to replace);
     the others are refused in one line.
