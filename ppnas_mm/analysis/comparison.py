@@ -187,21 +187,25 @@ class Comparison:
         return table(['search', 'seed', 'cell', 'skips', 'operations'], rows)
 
 
+USUAL = ('accuracy/top1', 'coco/bbox_mAP', 'pascal_voc/mAP', 'mIoU')
+"""The metrics that papers compare, of the tasks."""
+
+
 def metrics_of(results: Results, wanted: Sequence[str]) -> list[str]:
     """Return the metrics that match names or patterns (``coco/bbox_mAP*``), in order.
 
-    ``error/NAME`` is 100 minus ``accuracy/NAME``.
+    ``error/NAME`` is 100 minus ``accuracy/NAME``.  Without a name it is the usual one of the task.
 
     Raises:
         ConfigError: If one matches no metric of the runs.
     """
     runs = [run for row in results.values() for run in row if run is not None]
     if not runs:
-        return list(wanted)
+        return list(wanted) or [USUAL[0]]
     known = list(dict.fromkeys(name for run in runs for name in run['metrics']))
     known += [f'error/{n.split("/", 1)[1]}' for n in known if n.startswith('accuracy/')]
     found: dict[str, None] = {}
-    for pattern in wanted:
+    for pattern in wanted or [name for name in (*USUAL, *known) if name in known][:1]:
         names = fnmatch.filter(known, pattern)
         if not names:
             raise ConfigError(f'--metric {pattern}: the runs have {known}')

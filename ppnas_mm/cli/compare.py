@@ -36,9 +36,10 @@ def main() -> None:
     parser.add_argument(
         '--metric',
         nargs='+',
-        default=['accuracy/top1'],
+        default=[],
         help="one table for each: names, 'error/top1', or patterns such as 'coco/bbox_mAP*' (by "
-        "size) and 'coco/*_precision' (each class, with val_evaluator.classwise=True)",
+        "size) and 'coco/*_precision' (each class, with val_evaluator.classwise=True); default: "
+        'the usual one of the task',
     )
     args = parser.parse_args()
 

@@ -56,6 +56,9 @@ def test_metrics_are_named_by_patterns() -> None:
     assert find(results, ['coco/*_precision', 'coco/*']) == [list(known)[2], *list(known)[:2]]
     with pytest.raises(ConfigError, match=r"--metric x: the runs have \['coco/bbox_mAP'"):
         find(results, ['x'])
+    assert find(results, []) == ['accuracy/top1'] == find({'a': [None]}, [])
+    assert find({'a': [run(aAcc=90.0, mIoU=50.0)]}, []) == ['mIoU']
+    assert find({'a': [run(mine=1.0)]}, []) == ['mine']
     shares = summary(results, 'coco/bbox_mAP')
     assert row_of(shares, 'a')[1:3] == ['0.400 ± nan', 'Fail 0.400']
 
