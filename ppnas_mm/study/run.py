@@ -6,7 +6,7 @@ import os
 import resource
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -131,15 +131,14 @@ def _run_one(
         spent = read_json(source / DONE)['core_seconds']
     words = [f'{k}={v}' for k, v in given.items()]
     options = ['--cfg-options', *words] if words else []
-    failed, run = '', (tool, search, row.config, *seeds, '--resume', *options)
-    if done:
-        jobs.run(done, *run)
-        return
+    failed = ''
     try:
-        with _counted(place / SPENT):
-            jobs.run(done, *run)
+        with nullcontext() if done else _counted(place / SPENT):
+            jobs.run(done, tool, search, row.config, *seeds, '--resume', *options)
     except NothingFoundError as error:
         failed = failure(search) or str(error)
+    if done:
+        return
     spent += read_json(place / SPENT)['core_seconds']
     if row.ranks and not failed:
         write_json(place / 'ranking.json', rank_architectures(plan, row, seed, search))
