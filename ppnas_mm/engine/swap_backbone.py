@@ -31,7 +31,7 @@ def maps_of(backbone: Mapping[str, Any]) -> list[Map]:
     try:
         return as_maps(run(MODELS.build(copy.deepcopy(config))))
     except (PlugError, RuntimeError, TypeError, AttributeError) as error:
-        text = str(error).splitlines()[0]
+        text = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConfigError(f'model.backbone ({backbone.get("type")}): {text}') from None
 
 
