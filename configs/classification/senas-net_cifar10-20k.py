@@ -7,7 +7,7 @@ _base_ = [
 model = dict(
     backbone=dict(
         type='ppnas_mm.NASBench201Net',
-        arch='{{fileDirname}}/../../model_zoo/senas-net_cifar10-20k/genotype.json',
+        arch='{{fileDirname}}/../../model_zoo/senas-net_cifar10-20k/senas.cifar10-20k.json',
         cells_per_stage=2),
     head=dict(in_channels=64))
 default_hooks = dict(channels_last=dict(type='ppnas_mm.ChannelsLastHook'))
