@@ -58,7 +58,8 @@ def fitted(backbone: Mapping[str, Any], old: Mapping[str, Any], maps: Sequence[M
 
     new = copy.deepcopy(dict(backbone))
     residual = 'depth' in new and len(old.get('strides', ())) == len(old.get('dilations', ())) == 4
-    if residual:  # a dilated ResNet stays dilated
+    # a dilated ResNet stays dilated, and another network of a class has its strides
+    if residual or type_name(old) == type_name(new):
         new.update({key: copy.deepcopy(old[key]) for key in CARRIED if key in old})
     elif _is_int(old.get('in_channels')) and old['in_channels'] != 3:
         new['in_channels'] = old['in_channels']
