@@ -60,6 +60,23 @@ def test_a_librarys_config_with_a_backbone_of_the_zoo(name: str) -> None:
         assert part.get('to_rgb', part.get('bgr_to_rgb')) is True
 
 
+@pytest.mark.parametrize(
+    ('name', 'indices'),
+    [('retinanet_pp-resnet_bccd', (1, 2)), ('deeplabv3plus_pp-resnet_camvid', (0, 1, 2))],
+)
+def test_a_network_of_the_same_class_has_the_strides_of_the_config(
+    name: str, indices: tuple[int, ...]
+) -> None:
+    """That of CIFAR-10 has strides 1, 2 and 2 of its own."""
+    config = replacing('pp_resnet20.cifar10-20k')(load_config(find_config(name)))
+    backbone = config.model.backbone
+    assert tuple(backbone.strides) == (2, 2, 2) and tuple(backbone.out_indices) == indices
+    assert backbone.arch.provenance.source.endswith('PP_ResNet_CIFAR10_FAIR_AVD_2')
+    assert config.model.data_preprocessor.std == [51.5865, 50.847, 51.255]
+    model: Any = build_model(config)  # with the weights of the zoo
+    assert len(model.backbone.out_channels) == len(indices)
+
+
 def test_the_model_is_built() -> None:
     config = replacing('pp_resnet50')(
         load_config(find_config('mmdet::fcos_r50-caffe_fpn_gn-head_1x_coco'))
