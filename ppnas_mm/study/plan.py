@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config.keys import ConfigError
+from ..config.shipped import find_config
 from ..tables import TABLES
 from ..utils import schema
 from ..utils.doors import RefusedFileError, read_yaml
@@ -143,9 +144,11 @@ def _row(name: Any, value: Any, others: Mapping[str, Any]) -> Row:
     if not isinstance(name, str) or not name.replace('-', '').replace('_', '').isalnum():
         schema.fail('rows', 'names of letters, digits, - and _', name)
     data = schema.mapping(value, where, ('config',), ROW_OPTIONAL)
-    config = Path(schema.text(data['config'], f'{where}.config'))
-    if not config.is_file():
-        schema.fail(f'{where}.config', 'the path of a config', str(config))
+    named = schema.text(data['config'], f'{where}.config')
+    try:
+        config = find_config(named)
+    except ConfigError:
+        schema.fail(f'{where}.config', 'a path, or a name of `ppnas configs`', named)
     ranks = data.get('ranks')
     if ranks is not None:
         schema.one_of(ranks, f'{where}.ranks', RANKS)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from small_searches import write_search
 from studies import write_plan
+from tool import ROOT
 
 from ppnas_mm.config.keys import ConfigError
 from ppnas_mm.study import Plan, Row, load_plan
@@ -43,6 +44,12 @@ def test_a_study_is_what_it_says(tmp_path: Path) -> None:
     )
 
 
+def test_a_shipped_config_has_a_name(tmp_path: Path) -> None:
+    for name in ('spos_nasbench201', 'configs/search/spos_nasbench201.py'):
+        plan = load_plan(write_plan(tmp_path, {'a': {'config': name}}))
+        assert plan.rows[0].config.samefile(ROOT / 'configs/search/spos_nasbench201.py')
+
+
 def test_a_study_that_says_little(tmp_path: Path) -> None:
     config = write_search('params', tmp_path)
     plan = load_plan(write_plan(tmp_path, {'a': {'config': str(config)}}))
@@ -61,7 +68,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     'number': ({'rows': {5: {'config': 'CONFIG'}}}, 'rows: expected names of letters'),
     'row': ({'rows': {'a': 'CONFIG'}}, r'rows\.a: expected an object'),
     'no config': ({'rows': {'a': {'note': 'x'}}}, r"rows\.a: missing key 'config'"),
-    'config': ({'rows': {'a': {'config': 'no.py'}}}, r'rows\.a\.config: expected the path of a'),
+    'config': (
+        {'rows': {'a': {'config': 'no.py'}}},
+        r'rows\.a\.config: expected a path, or a name',
+    ),
     'best_of': ({'rows': {'a': {'config': 'CONFIG', 'best_of': 0}}}, r'rows\.a\.best_of: 0 is'),
     'ranks': (
         {'rows': {'a': {'config': 'CONFIG', 'ranks': 'beta'}}},
