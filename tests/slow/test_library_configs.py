@@ -40,7 +40,10 @@ def drawn(library: Any) -> list[str]:
 
 @pytest.mark.parametrize('library', [mmdet, mmseg, mmpretrain], ids=lambda one: one.__name__)
 def test_other_spaces_or_a_reason(library: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half of the configs or more can have another backbone; the others say why not."""
+    """Half of the configs or more can have a PP-ResNet; the others say why not.
+
+    Most segmentors read maps of a dilated ResNet, which chains do not have.
+    """
     monkeypatch.setattr(search_config, '_steps', lambda config: 100)
     said = {}
     for path in drawn(library):
@@ -50,7 +53,8 @@ def test_other_spaces_or_a_reason(library: Any, monkeypatch: pytest.MonkeyPatch)
             except ConfigError as error:
                 assert '\n' not in str(error)
                 said[path, space] = str(error)
-    assert len(said) <= COUNT, said
+    refused = [path for path, space in said if space == 'ppconv']
+    assert len(refused) <= COUNT // 2, said
 
 
 @pytest.mark.parametrize('library', [mmdet, mmseg, mmpretrain], ids=lambda one: one.__name__)
@@ -73,7 +77,7 @@ def test_two_steps_or_a_reason(library: Any, monkeypatch: pytest.MonkeyPatch) ->
         weights = [p for p in backbone.parameters() if p.requires_grad]
         optimizer = torch.optim.SGD(weights, 1e-6)  # maps of untrained networks are large
         for _ in range(2):
-            maps = backbone(torch.rand(2, 3, 64, 64))
+            maps = backbone(torch.rand(2, 3, 224, 224))
             loss = torch.stack([m.square().mean() for m in maps]).sum()
             optimizer.zero_grad()
             loss.backward()
