@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from digits_classifier import finished_config
 from fresh import finish, start, without_vision_ops
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
-from tool import ROOT, call
+from tool import call
 
 from ppnas_mm.config.keys import ConfigError
 from ppnas_mm.config.load import load_config
@@ -237,19 +238,6 @@ def test_only_the_reader_of_the_backbone_changes() -> None:
     assert changes == [f'model.neck.in_channels={CHAIN} (was {RESNET})']
 
 
-FINISHED = f"""_base_ = '{ROOT}/configs/_base_/datasets/digits.py'
-default_scope = 'mmpretrain'
-model = dict(
-    type='ImageClassifier',
-    backbone=dict(type='ResNet_CIFAR', depth=18, stem_channels=8, base_channels=8),
-    neck=dict(type='GlobalAveragePooling'),
-    head=dict(
-        type='LinearClsHead', num_classes=10, in_channels=64, topk=(1,),
-        loss=dict(type='CrossEntropyLoss')))
-optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.05, momentum=0.9))
-train_cfg = dict(by_epoch=True, max_epochs=1, val_interval=1)
-val_cfg = test_cfg = dict()
-"""
 TRAIN = (
     'from mmengine.config import Config; from mmengine.runner import Runner; import sys; '
     'c = Config.fromfile(sys.argv[1]); c.work_dir = sys.argv[2]; Runner.from_cfg(c).train()'
@@ -261,7 +249,7 @@ def test_from_a_finished_config_to_a_config_of_the_network(
 ) -> None:
     """What the search leaves is tested by our tool, and trained by mmengine alone."""
     given, work = tmp_path / 'mine.py', tmp_path / 'work'
-    given.write_text(FINISHED)
+    given.write_text(finished_config(8, 1))
     words = ['--algorithm', 'random', '--work-dir', work, '--cfg-options',
              'default_hooks.search.recalibrate_batches=1']  # fmt: skip
     assert call('search.py', '--model', given, *words) == 0

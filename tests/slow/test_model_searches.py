@@ -4,25 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from tool import ROOT, call
+from digits_classifier import finished_config
+from tool import call
 
 from ppnas_mm.engine.search_config import ALGORITHMS, SPACES
 from ppnas_mm.genotype import Genotype
 
-FINISHED = f"""_base_ = '{ROOT}/configs/_base_/datasets/digits.py'
-default_scope = 'mmpretrain'
-model = dict(
-    type='ImageClassifier',
-    backbone=dict(type='ResNet_CIFAR', depth=18, stem_channels=16, base_channels=16),
-    neck=dict(type='GlobalAveragePooling'),
-    head=dict(
-        type='LinearClsHead', num_classes=10, in_channels=128, topk=(1,),
-        loss=dict(type='CrossEntropyLoss')))
-optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.05, momentum=0.9))
-train_dataloader = dict(batch_size=64)
-train_cfg = dict(by_epoch=True, max_epochs=8, val_interval=8)
-val_cfg = test_cfg = dict()
-"""
 SMALL = {
     'darts': [
         'model.model.backbone.num_cells=3',
@@ -51,7 +38,7 @@ CASES = [
 def test_a_search_and_a_training_of_its_network(algorithm: str, space: str, tmp_path: Path) -> None:
     assert space in SPACES
     given, work = tmp_path / 'mine.py', tmp_path / 'work'
-    given.write_text(FINISHED)
+    given.write_text(finished_config(16, 8))
     options = ['default_hooks.search.recalibrate_batches=1', *SMALL[space], *OWN.get(algorithm, [])]
     words = ['--model', given, '--space', space, '--algorithm', algorithm, '--work-dir', work]
     assert call('search.py', *words, '--cfg-options', *options) == 0
