@@ -67,7 +67,7 @@ def find_places(net: nn.Module, where: str | None, groups: int) -> tuple[list[Pl
         what = (
             f'where={where!r} names no k x k convolution of stride 1'
             if where
-            else f'no 3x3 convolution in one group with equal channels in and out, {groups} or more,'
+            else f'no 3x3 convolution in one group with equal channels, {groups} or more,'
         )
         names = _some_names(net)
         could = f'; `where` can name {names}' if names else ', which has no convolution to replace'
