@@ -24,12 +24,17 @@ def main() -> None:
         '--report', action='store_true', help='only write the page of what is done so far'
     )
     parser.add_argument(
-        '--publish', metavar='FOLDER', help='write the page and its files into FOLDER, too'
+        '--publish',
+        metavar='FOLDER',
+        help='write the page and its files into FOLDER, too; searches that it has already, with '
+        'the same settings, are not repeated',
     )
     args = parser.parse_args()
 
     from ..study import load_plan, run_study
     from ..study.page import write_page
+    from ..study.published import NOTHING, load_published
+    from ..study.run import settings_of_rows
     from ..utils.jobs import JobError
 
     plan = load_plan(args.study)
@@ -37,9 +42,10 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     command = ' '.join(map(shlex.quote, ['python', 'tools/study.py', args.study]))
     tool = home() / 'tools/search.py'
-    busy, failed = ([], []) if args.report else run_study(plan, folder, tool)
-    print(write_page(plan, folder, command, busy))
-    if args.publish:
-        write_page(plan, folder, command, busy, Path(args.publish))
+    publish, known = Path(args.publish) if args.publish else None, NOTHING
+    if publish:
+        known = load_published(plan, publish, settings_of_rows(plan, folder))
+    busy, failed = ([], []) if args.report else run_study(plan, folder, tool, known)
+    print(write_page(plan, folder, command, busy, publish, known))
     if failed:
         raise JobError(f'{"; ".join(failed)}; the same command repeats only these')

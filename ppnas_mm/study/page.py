@@ -14,25 +14,44 @@ from ..utils.files import write_atomic, write_json
 from ..version import __version__
 from ..visualize.study import draw_costs, draw_curves
 from .plan import Plan
+from .published import NOTHING, Published
 from .results import costs, results
 from .run import threads
 
 
 def write_page(
-    plan: Plan, folder: Path, command: str, busy: list[str], target: Path | None = None
+    plan: Plan,
+    folder: Path,
+    command: str,
+    busy: list[str],
+    publish: Path | None = None,
+    published: Published = NOTHING,
 ) -> str:
     """Write ``results.json``, ``costs.json``, ``study.md`` and pictures; return the page.
 
     Args:
         plan: The study.
-        folder: Its work dir.
+        folder: Its work dir, which gets the files.
         command: The command that runs it.
         busy: Searches that other processes are running.
-        target: Where to write the files; ``None``: into the work dir.
+        publish: A second folder that gets them.
+        published: Searches that were run elsewhere.
     """
-    target = folder if target is None else target
+    found, spent = results(plan, folder, published), costs(plan, folder, published)
+    for target in (folder, publish) if publish else (folder,):
+        text = _write(plan, found, spent, target, command, busy)
+    return text
+
+
+def _write(
+    plan: Plan,
+    found: Mapping[str, Any],
+    spent: Mapping[str, Mapping[str, float]],
+    target: Path,
+    command: str,
+    busy: list[str],
+) -> str:
     target.mkdir(parents=True, exist_ok=True)
-    found, spent = results(plan, folder), costs(plan, folder)
     write_json(target / 'results.json', found)
     write_json(target / 'costs.json', spent)
     pictures = []

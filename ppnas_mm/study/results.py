@@ -16,17 +16,24 @@ from ..tables import TABLES
 from ..tables.table import BenchmarkTable
 from ..utils.files import read_json
 from .plan import Plan, Row
-from .run import DONE
+from .published import NOTHING, Published
+from .run import DONE, settings_of_rows
 
 
-def results(plan: Plan, folder: Path) -> dict[str, Any]:
+def results(plan: Plan, folder: Path, published: Published = NOTHING) -> dict[str, Any]:
     """Return the results of the searches done so far, as plain JSON.
 
-    They follow from the searches' files alone, so a study that was stopped and went on has the
-    same.  Times are not among them (see :func:`costs`).
+    They follow from the searches' files and from what is published, so a study that was stopped
+    and went on has the same.  Times are not among them (see :func:`costs`).
     """
-    table = TABLES[plan.space].load(plan.table)
-    rows = {row.name: _row(plan, row, folder / row.name, table) for row in plan.rows}
+    table, settings = TABLES[plan.space].load(plan.table), settings_of_rows(plan, folder)
+    rows = {
+        row.name: dict(
+            settings=settings[row.name],
+            **_row(plan, row, folder / row.name, table, published.seeds.get(row.name, {})),
+        )
+        for row in plan.rows
+    }
     main = plan.datasets[0]
     for row in rows.values():
         row['tests'] = {
@@ -50,7 +57,11 @@ def results(plan: Plan, folder: Path) -> dict[str, Any]:
         seeds=list(plan.seeds),
         ranked=plan.cells,
         rows=rows,
-        **({'same_cells': same_cells(plan, folder, table)} if plan.same_cells else {}),
+        **(
+            {'same_cells': {**published.same_cells, **same_cells(plan, folder, table)}}
+            if plan.same_cells
+            else {}
+        ),
     )
 
 
@@ -73,24 +84,28 @@ def same_cells(plan: Plan, folder: Path, table: BenchmarkTable) -> dict[str, Any
     return found
 
 
-def costs(plan: Plan, folder: Path) -> dict[str, dict[str, float]]:
+def costs(plan: Plan, folder: Path, published: Published = NOTHING) -> dict[str, dict[str, float]]:
     """Return the core-seconds of each search that is done, by row and seed."""
-    return {
-        row.name: {
-            str(seed): read_json(folder / row.name / f'seed-{seed}' / DONE)['core_seconds']
-            for seed in plan.seeds
-            if (folder / row.name / f'seed-{seed}' / DONE).is_file()
-        }
-        for row in plan.rows
-    }
+    spent: dict[str, dict[str, float]] = {}
+    for row in plan.rows:
+        spent[row.name], known = {}, published.costs.get(row.name, {})
+        for seed in map(str, plan.seeds):
+            done = folder / row.name / f'seed-{seed}' / DONE
+            if seed in known or done.is_file():
+                spent[row.name][seed] = known.get(seed) or read_json(done)['core_seconds']
+    return spent
 
 
-def _row(plan: Plan, row: Row, folder: Path, table: BenchmarkTable) -> dict[str, Any]:
+def _row(
+    plan: Plan, row: Row, folder: Path, table: BenchmarkTable, published: Mapping[str, Any]
+) -> dict[str, Any]:
     seeds = {}
-    for seed in plan.seeds:
+    for seed in map(str, plan.seeds):
         place = folder / f'seed-{seed}'
-        if (place / DONE).is_file():
-            seeds[str(seed)] = _seed(plan, place, table)
+        if seed in published:  # the same search again would only differ by rounding
+            seeds[seed] = published[seed]
+        elif (place / DONE).is_file():
+            seeds[seed] = _seed(plan, place, table)
     found = [entry for entry in seeds.values() if 'failed' not in entry]
     summary: dict[str, Any] = dict(done=len(seeds), failed=len(seeds) - len(found))
     for dataset in plan.datasets if found else ():

@@ -19,6 +19,7 @@ from ..engine.work_dir import BusyError, alone
 from ..utils.files import checksum, read_json, write_json
 from ..utils.jobs import JobError, Jobs, NothingFoundError
 from .plan import Plan, Row
+from .published import NOTHING, Published
 from .rank import rank_architectures
 
 DONE = 'done.json'
@@ -46,13 +47,25 @@ def config_of(plan: Plan, row: Row, folder: Path) -> Any:
     return config
 
 
-def run_study(plan: Plan, folder: Path, tool: Path) -> tuple[list[str], list[str]]:
+def settings_of_rows(plan: Plan, folder: Path) -> dict[str, str]:
+    """Return, for each row, a checksum of all that its results follow from, besides the seed.
+
+    Raises:
+        ConfigError: If a config is wrong or is not that of a search.
+    """
+    return {r.name: _settings(plan, r, config_of(plan, r, folder / r.name)) for r in plan.rows}
+
+
+def run_study(
+    plan: Plan, folder: Path, tool: Path, published: Published = NOTHING
+) -> tuple[list[str], list[str]]:
     """Run the searches that are not done and that no other process is running.
 
     Args:
         plan: The study.
         folder: Work dir: a folder for each row, and in it one for each seed.
         tool: Path of ``tools/search.py``.
+        published: Searches that need not run, unless another one starts from them.
 
     Returns:
         The searches that other processes are still running, and those that failed with an error.
@@ -60,27 +73,38 @@ def run_study(plan: Plan, folder: Path, tool: Path) -> tuple[list[str], list[str
     Raises:
         ConfigError: If a config is wrong, or a row was run with other settings.
     """
-    configs = {row.name: config_of(plan, row, folder / row.name) for row in plan.rows}
-    settings = {row.name: _settings(plan, row, configs[row.name]) for row in plan.rows}
-    jobs, failed, busy = Jobs(len(plan.rows) * len(plan.seeds)), [], []
-    for seed in plan.seeds:  # all rows with a seed before the next: a part compares like with like
-        for row in plan.rows:
-            place = folder / row.name / f'seed-{seed}'
-            try:
-                if not _source_done(row, seed, folder, settings):
-                    busy.append(f'{row.name}, seed {seed} (waits for {row.starts_from})')
-                    continue
-                with alone(place):
-                    _run_one(plan, row, seed, place, settings[row.name], jobs, tool)
-            except BusyError:
-                busy.append(f'{row.name}, seed {seed}')
-            except JobError as error:
-                failed.append(f'{row.name}, seed {seed}: {error}')
+    settings = settings_of_rows(plan, folder)
+    wanted = _wanted(plan, published)
+    jobs, failed, busy = Jobs(len(wanted)), [], []
+    for row, seed in wanted:
+        place = folder / row.name / f'seed-{seed}'
+        try:
+            if not _source_done(row, seed, folder, settings):
+                busy.append(f'{row.name}, seed {seed} (waits for {row.starts_from})')
+                continue
+            with alone(place):
+                _run_one(plan, row, seed, place, settings[row.name], jobs, tool)
+        except BusyError:
+            busy.append(f'{row.name}, seed {seed}')
+        except JobError as error:
+            failed.append(f'{row.name}, seed {seed}: {error}')
     return busy, failed
 
 
+def _wanted(plan: Plan, published: Published) -> list[tuple[Row, int]]:
+    """Return the searches to run: those not published, and those that these start from.
+
+    All rows with a seed come before the next seed: a part compares like with like.
+    """
+    wanted = []
+    for seed in plan.seeds:
+        left = [row for row in plan.rows if not published.has(row.name, seed)]
+        sources = {row.starts_from for row in left}
+        wanted += [(row, seed) for row in plan.rows if row in left or row.name in sources]
+    return wanted
+
+
 def _settings(plan: Plan, row: Row, config: Any) -> str:
-    """Return a checksum of all that a row's results follow from, besides the seed."""
     about: dict[str, Any] = dict(
         best_of=row.best_of, ranks=row.ranks, cells=plan.cells if row.ranks else 0
     )

@@ -1,0 +1,68 @@
+"""What a published page of a study knows, so that its searches need not run again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..config.keys import ConfigError
+from ..utils.files import read_json
+from .plan import Plan
+
+
+@dataclass(frozen=True)
+class Published:
+    """Results of searches that were run elsewhere, or whose work dir is gone.
+
+    Args:
+        seeds: By row and seed, an entry of ``results.json``.
+        costs: By row and seed, the core-seconds.
+        same_cells: Entry of ``results.json``.
+    """
+
+    seeds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    same_cells: Mapping[str, Any] = field(default_factory=dict)
+
+    def has(self, row: str, seed: int) -> bool:
+        """Return whether a search is among them."""
+        return str(seed) in self.seeds.get(row, {})
+
+
+NOTHING = Published()
+
+
+def load_published(plan: Plan, folder: Path, settings: Mapping[str, str]) -> Published:
+    """Read the searches of a published page that were run with the settings of the study.
+
+    Args:
+        plan: The study.
+        folder: Where ``--publish`` wrote; nothing is known if it has no results.
+        settings: Checksum of each row's settings.
+
+    Raises:
+        ConfigError: If the folder has the results of another space, table or data sets.
+    """
+    if not (folder / 'results.json').is_file():
+        return NOTHING
+    found, spent = read_json(folder / 'results.json'), read_json(folder / 'costs.json')
+    here = dict(space=plan.space, table=plan.table.name, datasets=list(plan.datasets))
+    there = {key: found.get(key) for key in here} | dict(datasets=list(found['datasets']))
+    for key, value in here.items():
+        if there[key] != value:
+            raise ConfigError(f'{folder}: its {key} is {there[key]!r}, that of the study {value!r}')
+    same = {
+        name
+        for name, row in found['rows'].items()
+        if name in settings and row.get('settings') == settings[name]
+    }
+    wanted = set(map(str, plan.seeds))
+    rows = {name: found['rows'][name]['seeds'] for name in same}
+    whole = set(plan.same_cells) <= same and found['ranked'] == plan.cells
+    return Published(
+        {name: {s: e for s, e in seeds.items() if s in wanted} for name, seeds in rows.items()},
+        {name: {s: t for s, t in spent[name].items() if s in wanted} for name in same},
+        {s: e for s, e in found.get('same_cells', {}).items() if s in wanted} if whole else {},
+    )
