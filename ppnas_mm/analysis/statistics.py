@@ -38,3 +38,8 @@ def paired_p(first: Sequence[float], second: Sequence[float]) -> float:
     if float(np.ptp(np.subtract(first, second))) <= rounding:
         return math.nan
     return float(require('scipy.stats').ttest_rel(first, second).pvalue)
+
+
+def welch_p(first: Sequence[float], second: Sequence[float]) -> float:
+    """Return the two-sided p-value of Welch's t-test of two independent samples."""
+    return float(require('scipy.stats').ttest_ind(first, second, equal_var=False).pvalue)

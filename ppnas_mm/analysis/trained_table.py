@@ -16,7 +16,7 @@ from ..genotype import Genotype
 from ..utils.files import read_json, write_atomic
 from ..utils.progress import Progress
 from .ranking import build
-from .statistics import kendall_tau
+from .statistics import deviation, kendall_tau, welch_p
 
 
 def candidates(
@@ -69,30 +69,22 @@ def train_table(
 
     Args:
         config: Config that trains one architecture.
-        entries: The architectures by name.
+        entries: The architectures by name, besides those that the table has already.
         seeds: Number of trainings of each.
         out: The table, JSON.
         folder: Work dir.
         options: Overrides entries of the config.
 
     Raises:
-        ConfigError: If the table in ``out`` is of another config or has other architectures.
+        ConfigError: If the table in ``out`` is of another config, or has another architecture of
+            the same name.
     """
     about = dict(config=Path(config).name, options=dict(options or {}))
-    rows: dict[str, dict[str, Any]] = {
-        name: dict(genotype=genotype.to_dict(), accuracies=[]) for name, genotype in entries.items()
-    }
+    rows = {name: _row(genotype) for name, genotype in entries.items()}
     folder.mkdir(parents=True, exist_ok=True)
-    table: dict[str, Any] = dict(about, rows=rows)
     if out.is_file():
-        before = read_json(out)
-        for key, value in about.items():
-            if before.get(key) != json.loads(json.dumps(value)):
-                raise ConfigError(f'{out}: its {key} is {before.get(key)!r}, not {value!r}')
-        for name, row in before['rows'].items():
-            if name not in entries or Genotype.load(row['genotype']).hash != entries[name].hash:
-                raise ConfigError(f'{out}: has another architecture {name!r}; use another --out')
-            rows[name] |= {**row, 'accuracies': row['accuracies'][:seeds]}
+        rows = _merge(out, about, rows)
+    table: dict[str, Any] = dict(about, rows=rows)
     left = [
         (name, seed)
         for seed in range(seeds)
@@ -101,7 +93,7 @@ def train_table(
     ]
     bar = Progress(len(left), 'trainings') if left else None
     for name, seed in left:
-        entries[name].save(folder / 'genotype.json')
+        Genotype.load(rows[name]['genotype']).save(folder / 'genotype.json')
         arch = {'model.backbone.arch': str(folder / 'genotype.json')}
         runner = build(config, folder / 'training', seed, {**(options or {}), **arch})
         runner.train()
@@ -115,6 +107,25 @@ def train_table(
     return table
 
 
+def _row(genotype: Genotype) -> dict[str, Any]:
+    return dict(genotype=genotype.to_dict(), accuracies=[])
+
+
+def _merge(
+    out: Path, about: Mapping[str, Any], rows: Mapping[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Return the rows of a table that was begun, then the new ones."""
+    before = read_json(out)
+    for key, value in about.items():
+        if before.get(key) != json.loads(json.dumps(value)):
+            raise ConfigError(f'{out}: its {key} is {before.get(key)!r}, not {value!r}')
+    for name, row in before['rows'].items():
+        same = Genotype.load(row['genotype']).hash
+        if name in rows and Genotype.load(rows[name]['genotype']).hash != same:
+            raise ConfigError(f'{out}: has another architecture {name!r}; use another --out')
+    return {**before['rows'], **{n: r for n, r in rows.items() if n not in before['rows']}}
+
+
 def agreement(table: Mapping[str, Any]) -> float:
     """Return Kendall's tau between the first two seeds of a table; NaN with one seed."""
     pairs = [row['accuracies'][:2] for row in table['rows'].values() if len(row['accuracies']) > 1]
@@ -122,11 +133,45 @@ def agreement(table: Mapping[str, Any]) -> float:
 
 
 def report(table: Mapping[str, Any]) -> str:
-    """Return the table as text, the best architecture first."""
-    rows = sorted(table['rows'].items(), key=lambda row: -float(np.mean(row[1]['accuracies'])))
+    """Return the table as text: its groups, and each architecture, the best first."""
+    done = {name: row for name, row in table['rows'].items() if row['accuracies']}
+    rows = sorted(done.items(), key=lambda row: -float(np.mean(row[1]['accuracies'])))
     lines = ['| architecture | mean | each seed | parameters |', '| --- | ---: | --- | ---: |']
     for name, row in rows:
         each = ' '.join(f'{value:.2f}' for value in row['accuracies'])
         mean = float(np.mean(row['accuracies']))
         lines.append(f'| {name} | {mean:.2f} | {each} | {row["parameters"]:,} |')
-    return '\n'.join([*lines, '', f"Kendall's tau between two seeds: {agreement(table):.3f}"])
+    tau = f"Kendall's tau between two seeds: {agreement(table):.3f}"
+    return '\n'.join([*_groups(dict(rows)), *lines, '', tau])
+
+
+def _groups(rows: Mapping[str, dict[str, Any]]) -> list[str]:
+    """Return a table of the groups, ``NAME-0``, ``NAME-1``, ...: found against constrained ones.
+
+    The test is Welch's t-test of two samples, two-sided (Table II of PP-NAS has no test).
+    """
+    groups: dict[str, list[float]] = {}
+    for name, row in rows.items():
+        group, _, number = name.rpartition('-')
+        groups.setdefault(group if number.isdigit() else name, []).append(
+            float(np.mean(row['accuracies']))
+        )
+    other = groups.get('constrained', [])
+    means = sorted((float(np.mean(row['accuracies'])) for row in rows.values()), reverse=True)
+    lines = [
+        '| group | number | mean | best | rank, mean | minus constrained | p |',
+        '| --- | ---: | ---: | ---: | ---: | ---: | ---: |',
+    ]
+    for group, values in sorted(groups.items(), key=lambda item: -float(np.mean(item[1]))):
+        if len(values) < 2:
+            continue
+        rank = np.mean([1 + sum(mean > value for mean in means) for value in values])
+        gain, p = '-', '-'
+        if group != 'constrained' and len(other) > 1:
+            gain = f'{np.mean(values) - np.mean(other):+.2f}'
+            p = f'{welch_p(values, other):.3f}'
+        lines.append(
+            f'| {group} | {len(values)} | {np.mean(values):.2f} ± {deviation(values):.2f} | '
+            f'{max(values):.2f} | {rank:.1f} of {len(means)} | {gain} | {p} |'
+        )
+    return [*lines, ''] if len(lines) > 2 else []

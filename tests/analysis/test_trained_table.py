@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from scipy.stats import t as student
 from tool import ROOT, call
 
 from ppnas_mm.analysis import trained_table
@@ -86,8 +87,42 @@ def test_a_stopped_table_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(ConfigError, match='its options is'):
         train_table(CONFIG, entries, 2, whole, tmp_path / 'a')
     with pytest.raises(ConfigError, match="another architecture 'constrained-2'"):
-        few = {name: entries[name] for name in list(entries)[:2]}
-        train_table(CONFIG, few, 2, whole, tmp_path / 'a', {'train_cfg.max_epochs': 2})
+        other = {'constrained-2': entries['constrained-1']}
+        train_table(CONFIG, other, 2, whole, tmp_path / 'a', {'train_cfg.max_epochs': 2})
+
+
+def test_a_table_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it has already stays, also if the command does not name it again."""
+    monkeypatch.setattr(trained_table, 'build', MadeRunner)
+    entries, out = candidates(SEARCH, 3, 0, []), tmp_path / 'table.json'
+    first = {'constrained-0': entries['constrained-0']}
+    train_table(CONFIG, first, 1, out, tmp_path / 'a')
+    rest = {name: genotype for name, genotype in entries.items() if name not in first}
+    trained.clear()
+    made = train_table(CONFIG, rest, 2, out, tmp_path / 'a')
+    assert list(made['rows']) == list(entries)
+    hashes = [entries[name].hash for name in entries]
+    assert trained == [(h, 0) for h in hashes[1:]] + [(h, 1) for h in hashes]
+    assert all(len(row['accuracies']) == 2 for row in made['rows'].values())
+
+
+def test_groups_are_compared_with_constrained_random_ones() -> None:
+    """Welch's test and ranks by their plain formulas."""
+    values = {'constrained': [60.0, 62.0, 61.0], 'found': [63.0, 65.5], 'res2net': [59.0]}
+    rows = {
+        f'{group}-{i}' if group != 'res2net' else group: dict(accuracies=[v, v], parameters=1)
+        for group, members in values.items()
+        for i, v in enumerate(members)
+    }
+    lines = report({'rows': rows}).splitlines()
+    gain = 64.25 - 61.0
+    spread = [sum((v - sum(m) / len(m)) ** 2 for v in m) / (len(m) - 1) / len(m)
+              for m in (values['found'], values['constrained'])]  # fmt: skip
+    freedom = sum(spread) ** 2 / (spread[0] ** 2 / 1 + spread[1] ** 2 / 2)
+    p = 2 * student.sf(gain / sum(spread) ** 0.5, freedom)
+    assert lines[2] == f'| found | 2 | 64.25 ± 1.25 | 65.50 | 1.5 of 6 | +3.25 | {p:.3f} |'
+    assert lines[3].startswith('| constrained | 3 | 61.00 ± 0.82 | 62.00 | 4.0 of 6 | - | - |')
+    assert lines[4] == '' and lines[7].startswith('| found-1 | 65.50 ')
 
 
 def test_the_tool_trains_on_digits(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
