@@ -150,6 +150,25 @@ def test_baselines_of_the_authors_compute_the_plain_formula(
         assert (pooled(x)[3] - net(x)[3]).abs().max() > 1e-3
 
 
+def test_res2net_as_an_architecture_is_res2net() -> None:
+    """A batch norm without eps takes out that a PPConv averages what Res2Net adds."""
+    shared = dict(depth=20, stem_channels=8, base_channels=8)
+    cell, block = (
+        PPResNetCIFAR(arch='res2net_cifar', **shared),
+        PPResNetCIFAR(block='res2net', **shared),
+    )
+    weights = scramble(block).state_dict().values()
+    cell.load_state_dict(dict(zip(cell.state_dict(), weights, strict=True)))
+    x = images(2, 3, 16, 16, dtype=torch.float64)
+    for net in (cell, block):
+        net.double().train()
+        for module in net.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eps = 0.0
+    for ours, theirs in zip(cell(x), block(x), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
 def test_dilated_networks_compute_the_plain_formula() -> None:
     net = PPResNet(
         **BACKBONES['PPResNet'], strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4), multi_grid=(1, 2, 4)
