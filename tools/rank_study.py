@@ -20,9 +20,42 @@ def parser() -> ArgumentParser:
         '    --truth docs/tables/digits_cells.json --seeds 5\n'
         '  python tools/rank_study.py models configs/search/senas_imagenet_*m.py\n'
         '  python tools/rank_study.py table configs/classification/pp-resnet20_digits.py \\\n'
-        '    --search configs/search/ppnas_digits.py --constrained 20 --free 20 --out table.json',
+        '    --search configs/search/ppnas_digits.py --constrained 20 --free 20 --out table.json\n'
+        '  python tools/rank_study.py searches table.json configs/search/ppnas_digits.py \\\n'
+        '    work_dirs/ppnas_digits',
     )
     commands = top.add_subparsers(dest='command', required=True)
+    cells = _add_cells(commands)
+    ranks = commands.add_parser('study', help='train super-nets and compare their rankings')
+    ranks.add_argument('config', help='config of a SENAS search')
+    source = ranks.add_mutually_exclusive_group(required=True)
+    source.add_argument('--truth', help='table written by the command cells')
+    source.add_argument('--table', help='NAS-Bench-201 table, or its folder')
+    ranks.add_argument('--dataset', default='cifar10', help='data set of the NAS-Bench-201 table')
+    ranks.add_argument('--threshold', type=int, default=50, help='threshold T of the expansion')
+    ranks.add_argument('--seed', type=int, default=0, help='seed of the draw of architectures')
+    drawn, table = _add_models(commands), _add_table(commands)
+    for command in (cells, ranks):
+        command.add_argument('--cells', type=int, default=30, help='number of architectures')
+        command.add_argument('--seeds', type=int, default=5, help='number of seeds')
+        command.add_argument(
+            '--work-dir', default='work_dirs/ranking', help='folder of the results'
+        )
+    found = _add_searches(commands)
+    for command in (cells, ranks, drawn, table, found):
+        command.add_argument(
+            '--cfg-options',
+            nargs='+',
+            action=DictAction,
+            default={},
+            metavar='KEY=VALUE',
+            help='override entries of the config, e.g. train_cfg.max_epochs=2',
+        )
+    return top
+
+
+def _add_cells(commands: Any) -> ArgumentParser:
+    """Add the command that trains cells."""
     cells = commands.add_parser('cells', help='train architectures from scratch, as the truth')
     cells.add_argument('config', help='config that trains one architecture')
     cells.add_argument('--search', required=True, help='config of the search with the super-net')
@@ -37,36 +70,26 @@ def parser() -> ArgumentParser:
     )
     cells.add_argument('--seed', type=int, default=0, help='random seed')
     cells.add_argument('--out', required=True, help='table to write (JSON)')
-    ranks = commands.add_parser('study', help='train super-nets and compare their rankings')
-    ranks.add_argument('config', help='config of a SENAS search')
-    source = ranks.add_mutually_exclusive_group(required=True)
-    source.add_argument('--truth', help='table written by the command cells')
-    source.add_argument('--table', help='NAS-Bench-201 table, or its folder')
-    ranks.add_argument('--dataset', default='cifar10', help='data set of the NAS-Bench-201 table')
-    ranks.add_argument('--threshold', type=int, default=50, help='threshold T of the expansion')
+    return cells
+
+
+def _add_models(commands: Any) -> ArgumentParser:
+    """Add the command that counts models."""
     drawn = commands.add_parser(
         'models', help='count the models that operations would be scored on'
     )
     drawn.add_argument('configs', nargs='+', help='configs of SENAS searches')
     drawn.add_argument('--seed', type=int, default=0, help='seed of the draw')
-    ranks.add_argument('--seed', type=int, default=0, help='seed of the draw of architectures')
-    table = _add_table(commands)
-    for command in (cells, ranks):
-        command.add_argument('--cells', type=int, default=30, help='number of architectures')
-        command.add_argument('--seeds', type=int, default=5, help='number of seeds')
-        command.add_argument(
-            '--work-dir', default='work_dirs/ranking', help='folder of the results'
-        )
-    for command in (cells, ranks, drawn, table):
-        command.add_argument(
-            '--cfg-options',
-            nargs='+',
-            action=DictAction,
-            default={},
-            metavar='KEY=VALUE',
-            help='override entries of the config, e.g. train_cfg.max_epochs=2',
-        )
-    return top
+    return drawn
+
+
+def _add_searches(commands: Any) -> ArgumentParser:
+    """Add the command that compares searches with a table."""
+    found = commands.add_parser('searches', help='what a table says of finished searches')
+    found.add_argument('table', help='table written by the command table')
+    found.add_argument('config', help='config of the searches')
+    found.add_argument('work_dirs', nargs='+', metavar='WORK_DIR', help='their work dirs')
+    return found
 
 
 def _add_table(commands: Any) -> ArgumentParser:
@@ -104,6 +127,10 @@ def main() -> None:
         out = Path(args.out), Path(args.work_dir)
         made = trained_table.train_table(args.config, found, args.seeds, *out, options)
         print(trained_table.report(made))
+        return
+    if args.command == 'searches':
+        folders = list(map(Path, args.work_dirs))
+        print(trained_table.searches(Path(args.table), args.config, folders, options))
         return
     shared = (Path(args.work_dir), args.cells, args.seeds, args.seed)
     if args.command == 'cells':

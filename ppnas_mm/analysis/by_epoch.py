@@ -1,4 +1,4 @@
-"""The architecture of strongest operations after each epoch of a recorded search."""
+"""What a recorded search held after each epoch: its strongest operations, its connections."""
 
 from __future__ import annotations
 
@@ -30,3 +30,17 @@ def strongest_by_epoch(record: Mapping[str, Any]) -> Iterator[tuple[int, Genotyp
             entry['epoch'],
             Genotype.from_dict({'schema': 1, 'space': record['space'], 'cells': data}),
         )
+
+
+def settled_by_epoch(record: Mapping[str, Any]) -> list[int]:
+    """Return how many connections are, after each epoch, on the side of 0.5 on which they end.
+
+    Args:
+        record: The content of ``search.json``, of a search with connection gates (PP-NAS).
+    """
+    gates = [name for name, choice in record['choices'].items() if choice['gates']]
+    sides = [
+        np.concatenate([np.asarray(entry['architecture'][name]) > 0.5 for name in gates])
+        for entry in record['epochs']
+    ]
+    return [int((side == sides[-1]).sum()) for side in sides]

@@ -15,8 +15,10 @@ from ..config.model import build_model
 from ..genotype import Genotype
 from ..utils.files import read_json, write_atomic
 from ..utils.progress import Progress
+from .by_epoch import settled_by_epoch
 from .ranking import build
 from .statistics import deviation, kendall_tau, welch_p
+from .super_net_scores import Scorer, load_search
 
 
 def candidates(
@@ -175,3 +177,41 @@ def _groups(rows: Mapping[str, dict[str, Any]]) -> list[str]:
             f'{max(values):.2f} | {rank:.1f} of {len(means)} | {gain} | {p} |'
         )
     return [*lines, ''] if len(lines) > 2 else []
+
+
+def searches(table: Path, config: str, folders: Sequence[Path], options: Mapping[str, Any]) -> str:
+    """Return what a table of trained architectures says of finished searches, as text.
+
+    A line has the accuracy of what was found, before and after it was trained (if the table has
+    it), how well the super-net's weights rank the table, and how many connections are on their
+    final side after each of the first epochs.
+
+    Args:
+        table: JSON of :func:`train_table`.
+        config: Config of the searches.
+        folders: Their work dirs.
+        options: Entries of the config that they overrode.
+    """
+    rows = {n: r for n, r in read_json(table)['rows'].items() if r['accuracies']}
+    known = {name: Genotype.load(row['genotype']) for name, row in rows.items()}
+    truth = {name: float(np.mean(row['accuracies'])) for name, row in rows.items()}
+    by_hash = {genotype.hash: truth[name] for name, genotype in known.items()}
+    lines = [
+        f'| search | derived, not trained | trained | tau of the super-net ({len(rows)}) | settled '
+        'after epoch 1, 2, ... |',
+        '| --- | ---: | ---: | ---: | --- |',
+    ]
+    for folder in folders:
+        record = read_json(folder / 'search.json')
+        derived = next(iter(record['result']['derived']['metrics'].values()))
+        found = by_hash.get(Genotype.load(folder / 'genotype.json').hash)
+        algorithm, loaders = load_search(config, folder, record['seed'], options)
+        score = Scorer(algorithm, loaders)
+        scores = [score(algorithm, genotype) for genotype in known.values()]
+        tau = kendall_tau(scores, list(truth.values()))
+        settled = settled_by_epoch(record) if hasattr(algorithm, 'threshold') else []
+        lines.append(
+            f'| {folder.name} | {derived:.2f} | {"-" if found is None else f"{found:.2f}"} | '
+            f'{tau:.3f} | {" ".join(map(str, settled))} |'
+        )
+    return '\n'.join(lines)
