@@ -1,4 +1,4 @@
-# PP-NAS in the network of pp-resnet20_cifar10-20k-small.py: some minutes of one CPU core. So few
+# PP-NAS in the network of pp-resnet20-small_cifar10-20k.py: some minutes of one CPU core. So few
 # steps need a larger rate of the architecture than the paper's 1e-3.
 _base_ = ['../_base_/search/one_level.py', '../_base_/datasets/cifar10-20k_16.py']
 model = dict(
