@@ -95,13 +95,8 @@ def train_table(
     ]
     bar = Progress(len(left), 'trainings') if left else None
     for name, seed in left:
-        Genotype.load(rows[name]['genotype']).save(folder / 'genotype.json')
-        arch = {'model.backbone.arch': str(folder / 'genotype.json')}
-        runner = build(config, folder / 'training', seed, {**(options or {}), **arch})
-        runner.train()
-        accuracy = float(next(iter(runner.val_loop.run().values())))
-        rows[name]['accuracies'].append(round(accuracy, 4))
-        rows[name]['parameters'] = sum(p.numel() for p in runner.model.parameters())
+        accuracy = _train(config, rows[name], folder, seed, options or {})
+        table['groups'] = groups(rows)
         write_atomic(out, (json.dumps(table, indent=1) + '\n').encode())
         if bar is not None:
             bar.update()
@@ -111,6 +106,20 @@ def train_table(
 
 def _row(genotype: Genotype) -> dict[str, Any]:
     return dict(genotype=genotype.to_dict(), accuracies=[])
+
+
+def _train(
+    config: str, row: dict[str, Any], folder: Path, seed: int, options: Mapping[str, Any]
+) -> float:
+    """Train an architecture, note it in its row, and return the accuracy."""
+    Genotype.load(row['genotype']).save(folder / 'genotype.json')
+    arch = {'model.backbone.arch': str(folder / 'genotype.json')}
+    runner = build(config, folder / 'training', seed, {**options, **arch})
+    runner.train()
+    accuracy = float(next(iter(runner.val_loop.run().values())))
+    row['accuracies'].append(round(accuracy, 4))
+    row['parameters'] = sum(p.numel() for p in runner.model.parameters())
+    return accuracy
 
 
 def _merge(
@@ -144,37 +153,42 @@ def report(table: Mapping[str, Any]) -> str:
         mean = float(np.mean(row['accuracies']))
         lines.append(f'| {name} | {mean:.2f} | {each} | {row["parameters"]:,} |')
     tau = f"Kendall's tau between two seeds: {agreement(table):.3f}"
-    return '\n'.join([*_groups(dict(rows)), *lines, '', tau])
+    return '\n'.join([*_compared(groups(dict(rows))), *lines, '', tau])
 
 
-def _groups(rows: Mapping[str, dict[str, Any]]) -> list[str]:
-    """Return a table of the groups, ``NAME-0``, ``NAME-1``, ...: found against constrained ones.
+def groups(rows: Mapping[str, dict[str, Any]]) -> dict[str, list[float]]:
+    """Return the mean accuracies of trained architectures by group: ``NAME-0``, ``NAME-1``, ..."""
+    found: dict[str, list[float]] = {}
+    for name, row in rows.items():
+        if row['accuracies']:
+            group, _, number = name.rpartition('-')
+            mean = round(float(np.mean(row['accuracies'])), 4)
+            found.setdefault(group if number.isdigit() else name, []).append(mean)
+    return found
+
+
+def _compared(found: Mapping[str, list[float]]) -> list[str]:
+    """Return a table of the groups, each compared with constrained random architectures.
 
     The test is Welch's t-test of two samples, two-sided (Table II of PP-NAS has no test).
     """
-    groups: dict[str, list[float]] = {}
-    for name, row in rows.items():
-        group, _, number = name.rpartition('-')
-        groups.setdefault(group if number.isdigit() else name, []).append(
-            float(np.mean(row['accuracies']))
-        )
-    other = groups.get('constrained', [])
-    means = sorted((float(np.mean(row['accuracies'])) for row in rows.values()), reverse=True)
+    everyone = [value for values in found.values() for value in values]
+    other = found.get('constrained', [])
     lines = [
         '| group | number | mean | best | rank, mean | minus constrained | p |',
         '| --- | ---: | ---: | ---: | ---: | ---: | ---: |',
     ]
-    for group, values in sorted(groups.items(), key=lambda item: -float(np.mean(item[1]))):
+    for group, values in sorted(found.items(), key=lambda item: -float(np.mean(item[1]))):
         if len(values) < 2:
             continue
-        rank = np.mean([1 + sum(mean > value for mean in means) for value in values])
+        rank = np.mean([1 + sum(one > value for one in everyone) for value in values])
         gain, p = '-', '-'
         if group != 'constrained' and len(other) > 1:
             gain = f'{np.mean(values) - np.mean(other):+.2f}'
             p = f'{welch_p(values, other):.3f}'
         lines.append(
             f'| {group} | {len(values)} | {np.mean(values):.2f} ± {deviation(values):.2f} | '
-            f'{max(values):.2f} | {rank:.1f} of {len(means)} | {gain} | {p} |'
+            f'{max(values):.2f} | {rank:.1f} of {len(everyone)} | {gain} | {p} |'
         )
     return [*lines, ''] if len(lines) > 2 else []
 

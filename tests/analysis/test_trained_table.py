@@ -82,6 +82,8 @@ def test_a_stopped_table_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         first = float(int(genotype.hash[:4], 16) % 90)
         assert rows[name]['accuracies'] == [first, first + 1] and rows[name]['parameters'] == 6
     assert agreement(made) == 1.0
+    firsts = [int(genotype.hash[:4], 16) % 90 for genotype in entries.values()]
+    assert json.loads(whole.read_text())['groups'] == {'constrained': [v + 0.5 for v in firsts]}
     best = max(entries, key=lambda name: int(entries[name].hash[:4], 16) % 90)
     assert re.search(rf'\| ---: \|\n\| {best} \|', report(made))
     with pytest.raises(ConfigError, match='its options is'):
