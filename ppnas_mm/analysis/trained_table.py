@@ -217,15 +217,18 @@ def searches(table: Path, config: str, folders: Sequence[Path], options: Mapping
     ]
     for folder in folders:
         record = read_json(folder / 'search.json')
-        derived = next(iter(record['result']['derived']['metrics'].values()))
-        found = by_hash.get(Genotype.load(folder / 'genotype.json').hash)
+        metrics = record['result'].get('derived', {}).get('metrics')
+        derived, found = 'Fail', None  # no complete architecture
+        if metrics:
+            derived = f'{next(iter(metrics.values())):.2f}'
+            found = by_hash.get(Genotype.load(folder / 'genotype.json').hash)
         algorithm, loaders = load_search(config, folder, record['seed'], options)
         score = Scorer(algorithm, loaders)
         scores = [score(algorithm, genotype) for genotype in known.values()]
         tau = kendall_tau(scores, list(truth.values()))
         settled = settled_by_epoch(record) if hasattr(algorithm, 'threshold') else []
         lines.append(
-            f'| {folder.name} | {derived:.2f} | {"-" if found is None else f"{found:.2f}"} | '
+            f'| {folder.name} | {derived} | {"-" if found is None else f"{found:.2f}"} | '
             f'{tau:.3f} | {" ".join(map(str, settled))} |'
         )
     return '\n'.join(lines)

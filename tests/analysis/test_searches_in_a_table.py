@@ -67,10 +67,15 @@ def test_a_line_for_each_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         genotype.save(folder / 'genotype.json')
         record = record_of([[0.4, 0.6, 0.6], [0.4, 0.6, 0.2]])
         (folder / 'search.json').write_text(json.dumps(record))
+    failed = record_of([[0.4, 0.6, 0.6]]) | {'result': {'failed': 'degenerate'}}
+    (tmp_path / 'failed').mkdir()
+    (tmp_path / 'failed/search.json').write_text(json.dumps(failed))
+    folders.append(tmp_path / 'failed')
     lines = searches(table, DIGITS, folders, {}).splitlines()[2:]
     assert lines == [
         '| known | 45.68 | 52.50 | -1.000 | 2 3 |',
         '| other | 45.68 | - | -1.000 | 2 3 |',
+        '| failed | Fail | - | -1.000 | 3 |',
     ]
 
 
