@@ -103,7 +103,11 @@ def _add_table(commands: Any) -> ArgumentParser:
     add('--named', nargs='*', default=[], metavar='GENOTYPE', help='published names or files')
     add('--seeds', type=int, default=2, help='trainings of each')
     add('--seed', type=int, default=0, help='random seed of the draws')
-    add('--out', required=True, help='table to write (JSON); a stopped one goes on')
+    add(
+        '--out',
+        required=True,
+        help='table to write (JSON), with a picture beside it; a stopped one goes on',
+    )
     add('--work-dir', default='work_dirs/ranking', help='folder of the trainings')
     return table
 
@@ -126,6 +130,7 @@ def main() -> None:
         found = trained_table.candidates(*given)
         out = Path(args.out), Path(args.work_dir)
         made = trained_table.train_table(args.config, found, args.seeds, *out, options)
+        trained_table.draw_groups(made, out[0].with_suffix('.svg'))
         print(trained_table.report(made))
         return
     if args.command == 'searches':

@@ -15,6 +15,7 @@ from ..config.model import build_model
 from ..genotype import Genotype
 from ..utils.files import read_json, write_atomic
 from ..utils.progress import Progress
+from ..visualize.ranks import draw_tau_boxes
 from .by_epoch import settled_by_epoch
 from .ranking import build
 from .statistics import deviation, kendall_tau, welch_p
@@ -167,6 +168,15 @@ def groups(rows: Mapping[str, dict[str, Any]]) -> dict[str, list[float]]:
     return found
 
 
+def draw_groups(table: Mapping[str, Any], path: Path) -> None:
+    """Draw the accuracies of each group; architectures with a name of their own are one group."""
+    drawn: dict[str, list[float]] = {}
+    for group, values in groups(table['rows']).items():
+        drawn.setdefault(group if len(values) > 1 else 'named', []).extend(values)
+    title = f'trained from scratch: {table["config"]}'
+    draw_tau_boxes(drawn, path, title, 'accuracy, per cent')
+
+
 def _compared(found: Mapping[str, list[float]]) -> list[str]:
     """Return a table of the groups, each compared with constrained random architectures.
 
@@ -215,6 +225,7 @@ def searches(table: Path, config: str, folders: Sequence[Path], options: Mapping
         'after epoch 1, 2, ... |',
         '| --- | ---: | ---: | ---: | --- |',
     ]
+    bar = Progress(len(folders), 'searches')
     for folder in folders:
         record = read_json(folder / 'search.json')
         metrics = record['result'].get('derived', {}).get('metrics')
@@ -231,4 +242,5 @@ def searches(table: Path, config: str, folders: Sequence[Path], options: Mapping
             f'| {folder.name} | {derived} | {"-" if found is None else f"{found:.2f}"} | '
             f'{tau:.3f} | {" ".join(map(str, settled))} |'
         )
+        bar.update()
     return '\n'.join(lines)

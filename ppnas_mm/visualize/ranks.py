@@ -80,7 +80,10 @@ def draw_rank_boxes(
 
 
 def draw_tau_boxes(
-    taus: Mapping[str, Sequence[float]], path: str | os.PathLike, title: str = ''
+    taus: Mapping[str, Sequence[float]],
+    path: str | os.PathLike,
+    title: str = '',
+    label: str = "Kendall's tau",
 ) -> None:
     """Draw how Kendall's tau is distributed over the runs of each variant (Fig. 8).
 
@@ -88,6 +91,7 @@ def draw_tau_boxes(
         taus: For each variant, the tau of each run.
         path: The picture to write, ``.svg`` or ``.png``.
         title: Text above.
+        label: What is drawn, if it is not tau.
 
     Raises:
         ValueError: If ``path`` has another suffix, or a variant has no finite numbers.
@@ -101,7 +105,7 @@ def draw_tau_boxes(
         figure.set_size_inches(max(4.0, 1.2 * len(taus)), 3.5)
         figure.set_layout_engine('constrained')
         figure.suptitle(title)
-        axes = figure.add_subplot(ylabel="Kendall's tau")
+        axes = figure.add_subplot(ylabel=label)
         drawn = axes.boxplot(list(taus.values()), showfliers=False)  # every run is drawn below
         for line in drawn['medians']:
             line.set(color=DARK)

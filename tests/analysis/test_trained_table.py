@@ -11,7 +11,7 @@ from scipy.stats import t as student
 from tool import ROOT, call
 
 from ppnas_mm.analysis import trained_table
-from ppnas_mm.analysis.trained_table import agreement, candidates, report, train_table
+from ppnas_mm.analysis.trained_table import agreement, candidates, draw_groups, report, train_table
 from ppnas_mm.config.keys import ConfigError
 from ppnas_mm.genotype import Genotype
 
@@ -146,3 +146,13 @@ def test_the_tool_trains_on_digits(tmp_path: Path, capsys: pytest.CaptureFixture
     assert list(rows) == ['constrained-0', 'pp_resnet_cifar10']
     assert all(0 < row['accuracies'][0] < 100 for row in rows.values())
     assert 'architecture | mean' in capsys.readouterr().out
+    assert out.with_suffix('.svg').is_file()
+
+
+def test_named_architectures_are_drawn_as_one_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {'found-0': 3.0, 'found-1': 4.0, 'res2net_cifar': 5.0, 'pp_resnet_cifar10': 6.0}
+    rows = {name: dict(accuracies=[v], parameters=1) for name, v in names.items()}
+    drawn = []
+    monkeypatch.setattr(trained_table, 'draw_tau_boxes', lambda *given: drawn.append(given))
+    draw_groups({'rows': {**rows, 'free-0': dict(accuracies=[])}, 'config': 'x.py'}, Path('a.svg'))
+    assert drawn[0][:2] == ({'found': [3.0, 4.0], 'named': [5.0, 6.0]}, Path('a.svg'))
