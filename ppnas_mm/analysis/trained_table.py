@@ -144,27 +144,34 @@ def agreement(table: Mapping[str, Any]) -> float:
     return kendall_tau(*zip(*pairs, strict=True)) if len(pairs) > 1 else float('nan')
 
 
+def means(rows: Mapping[str, dict[str, Any]]) -> dict[str, float]:
+    """Return the mean accuracy of each trained architecture over the seeds that all of them have.
+
+    A seed shifts all architectures alike, so means over different seeds do not compare.
+    """
+    trained = {name: row['accuracies'] for name, row in rows.items() if row['accuracies']}
+    shared = min(map(len, trained.values()), default=0)
+    return {name: round(float(np.mean(v[:shared])), 4) for name, v in trained.items()}
+
+
 def report(table: Mapping[str, Any]) -> str:
     """Return the table as text: its groups, and each architecture, the best first."""
-    done = {name: row for name, row in table['rows'].items() if row['accuracies']}
-    rows = sorted(done.items(), key=lambda row: -float(np.mean(row[1]['accuracies'])))
+    found = means(table['rows'])
     lines = ['| architecture | mean | each seed | parameters |', '| --- | ---: | --- | ---: |']
-    for name, row in rows:
+    for name, mean in sorted(found.items(), key=lambda item: -item[1]):
+        row = table['rows'][name]
         each = ' '.join(f'{value:.2f}' for value in row['accuracies'])
-        mean = float(np.mean(row['accuracies']))
         lines.append(f'| {name} | {mean:.2f} | {each} | {row["parameters"]:,} |')
     tau = f"Kendall's tau between two seeds: {agreement(table):.3f}"
-    return '\n'.join([*_compared(groups(dict(rows))), *lines, '', tau])
+    return '\n'.join([*_compared(groups(table['rows'])), *lines, '', tau])
 
 
 def groups(rows: Mapping[str, dict[str, Any]]) -> dict[str, list[float]]:
     """Return the mean accuracies of trained architectures by group: ``NAME-0``, ``NAME-1``, ..."""
     found: dict[str, list[float]] = {}
-    for name, row in rows.items():
-        if row['accuracies']:
-            group, _, number = name.rpartition('-')
-            mean = round(float(np.mean(row['accuracies'])), 4)
-            found.setdefault(group if number.isdigit() else name, []).append(mean)
+    for name, mean in means(rows).items():
+        group, _, number = name.rpartition('-')
+        found.setdefault(group if number.isdigit() else name, []).append(mean)
     return found
 
 
@@ -216,13 +223,13 @@ def searches(table: Path, config: str, folders: Sequence[Path], options: Mapping
         folders: Their work dirs.
         options: Entries of the config that they overrode.
     """
-    rows = {n: r for n, r in read_json(table)['rows'].items() if r['accuracies']}
-    known = {name: Genotype.load(row['genotype']) for name, row in rows.items()}
-    truth = {name: float(np.mean(row['accuracies'])) for name, row in rows.items()}
+    rows = read_json(table)['rows']
+    truth = means(rows)
+    known = {name: Genotype.load(rows[name]['genotype']) for name in truth}
     by_hash = {genotype.hash: truth[name] for name, genotype in known.items()}
     lines = [
-        f'| search | derived, not trained | trained | tau of the super-net ({len(rows)}) | settled '
-        'after epoch 1, 2, ... |',
+        f'| search | derived, not trained | trained | tau of the super-net ({len(truth)}) | '
+        'settled after epoch 1, 2, ... |',
         '| --- | ---: | ---: | ---: | --- |',
     ]
     bar = Progress(len(folders), 'searches')

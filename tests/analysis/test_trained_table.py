@@ -11,7 +11,15 @@ from scipy.stats import t as student
 from tool import ROOT, call
 
 from ppnas_mm.analysis import trained_table
-from ppnas_mm.analysis.trained_table import agreement, candidates, draw_groups, report, train_table
+from ppnas_mm.analysis.trained_table import (
+    agreement,
+    candidates,
+    draw_groups,
+    groups,
+    means,
+    report,
+    train_table,
+)
 from ppnas_mm.config.keys import ConfigError
 from ppnas_mm.genotype import Genotype
 
@@ -147,6 +155,16 @@ def test_the_tool_trains_on_digits(tmp_path: Path, capsys: pytest.CaptureFixture
     assert all(0 < row['accuracies'][0] < 100 for row in rows.values())
     assert 'architecture | mean' in capsys.readouterr().out
     assert out.with_suffix('.svg').is_file()
+
+
+def test_only_seeds_that_all_have_are_compared() -> None:
+    """The second seed is better for all; who has it is not."""
+    rows = {name: dict(accuracies=[v], parameters=1) for name, v in (('a-0', 3.0), ('a-1', 4.0))}
+    rows['b'] = dict(accuracies=[3.5, 9.5], parameters=1)
+    assert means(rows) == {'a-0': 3.0, 'a-1': 4.0, 'b': 3.5}
+    assert report({'rows': rows}).splitlines()[-3:-1] == ['| a-0 | 3.00 | 3.00 | 1 |', '']
+    rows = {name: dict(row, accuracies=[1.0, *row['accuracies']]) for name, row in rows.items()}
+    assert groups(rows | {'c': dict(accuracies=[])}) == {'a': [2.0, 2.5], 'b': [2.25]}
 
 
 def test_named_architectures_are_drawn_as_one_group(monkeypatch: pytest.MonkeyPatch) -> None:
