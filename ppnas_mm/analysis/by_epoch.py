@@ -35,12 +35,14 @@ def strongest_by_epoch(record: Mapping[str, Any]) -> Iterator[tuple[int, Genotyp
 def settled_by_epoch(record: Mapping[str, Any]) -> list[int]:
     """Return how many connections are, after each epoch, on the side of 0.5 on which they end.
 
+    There are no numbers if the search learned no connections.
+
     Args:
-        record: The content of ``search.json``, of a search with connection gates (PP-NAS).
+        record: The content of ``search.json``.
     """
     gates = [name for name, choice in record['choices'].items() if choice['gates']]
-    sides = [
-        np.concatenate([np.asarray(entry['architecture'][name]) > 0.5 for name in gates])
-        for entry in record['epochs']
-    ]
+    learned = [entry['architecture'] for entry in record['epochs'] if 'architecture' in entry]
+    if not gates:
+        return []
+    sides = [np.concatenate([np.asarray(values[n]) > 0.5 for n in gates]) for values in learned]
     return [int((side == sides[-1]).sum()) for side in sides]

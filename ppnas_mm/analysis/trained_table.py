@@ -12,6 +12,7 @@ import numpy as np
 from ..config.keys import ConfigError
 from ..config.load import load_config
 from ..config.model import build_model
+from ..engine.checkpoint import latest_checkpoint
 from ..genotype import Genotype
 from ..utils.files import read_json, write_atomic
 from ..utils.progress import Progress
@@ -222,6 +223,9 @@ def searches(table: Path, config: str, folders: Sequence[Path], options: Mapping
         config: Config of the searches.
         folders: Their work dirs.
         options: Entries of the config that they overrode.
+
+    Raises:
+        ConfigError: If a work dir has no finished search.
     """
     rows = read_json(table)['rows']
     truth = means(rows)
@@ -234,7 +238,10 @@ def searches(table: Path, config: str, folders: Sequence[Path], options: Mapping
     ]
     bar = Progress(len(folders), 'searches')
     for folder in folders:
-        record = read_json(folder / 'search.json')
+        place = folder / 'search.json'
+        record = read_json(place) if place.is_file() else {}
+        if 'result' not in record or latest_checkpoint(folder) is None:
+            raise ConfigError(f'{folder}: expected the work dir of a finished search')
         metrics = record['result'].get('derived', {}).get('metrics')
         derived, found = 'Fail', None  # no complete architecture
         if metrics:
@@ -244,7 +251,7 @@ def searches(table: Path, config: str, folders: Sequence[Path], options: Mapping
         score = Scorer(algorithm, loaders)
         scores = [score(algorithm, genotype) for genotype in known.values()]
         tau = kendall_tau(scores, list(truth.values()))
-        settled = settled_by_epoch(record) if hasattr(algorithm, 'threshold') else []
+        settled = settled_by_epoch(record)
         lines.append(
             f'| {folder.name} | {derived} | {"-" if found is None else f"{found:.2f}"} | '
             f'{tau:.3f} | {" ".join(map(str, settled))} |'

@@ -92,7 +92,8 @@ def costs(plan: Plan, folder: Path, published: Published = NOTHING) -> dict[str,
         for seed in map(str, plan.seeds):
             done = folder / row.name / f'seed-{seed}' / DONE
             if seed in known or done.is_file():
-                spent[row.name][seed] = known.get(seed) or read_json(done)['core_seconds']
+                kept = known.get(seed)
+                spent[row.name][seed] = read_json(done)['core_seconds'] if kept is None else kept
     return spent
 
 
@@ -102,7 +103,7 @@ def _row(
     seeds = {}
     for seed in map(str, plan.seeds):
         place = folder / f'seed-{seed}'
-        if seed in published:  # the same search again would only differ by rounding
+        if seed in published:  # stays, also if the search was run again for its weights
             seeds[seed] = published[seed]
         elif (place / DONE).is_file():
             seeds[seed] = _seed(plan, place, table)

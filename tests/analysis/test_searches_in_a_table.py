@@ -12,6 +12,7 @@ from tool import DIGITS, TINY, call
 from ppnas_mm.analysis import trained_table
 from ppnas_mm.analysis.by_epoch import settled_by_epoch
 from ppnas_mm.analysis.trained_table import candidates, searches
+from ppnas_mm.config.keys import ConfigError
 from ppnas_mm.genotype import Genotype
 
 
@@ -47,6 +48,19 @@ def test_connections_are_settled_on_the_side_where_they_end() -> None:
     assert settled_by_epoch(record) == [1, 2, 1, 3]
 
 
+def test_searches_without_learned_connections_have_none() -> None:
+    record = record_of([[0.4, 0.6, 0.6]])
+    assert settled_by_epoch({**record, 'epochs': [{'epoch': 1}]}) == []
+    operations = {name: choice | {'gates': False} for name, choice in record['choices'].items()}
+    assert settled_by_epoch({**record, 'choices': operations}) == []
+
+
+def test_an_unfinished_search_is_named(tmp_path: Path) -> None:
+    table = table_of(tmp_path, candidates(DIGITS, 2, 0, []))
+    with pytest.raises(ConfigError, match=r'nothing: expected the work dir of a finished search'):
+        searches(table, DIGITS, [tmp_path / 'nothing'], {})
+
+
 def test_a_line_for_each_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entries = candidates(DIGITS, 4, 0, [])
     table = table_of(tmp_path, entries)
@@ -59,6 +73,7 @@ def test_a_line_for_each_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(
         trained_table, 'load_search', lambda *given: (SimpleNamespace(threshold=0.9), given)
     )
+    monkeypatch.setattr(trained_table, 'latest_checkpoint', lambda folder: folder)
     monkeypatch.setattr(trained_table, 'Scorer', lambda algorithm, loaders: score)
     folders = [tmp_path / 'known', tmp_path / 'other']
     for folder, genotype in zip(

@@ -14,6 +14,7 @@ from ppnas_mm.study.page import write_page
 from ppnas_mm.study.published import NOTHING, load_published
 from ppnas_mm.study.results import results
 from ppnas_mm.study.run import settings_of_rows
+from ppnas_mm.utils.files import read_json, write_json
 
 ROWS = {'one': 'naswot', 'two': 'params'}
 
@@ -76,6 +77,18 @@ def test_a_published_search_runs_if_another_starts_from_it(tmp_path: Path, publi
     with pytest.raises(ConfigError, match=r'starts from .* which has no checkpoint'):
         run_study(plan, work, tmp_path / 'made_search.py', known_of(plan, published, work))
     assert searched(tmp_path) == ['params-0']
+
+
+def test_a_row_is_searched_again_if_its_source_changed(tmp_path: Path, published: Path) -> None:
+    rows = {row: {'config': str(tmp_path / f'{kind}.py')} for row, kind in ROWS.items()}
+    rows['two']['starts_from'] = 'one'
+    plan = load_plan(write_plan(tmp_path, rows, seeds=[0]))
+    settings = settings_of_rows(plan, tmp_path / 'second')
+    found = read_json(published / 'results.json')
+    found['rows']['two']['settings'] = settings['two']
+    write_json(published / 'results.json', found)
+    assert set(load_published(plan, published, settings).seeds) == {'one', 'two'}
+    assert not load_published(plan, published, {**settings, 'one': 'changed'}).seeds
 
 
 def test_what_is_not_of_the_study_is_left_out(tmp_path: Path, published: Path) -> None:
