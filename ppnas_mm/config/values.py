@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -103,19 +104,25 @@ def _parameters(kind: type) -> dict[str, inspect.Parameter]:
     return {k: p for k, p in found.items() if p.kind in plain and k != 'self'}
 
 
+def _takes_text(parameter: inspect.Parameter) -> bool:
+    """Whether an argument is annotated as one that may be a text, besides its default."""
+    return bool(re.search(r'\b(str|Any|Literal)\b', str(parameter.annotation)))
+
+
 def _check_arguments(path: str, node: Any, kind: type) -> None:
     known = _parameters(kind)
     for key, value in node.items():
         where = f'{path}.{key}={value!r}'
         default = known[key].default if key in known else None
+        text = isinstance(value, str) and not (key in known and _takes_text(known[key]))
         if issubclass(kind, CheckpointHook) and key not in (*known, 'type'):
             meant = hint(str(key), known)
             if meant:  # it accepts any key, and fails when it saves
                 raise ConfigError(f'{path}: unknown key {key!r}{meant}')
-        if isinstance(default, bool) and isinstance(value, str):
+        if isinstance(default, bool) and text:
             raise ConfigError(f'{where}: expected True or False')
         number = isinstance(default, (int, float)) and not isinstance(default, bool)
-        if number and isinstance(value, str):
+        if number and text:
             raise ConfigError(f'{where}: expected a number')
 
 

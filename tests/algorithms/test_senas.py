@@ -341,7 +341,7 @@ def test_a_state_continues_across_shrinkings_and_expansions(net: str) -> None:
         *(({key: 0}, f'{key}=0') for key in (
             'first_epochs', 'stage_epochs', 'drop', 'max_stages', 'finish_size', 'threshold',
             'models_per_op')),
-        ({'drop': 'all'}, "drop='all'"),
+        ({'drop': 'all'}, "drop='all': expected a whole number from 1 or 'each'"),
         ({'score': 'best'}, "score='best'"),
         ({'importance': 'order'}, "importance='order': expected 'accuracy' or 'rank'"),
         ({'scoring_sampler': 'x'}, "scoring_sampler='x'"),

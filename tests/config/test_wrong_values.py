@@ -1,6 +1,7 @@
 """Values that cannot be right are found before the work starts, by one line that names them."""
 
 import errno
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from tool import DIGITS, RETRAIN, TINY, TINY_TRAIN, call
 
 from ppnas_mm.cli.errors import run_tool
+from ppnas_mm.engine.run import load_run
 from ppnas_mm.utils import files as fileio
 
 TRAIN = {
@@ -68,6 +70,23 @@ def test_searches(capsys, tmp_path, option, words):
     run = ('search.py', DIGITS, '--work-dir', tmp_path, '--cfg-options', *TINY, option)
     assert words in one_line(capsys, *run)
     assert not list(tmp_path.glob('*.pth'))
+
+
+@pytest.mark.parametrize(
+    ('config', 'option'),
+    [('senas_digits.py', 'model.drop=each'), ('ppnas_digits.py', 'model.identities=first')],
+)
+def test_a_text_where_the_class_takes_one(config, option):
+    """A number by default does not mean that nothing else is right."""
+    run = Namespace(
+        config=str(Path(DIGITS).with_name(config)),
+        cfg_options=dict([option.split('=')]),
+        work_dir=None,
+        seed=0,
+        launcher='none',
+        local_rank=0,
+    )
+    assert option.split('=')[1] in load_run(run).model.values()
 
 
 def test_a_last_batch_of_one_image(capsys):

@@ -42,6 +42,8 @@ from mmengine.registry import (
 
 from ppnas_mm.algorithms import SearchAlgorithm
 from ppnas_mm.config.keys import KEYS, ConfigError
+from ppnas_mm.config.load import require_library
+from ppnas_mm.config.values import check_values
 from ppnas_mm.costs.latency import latency_table
 from ppnas_mm.costs.table import CostError
 from ppnas_mm.engine import DropPathHook, EpochSeedHook, SafeCheckpointHook, SearchHook
@@ -111,6 +113,14 @@ def test_every_base_is_used() -> None:
 def test_has_only_keys_that_a_runner_reads(name: str) -> None:
     """A variable left in a config could be overridden, and mmengine would ignore it."""
     assert set(load(name)) <= KEYS
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_no_value_is_refused(name: str) -> None:
+    """The check that a run makes first, which once refused ``drop='each'`` of two searches."""
+    config = load(name)
+    require_library(config, name)
+    check_values(config)
 
 
 @pytest.mark.parametrize('name', NAMES)

@@ -106,7 +106,8 @@ class SENAS(SPOS):
         )
         for key, value in least.items():
             if not isinstance(value, int) or value < 1:
-                raise ValueError(f'{key}={value!r}: expected a whole number from 1')
+                words = " or 'each'" if key == 'drop' else ''
+                raise ValueError(f'{key}={value!r}: expected a whole number from 1{words}')
         if score not in KINDS or scoring_sampler not in SAMPLERS:
             raise ValueError(
                 f'score={score!r}, scoring_sampler={scoring_sampler!r}: expected one of {KINDS}, '
