@@ -9,6 +9,7 @@ import torch
 from tool import DIGITS, RETRAIN, TINY, TINY_TRAIN, call
 
 from ppnas_mm.cli.errors import run_tool
+from ppnas_mm.config.load import load_config
 from ppnas_mm.engine.run import load_run
 from ppnas_mm.utils import files as fileio
 
@@ -87,6 +88,18 @@ def test_a_text_where_the_class_takes_one(config, option):
         local_rank=0,
     )
     assert option.split('=')[1] in load_run(run).model.values()
+
+
+@pytest.mark.parametrize('length', ['max_epochs', 'max_iters', 'val_interval', 'val_begin'])
+def test_a_length_in_scientific_notation(length, tmp_path):
+    """mmengine takes 4e4 iterations, from a file and as an option."""
+    options = {f'train_cfg.{length}': 4e4}
+    by_option = load_config(DIGITS, options).train_cfg[length]
+    (tmp_path / 'own.py').write_text(f'_base_ = {DIGITS!r}\ntrain_cfg = dict({length}=4e4)\n')
+    by_file = load_config(tmp_path / 'own.py').train_cfg[length]
+    assert by_option == by_file == 40_000
+    assert type(by_option) is type(by_file) is int
+    assert load_config(DIGITS, {f'train_cfg.{length}': 2.5}).train_cfg[length] == 2.5
 
 
 def test_a_last_batch_of_one_image(capsys):
