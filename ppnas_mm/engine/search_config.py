@@ -114,8 +114,8 @@ def to_search(
         config.model |= _for_cdarts(model, space)
     _set_optimizers(config, recipe)
     _set_epochs(config, recipe)
-    if name == 'senas':
-        config.model |= _for_senas(config.train_cfg.max_epochs)
+    if chosen.recipe == 'one_shot':
+        config.model |= _for_one_shot(chosen.type, config.train_cfg.max_epochs)
     _set_hooks(config, recipe)
     if config.get('load_from'):
         print_log('load_from is left out: the weights are of another backbone', 'current')
@@ -199,11 +199,21 @@ def _for_cdarts(model: Mapping[str, Any], space: str) -> dict[str, Any]:
     return {**copy.deepcopy(CDARTS[space]), 'classes': head['num_classes']}
 
 
-def _for_senas(epochs: int) -> dict[str, Any]:
-    """Return the lengths of the stages of SE-NAS: 100 and 5 of the paper's 120 epochs."""
-    first, later = max(1, epochs * 100 // 120), max(1, epochs * 5 // 120)
-    print_log(f'SE-NAS shrinks after {first} epochs, then every {later}', 'current')
-    return dict(first_epochs=first, stage_epochs=later)
+def _for_one_shot(kind: str, epochs: int) -> dict[str, Any]:
+    """Return how SPOS and SE-NAS evaluate, and the lengths of SE-NAS' stages.
+
+    These are 100 and 5 of the paper's 120 epochs.  Its 1,000 models for each operation, evaluated
+    on all images held out, would take longer than the training.
+    """
+    found: dict[str, Any] = dict(eval_batches=20)
+    if kind == 'SENAS':
+        first, later = max(1, epochs * 100 // 120), max(1, epochs * 5 // 120)
+        found |= dict(first_epochs=first, stage_epochs=later)
+        found |= dict(models_per_op=200, scoring_recalibrate_batches=4)
+        print_log(f'SE-NAS shrinks after {first} epochs, then every {later}', 'current')
+    words = ', '.join(f'model.{k}={v}' for k, v in found.items() if not k.endswith('_epochs'))
+    print_log(f'architectures are evaluated with {words}', 'current')
+    return found
 
 
 def _set_optimizers(config: Config, recipe: Config) -> None:

@@ -137,6 +137,19 @@ def test_se_nas_shrinks_in_any_schedule(epochs: int, first: int, later: int) -> 
     assert model.first_epochs < epochs
 
 
+@pytest.mark.parametrize('algorithm', ['spos', 'senas'])
+def test_evaluation_does_not_outlast_the_training(algorithm: str) -> None:
+    """The 12 epochs of RetinaNet, 7,330 steps each, in batches that take a third of a step."""
+    search = to_search(library_config('mmdet::retinanet_r50_fpn_1x_coco'), 'plugged', algorithm)
+    model = build_model(search)
+    model.attach({'train': [], 'val': []}, 12)
+    evaluated = 0
+    for epoch in range(1, 13):
+        model.epoch = epoch
+        evaluated += model.batches_evaluated(epoch, 7330, 3665)
+    assert 0 < evaluated / 3 < 12 * 7330
+
+
 def test_a_classifier_reads_the_last_map_only() -> None:
     finished = library_config('mmpretrain::resnet18_8xb16_cifar10')
     finished.model.backbone.out_indices = (0, 1, 2, 3)
