@@ -59,6 +59,10 @@ CHOSEN = {'work_dir', 'experiment_name', 'launcher', 'log_level'}  # optional in
 LISTS = {'custom_hooks', 'tta_pipeline'}
 EITHER = {'param_scheduler', 'val_evaluator', 'test_evaluator', 'compile', 'sync_bn'}
 SWITCHES = {'resume', 'find_unused_parameters'}
+MAPPINGS = (
+    *(f'{part}_{what}' for part in ('train', 'val', 'test') for what in ('cfg', 'dataloader')),
+    *('model', 'optim_wrapper', 'default_hooks', 'env_cfg', 'data_preprocessor'),
+)
 
 
 def near_miss(word: str, known: Iterable[str]) -> str | None:
@@ -130,6 +134,18 @@ def _used(config: Mapping[str, Any], key: str) -> bool:
 
     value = config[key]
     return bool(value) and any(inside(v, value) for k, v in config.items() if k != key)
+
+
+def check_mappings(config: Mapping[str, Any]) -> None:
+    """Find parts of a run that are not mappings.
+
+    Raises:
+        ConfigError: If there is one.
+    """
+    for key in MAPPINGS:
+        value = config.get(key)
+        if value is not None and not isinstance(value, Mapping):
+            raise ConfigError(f'{key}={value!r:.60}: expected a mapping')
 
 
 def check_top_level(config: Mapping[str, Any]) -> list[str]:

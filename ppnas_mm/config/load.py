@@ -21,6 +21,7 @@ from .keys import (
     KEYS,
     ConfigError,
     check_hooks,
+    check_mappings,
     check_top_level,
     hint,
     mappings,
@@ -105,8 +106,9 @@ def _refuse_index(node: Any, part: str, where: str, before: list[str]) -> None:
         raise ConfigError(f'{where}: {".".join(before)!r} is not a list')
 
 
-def _settle_lengths(config: Config) -> None:
-    """Turn lengths such as 4e4 into whole numbers, in place, as mmengine's loops do."""
+def _settle(config: Config) -> None:
+    """Refuse parts that are no mappings; turn lengths such as 4e4 into 40000, as mmengine does."""
+    check_mappings(config)
     loop = config.get('train_cfg') or {}
     for key in ('max_epochs', 'max_iters', 'val_interval', 'val_begin'):
         if isinstance(loop.get(key), float) and loop[key].is_integer():
@@ -216,10 +218,10 @@ def load_config(
         text = str(error).splitlines()[0].removeprefix(f'{path}: ')
         raise ConfigError(f'config {path}: {text}') from error
     try:
-        _settle_lengths(config)
+        _settle(config)
         config = config if change is None else change(config)
         _overrides(config, options or {})
-        _settle_lengths(config)
+        _settle(config)
         settle_hooks(config)
         remarks = [*check_top_level(config), *check_hooks(config)]
     except ConfigError as error:

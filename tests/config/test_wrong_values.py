@@ -42,6 +42,9 @@ TRAIN = {
     'model.head.num_classes=5': 'has 10 classes, but head.num_classes=5',
     'train_dataloader.dataset.indices=3': 'train_dataloader.batch_size=16: the training set has',
     'model.backbone.depth=deep': "depth='deep'",
+    'train_cfg=5': 'train_cfg=5: expected a mapping',
+    'val_dataloader=none': "val_dataloader='none': expected a mapping",
+    'default_hooks=[1]': 'default_hooks=[1]: expected a mapping',
     'foo': '--cfg-options foo: expected KEY=VALUE',
 }
 SEARCH = {
