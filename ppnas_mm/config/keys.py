@@ -61,8 +61,10 @@ EITHER = {'param_scheduler', 'val_evaluator', 'test_evaluator', 'compile', 'sync
 SWITCHES = {'resume', 'find_unused_parameters'}
 MAPPINGS = (
     *(f'{part}_{what}' for part in ('train', 'val', 'test') for what in ('cfg', 'dataloader')),
-    *('model', 'optim_wrapper', 'default_hooks', 'env_cfg', 'data_preprocessor'),
+    *('model', 'optim_wrapper', 'default_hooks', 'data_preprocessor', 'randomness'),
+    *('env_cfg', 'env_cfg.mp_cfg', 'env_cfg.dist_cfg'),
 )
+"""Dotted keys of a run whose values are mappings; a key comes after the one that has it."""
 
 
 def near_miss(word: str, known: Iterable[str]) -> str | None:
@@ -143,7 +145,9 @@ def check_mappings(config: Mapping[str, Any]) -> None:
         ConfigError: If there is one.
     """
     for key in MAPPINGS:
-        value = config.get(key)
+        value: Any = config
+        for part in key.split('.'):
+            value = (value or {}).get(part)
         if value is not None and not isinstance(value, Mapping):
             raise ConfigError(f'{key}={value!r:.60}: expected a mapping')
 

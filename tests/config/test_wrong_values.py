@@ -44,6 +44,10 @@ TRAIN = {
     'model.backbone.depth=deep': "depth='deep'",
     'train_cfg=5': 'train_cfg=5: expected a mapping',
     'val_dataloader=none': "val_dataloader='none': expected a mapping",
+    'randomness=5': 'randomness=5: expected a mapping',
+    'env_cfg=5': 'env_cfg=5: expected a mapping',
+    'env_cfg.mp_cfg=5': 'env_cfg.mp_cfg=5: expected a mapping',
+    'env_cfg.dist_cfg=5': 'env_cfg.dist_cfg=5: expected a mapping',
     'default_hooks=[1]': 'default_hooks=[1]: expected a mapping',
     'foo': '--cfg-options foo: expected KEY=VALUE',
 }
