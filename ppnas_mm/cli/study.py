@@ -9,6 +9,16 @@ from ..config.shipped import home
 from .arguments import new_parser
 
 
+def _names(text: str) -> list[str]:
+    return [word.strip() for word in text.split(',')]
+
+
+def _seeds(text: str) -> list[int]:
+    from ..engine.best_of_seeds import seed_list
+
+    return seed_list(text)
+
+
 def main() -> None:
     """Parse the arguments, run the searches that are not done, write the page."""
     parser = new_parser(
@@ -20,6 +30,16 @@ def main() -> None:
     )
     parser.add_argument('study', metavar='STUDY.yml', help='the searches, seeds and table')
     parser.add_argument('--work-dir', help='folder of the results; default work_dirs/<study>')
+    parser.add_argument(
+        '--rows',
+        metavar='NAME,NAME',
+        type=_names,
+        default=[],
+        help='only these searches and those they start from; default: all',
+    )
+    parser.add_argument(
+        '--seeds', metavar='N,N', type=_seeds, default=[], help='only these seeds; default: all'
+    )
     parser.add_argument(
         '--report', action='store_true', help='only write the page of what is done so far'
     )
@@ -38,6 +58,7 @@ def main() -> None:
     from ..utils.jobs import JobError
 
     plan = load_plan(args.study)
+    part = plan.part(args.rows, args.seeds)
     folder = Path(args.work_dir or Path('work_dirs') / Path(args.study).stem)
     folder.mkdir(parents=True, exist_ok=True)
     command = ' '.join(map(shlex.quote, ['python', 'tools/study.py', args.study]))
@@ -45,7 +66,7 @@ def main() -> None:
     publish, known = Path(args.publish) if args.publish else None, NOTHING
     if publish:
         known = load_published(plan, publish, settings_of_rows(plan, folder))
-    busy, failed = ([], []) if args.report else run_study(plan, folder, tool, known)
+    busy, failed = ([], []) if args.report else run_study(part, folder, tool, known)
     print(write_page(plan, folder, command, busy, publish, known))
     if failed:
         raise JobError(f'{"; ".join(failed)}; the same command repeats only these')

@@ -25,7 +25,8 @@ def read_measure(measure: str, folder: Path) -> list[float]:
             ``derived:METRIC``: before the retraining; ``super_net:METRIC``.
             ``table:DATASET``: the accuracy of the found architecture in the table of its benchmark.
             ``FILE#KEY#KEY``: an entry of a JSON file; in a list of objects, a key chooses the first
-            that has it as a value. ``100*`` before a measure: a share in per cent.
+            that has it as a value; ``*``: every entry of an object. ``100*`` before a measure: a
+            share in per cent.
         folder: Work dir of the command.
 
     Raises:
@@ -69,19 +70,24 @@ def _metric(metrics: Mapping[str, Any], name: str, folder: Path) -> float:
 def _entry(path: Path, keys: list[str]) -> Any:
     if not path.is_file():
         raise DamagedFileError(f'{path}: no such file')
-    found = parse(path.read_bytes())
-    for key in keys:
-        if isinstance(found, list):
-            fits = [one for one in found if isinstance(one, dict) and key in one.values()]
-            if not fits:
-                raise MeasureError(f'{path}: no entry with {key}')
-            found = fits[0]
-        elif not isinstance(found, dict) or key not in found:
-            known = ', '.join(map(str, found)) if isinstance(found, dict) else 'no object'
-            raise MeasureError(f'{path}: no {key}; it has {known}')
-        else:
-            found = found[key]
-    return found
+    return _walk(parse(path.read_bytes()), keys, path)
+
+
+def _walk(found: Any, keys: list[str], path: Path) -> Any:
+    if not keys:
+        return found
+    key, *rest = keys
+    if key == '*' and isinstance(found, dict) and found:
+        return [_walk(value, rest, path) for value in found.values()]
+    if isinstance(found, list):
+        fits = [one for one in found if isinstance(one, dict) and key in one.values()]
+        if not fits:
+            raise MeasureError(f'{path}: no entry with {key}')
+        return _walk(fits[0], rest, path)
+    if not isinstance(found, dict) or key not in found:
+        known = ', '.join(map(str, found)) if isinstance(found, dict) else 'no object'
+        raise MeasureError(f'{path}: no {key}; it has {known or "nothing"}')
+    return _walk(found[key], rest, path)
 
 
 def _number(value: Any, name: str) -> float:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,32 @@ class Plan:
     cells: int = 150
     against: tuple[str, ...] = ()
     same_cells: tuple[str, ...] = ()
+
+    def part(self, rows: Collection[str], seeds: Collection[int]) -> Plan:
+        """Return the study of some rows, with those they start from, and of some seeds.
+
+        Args:
+            rows: Names of rows; empty: all.
+            seeds: Seeds; empty: all.
+
+        Raises:
+            ConfigError: If the study has no such row or seed.
+        """
+        names, known = set(rows), [row.name for row in self.rows]
+        for kind, given, there in (('rows', rows, known), ('seeds', seeds, self.seeds)):
+            if not set(given) <= set(there):
+                raise ConfigError(
+                    f'--{kind} {",".join(map(str, given))}: expected some of '
+                    f'{",".join(map(str, there))}'
+                )
+        for row in reversed(self.rows):  # a row comes after the one that it starts from
+            if row.name in names and row.starts_from:
+                names.add(row.starts_from)
+        return replace(
+            self,
+            rows=tuple(row for row in self.rows if row.name in names or not names),
+            seeds=tuple(seed for seed in self.seeds if seed in seeds or not seeds),
+        )
 
 
 def load_plan(path: str | os.PathLike) -> Plan:

@@ -13,6 +13,7 @@ from tool import ROOT, call, start
 
 from ppnas_mm.config.keys import ConfigError
 from ppnas_mm.genotype import Genotype
+from ppnas_mm.study import load_plan
 from ppnas_mm.study.paper import FOLDER, SCALES, Paper, PaperTable, load_paper, papers
 from ppnas_mm.study.paper_measure import MeasureError, read_measure
 from ppnas_mm.study.paper_run import commands, dry_run, measured, run_table, runs_of
@@ -87,6 +88,19 @@ def test_every_command_is_one_that_its_tool_takes(name: str, table: str, tmp_pat
             parser_of(tool).parse_args(words)
             if '--genotype' in words:
                 Genotype.load(words[words.index('--genotype') + 1])
+
+
+@pytest.mark.parametrize(('name', 'table'), TABLES)
+def test_a_table_reads_rows_that_its_study_runs(name: str, table: str) -> None:
+    own = table_of(name, table)
+    for run in (run for scale in own.scales for _, run in runs_of(own, scale)):
+        if run.command[0] == 'tools/study.py':
+            args = parser_of('tools/study.py').parse_args(run.command[1:])
+            plan = load_plan(ROOT / args.study).part(args.rows, args.seeds)
+            for measure in run.measures.values():
+                _, rows, row, *_, dataset = measure.split('#')
+                assert rows == 'rows' and row in {row.name for row in plan.rows}
+                assert dataset in plan.datasets
 
 
 @pytest.mark.parametrize(('name', 'table'), TABLES)
@@ -292,7 +306,13 @@ def test_measures_are_read_where_the_tools_write_them(tmp_path: Path) -> None:
         read_measure('mIoU', tmp_path)
     (tmp_path / 'r.json').write_text('{"results": [{"n": "a", "v": 1}, {"n": "b", "v": [2, 3]}]}')
     assert read_measure('r.json#results#b#v', tmp_path) == [2.0, 3.0]
-    for wrong in ('r.json#results#c', 'r.json#result', 'r.json#results#a#n'):
+    seeds = '{"3": {"v": 1.5}, "0": {"v": 0.5}}'
+    (tmp_path / 's.json').write_text(f'{{"all": {seeds}, "none": {{}}, "failed": {{"0": {{}}}}}}')
+    assert read_measure('s.json#all#*#v', tmp_path) == [1.5, 0.5]
+    for wrong in (
+        'r.json#results#c', 'r.json#result', 'r.json#results#a#n', 's.json#none#*#v',
+        's.json#failed#*#v', 's.json#all#3#v#*',
+    ):  # fmt: skip
         with pytest.raises(MeasureError):
             read_measure(wrong, tmp_path)
 

@@ -44,6 +44,23 @@ def test_a_study_is_what_it_says(tmp_path: Path) -> None:
     )
 
 
+def test_a_part_has_the_rows_that_its_rows_start_from(tmp_path: Path) -> None:
+    config = {'config': str(write_search('params', tmp_path))}
+    rows = {'a': config, 'b': config | {'starts_from': 'a'}, 'c': config | {'starts_from': 'b'}}
+    plan = load_plan(write_plan(tmp_path, {**rows, 'd': config}, seeds=[3, 1, 2]))
+
+    def names(given: list[str]) -> list[str]:
+        return [row.name for row in plan.part(given, []).rows]
+
+    assert names(['d', 'b']) == ['a', 'b', 'd'] and names(['c']) == ['a', 'b', 'c']
+    assert plan.part([], [2, 3]).seeds == (3, 2)
+    assert plan.part([], []) == plan
+    with pytest.raises(ConfigError, match=r'--rows b,e: expected some of a,b,c,d'):
+        plan.part(['b', 'e'], [])
+    with pytest.raises(ConfigError, match=r'--seeds 0: expected some of 3,1,2'):
+        plan.part([], [0])
+
+
 def test_a_shipped_config_has_a_name(tmp_path: Path) -> None:
     for name in ('spos_nasbench201', 'configs/search/spos_nasbench201.py'):
         plan = load_plan(write_plan(tmp_path, {'a': {'config': name}}))

@@ -215,7 +215,10 @@ def test_a_study_of_real_searches(tmp_path: Path, capsys: pytest.CaptureFixture)
     rows = {'params': {'config': str(write_search('params', tmp_path)), 'note': 'the largest'}}
     study = write_plan(tmp_path, rows, seeds=[1])
     arguments = [study, '--work-dir', tmp_path / 'work']
-    assert call('study.py', *arguments) == 0
+    assert call('study.py', *arguments, '--rows', 'naswot') == 2
+    assert '--rows naswot: expected some of params' in capsys.readouterr().err
+    assert not (tmp_path / 'work').exists()
+    assert call('study.py', *arguments, '--rows', 'params', '--seeds', '1') == 0
     printed = capsys.readouterr().out
     assert '# study' in printed and '- params: the largest' in printed
     found = read_json(tmp_path / 'work/results.json')['rows']['params']['seeds']['1']
