@@ -7,9 +7,8 @@ model = dict(
             _delete_=True,
             type='ppnas_mm.NASBenchMacroSuperNet',
             width=0.25,
-            strides=(1, 2, 2),
             last_channels=None),
         head=dict(in_channels=64)),
     evaluation=dict(_delete_=True),
-    pools=(3, 2),
+    pools=(3, 2, 1),
     l1_ops=('shortcut', ))

@@ -1,6 +1,6 @@
 # GDAS in the space of NAS-Bench-Macro on 20,000 CIFAR-10 images of 16 x 16, small enough for minutes on
-# one CPU core: a quarter of the width; the first stage keeps the resolution, so that maps have the
-# benchmark's sizes. The weights alone learn in 64 of 72 epochs, see gdas_nasbench201-20k.py.
+# one CPU core: a quarter of the width. The weights alone learn in 64 of 72 epochs, see
+# gdas_nasbench201-20k.py.
 _base_ = ['../_base_/search/bilevel.py', '../_base_/datasets/cifar10-20k_16.py']
 model = dict(
     type='ppnas_mm.GDAS',
@@ -9,7 +9,6 @@ model = dict(
             _delete_=True,
             type='ppnas_mm.NASBenchMacroSuperNet',
             width=0.25,
-            strides=(1, 2, 2),
             last_channels=None),
         head=dict(in_channels=64)),
     warmup_epochs=64)

@@ -6,13 +6,12 @@ model = dict(
         backbone=dict(
             type='ppnas_mm.NASBenchMacroSuperNet',
             width=0.25,
-            strides=(1, 2, 2),
             last_channels=None),
         head=dict(in_channels=64)),
     # paths differ by less than the error of their accuracy on 1,280 images
     accuracy='loss',
-    first_epochs=80,
-    stage_epochs=20,
+    first_epochs=45,
+    stage_epochs=15,
     drop=4,
     max_stages=1,
     threshold=50,
@@ -24,9 +23,9 @@ model = dict(
 param_scheduler = dict(
     weights=[
         dict(
-            type='LinearLR', start_factor=1.0, end_factor=0.25, end=100, by_epoch=True,
+            type='LinearLR', start_factor=1.0, end_factor=0.25, end=60, by_epoch=True,
             convert_to_iter_based=True),
     ])
 # 2,000 images are held out
 train_dataloader = dict(batch_size=128)
-train_cfg = dict(max_epochs=100, val_interval=100, val_pipeline=None)
+train_cfg = dict(max_epochs=60, val_interval=60, val_pipeline=None)

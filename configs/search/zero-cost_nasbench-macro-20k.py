@@ -7,7 +7,6 @@ model = dict(
         backbone=dict(
             type='ppnas_mm.NASBenchMacroSuperNet',
             width=0.25,
-            strides=(1, 2, 2),
             last_channels=None),
         head=dict(in_channels=64)),
     score='naswot',
