@@ -62,7 +62,7 @@ SWITCHES = {'resume', 'find_unused_parameters'}
 MAPPINGS = (
     *(f'{part}_{what}' for part in ('train', 'val', 'test') for what in ('cfg', 'dataloader')),
     *('model', 'optim_wrapper', 'default_hooks', 'data_preprocessor', 'randomness'),
-    *('env_cfg', 'env_cfg.mp_cfg', 'env_cfg.dist_cfg'),
+    *('env_cfg', 'env_cfg.mp_cfg', 'env_cfg.dist_cfg', 'model.backbone', 'optim_wrapper.optimizer'),
 )
 """Dotted keys of a run whose values are mappings; a key comes after the one that has it."""
 

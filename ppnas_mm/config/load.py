@@ -58,7 +58,7 @@ def _overrides(config: Config, options: Mapping[str, Any]) -> None:
         if words := follow_folders(config, options):
             print_log(words, 'current')
     for dotted, value in options.items():
-        _check_override(config, dotted)
+        _check_override(config, dotted, value)
         if isinstance(value, str) and value.startswith(('{', 'dict(')):
             raise ConfigError(
                 f'--cfg-options {dotted}={value:.60}: a mapping cannot be given; '
@@ -70,8 +70,11 @@ def _overrides(config: Config, options: Mapping[str, Any]) -> None:
         raise ConfigError(f'--cfg-options: {str(error).splitlines()[0]}') from None
 
 
-def _check_override(config: Config, dotted: str) -> None:
-    """Refuse an override whose key is probably misspelt; mmengine would add it silently."""
+def _check_override(config: Config, dotted: str, value: Any) -> None:
+    """Refuse a key that is probably misspelt, and a plain value for what is built of a mapping.
+
+    mmengine would add it silently.
+    """
     where = f'--cfg-options {dotted}'
     first, *_ = parts = dotted.split('.')
     if first not in KEYS:
@@ -95,6 +98,21 @@ def _check_override(config: Config, dotted: str) -> None:
         except (IndexError, ValueError, TypeError):
             raise ConfigError(f'{where}: {spot}') from None
     _refuse_index(node, parts[-1], where, parts[:-1])
+    _refuse_plain(node, parts[-1], value, where)
+
+
+def _refuse_plain(node: Any, part: str, value: Any, where: str) -> None:
+    """Refuse a plain value in the place of a mapping that something is built from."""
+    old = None
+    if isinstance(node, (list, tuple)):
+        old = node[int(part)]
+    elif isinstance(node, (dict, Config)):
+        old = node.get(part)
+    if isinstance(old, Mapping) and 'type' in old and isinstance(value, (str, int, float)):
+        raise ConfigError(
+            f'{where}={value!r:.60}: expected a mapping, as the config has; give its entries: '
+            f'{where.split()[-1]}.KEY=VALUE'
+        )
 
 
 def _refuse_index(node: Any, part: str, where: str, before: list[str]) -> None:

@@ -49,6 +49,15 @@ TRAIN = {
     'env_cfg.mp_cfg=5': 'env_cfg.mp_cfg=5: expected a mapping',
     'env_cfg.dist_cfg=5': 'env_cfg.dist_cfg=5: expected a mapping',
     'default_hooks=[1]': 'default_hooks=[1]: expected a mapping',
+    'model.backbone=5': 'model.backbone=5: expected a mapping, as the config has',
+    'model.backbone=resnet18': "model.backbone='resnet18': expected a mapping",
+    'model.head.loss=5': 'give its entries: model.head.loss.KEY=VALUE',
+    'optim_wrapper.optimizer=SGD': "optim_wrapper.optimizer='SGD': expected a mapping",
+    'optim_wrapper.optimizer=[5]': 'optim_wrapper.optimizer=[5]: expected a mapping',
+    'train_dataloader.dataset=7': 'train_dataloader.dataset=7: expected a mapping',
+    'train_dataloader.sampler=True': 'train_dataloader.sampler=True: expected a mapping',
+    'default_hooks.logger=5': 'default_hooks.logger=5: expected a mapping',
+    'model.backbone.depth.x=5': 'x',
     'foo': '--cfg-options foo: expected KEY=VALUE',
 }
 SEARCH = {
