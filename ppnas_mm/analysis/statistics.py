@@ -40,6 +40,19 @@ def paired_p(first: Sequence[float], second: Sequence[float]) -> float:
     return float(require('scipy.stats').ttest_rel(first, second).pvalue)
 
 
+def signed_rank_p(first: Sequence[float], second: Sequence[float]) -> float:
+    """Return the two-sided p-value of Wilcoxon's signed-rank test of pairs; NaN if none differs.
+
+    It needs no normal differences, so one bad search does not decide it. Its least value for five
+    pairs is .0625, for six .031.
+    """
+    differences = np.round(np.subtract(first, second), 9)  # equal ones are equal up to rounding
+    differences = differences[differences != 0]
+    if not len(differences):
+        return math.nan
+    return float(require('scipy.stats').wilcoxon(differences).pvalue)
+
+
 def welch_p(first: Sequence[float], second: Sequence[float]) -> float:
     """Return the two-sided p-value of Welch's t-test of two independent samples."""
     return float(require('scipy.stats').ttest_ind(first, second, equal_var=False).pvalue)

@@ -87,7 +87,8 @@ def _text(
         _each(plan, found),
     ]
     if plan.against:
-        parts += ['Paired t-tests by seed, two-sided, on ' + plan.datasets[0], _tests(plan, found)]
+        tests = "two-sided p of a t-test and of Wilcoxon's signed ranks"
+        parts += [f'Paired by seed, on {plan.datasets[0]}; {tests}', _tests(plan, found)]
     if any('tau' in row['summary'] for row in found['rows'].values()):
         parts += [f'Rankings of {plan.cells} random architectures', _ranks(found)]
     if found.get('same_cells'):
@@ -167,15 +168,16 @@ def _each(plan: Plan, found: Mapping[str, Any]) -> str:
 
 
 def _tests(plan: Plan, found: Mapping[str, Any]) -> str:
-    heads = ['search', *(f'{end} {other}' for other in plan.against for end in ('minus', 'p,'))]
+    columns = {'difference': 'minus', 'p': 'p (t),', 'p_signed_rank': 'p (rank),'}
+    heads = ['search', *(f'{w} {other}' for other in plan.against for w in columns.values())]
     rows = []
     for name, row in found['rows'].items():
         cells = []
         for other in plan.against:
-            test = row['tests'].get(other)
-            values = (test or {}).get('difference'), (test or {}).get('p')
-            cells += ['-' if values[0] is None else f'{values[0]:+.2f}']
-            cells += ['-' if values[1] is None else f'{values[1]:.3f}']
+            test = row['tests'].get(other) or {}
+            for key in columns:
+                value, form = test.get(key), '+.2f' if key == 'difference' else '.3f'
+                cells.append('-' if value is None else f'{value:{form}}')
         rows.append([name, *cells])
     return _table(heads, rows)
 

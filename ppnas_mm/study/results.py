@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..analysis.by_epoch import strongest_by_epoch
-from ..analysis.statistics import deviation, kendall_tau, paired_p, spearman
+from ..analysis.statistics import deviation, kendall_tau, paired_p, signed_rank_p, spearman
 from ..genotype import Genotype
 from ..tables import TABLES
 from ..tables.table import BenchmarkTable
@@ -186,13 +186,13 @@ def accuracy_by_epoch(
 def _test(
     row: Mapping[str, Mapping[str, Any]], other: Mapping[str, Mapping[str, Any]], dataset: str
 ) -> dict[str, Any]:
-    """Return the mean difference to another row, paired by seed, and its p-value."""
+    """Return the mean difference to another row, paired by seed, and p-values of two tests."""
     both = [s for s in row if s in other and 'failed' not in row[s] and 'failed' not in other[s]]
     mine, theirs = ([entry[seed]['accuracy'][dataset] for seed in both] for entry in (row, other))
-    p = paired_p(mine, theirs) if both else math.nan
-    difference = float(np.mean(np.subtract(mine, theirs))) if both else math.nan
-    return dict(
-        seeds=len(both),
-        difference=None if math.isnan(difference) else round(difference, 4),
-        p=None if math.isnan(p) else round(p, 6),
-    )
+    found: dict[str, Any] = dict(seeds=len(both), difference=None, p=None, p_signed_rank=None)
+    if both:
+        found['difference'] = round(float(np.mean(np.subtract(mine, theirs))), 4)
+    for key, test in (('p', paired_p), ('p_signed_rank', signed_rank_p)):
+        p = test(mine, theirs)
+        found[key] = None if math.isnan(p) else round(p, 6)
+    return found

@@ -33,3 +33,16 @@ def small_table(path: Path, number: int = 12) -> list[tuple[str, float]]:
     lines = ['index,arch,cifar10-test', *(f'{i},{c},{v}' for i, (c, v) in enumerate(rows))]
     path.write_text('\n'.join(lines) + '\n')
     return rows
+
+
+def brute_signed_rank(differences: list[float]) -> float:
+    """Two-sided p of Wilcoxon's signed-rank test, over every choice of signs."""
+    sizes = [abs(d) for d in differences if d]
+    ranks = [sum(o < s for o in sizes) + (sizes.count(s) + 1) / 2 for s in sizes]
+    seen = sum(r for r, d in zip(ranks, [d for d in differences if d], strict=True) if d > 0)
+    sums = [
+        sum(r for r, up in zip(ranks, signs, strict=True) if up)
+        for signs in itertools.product((False, True), repeat=len(ranks))
+    ]
+    tails = sum(s <= seen for s in sums), sum(s >= seen for s in sums)
+    return min(1.0, 2 * min(tails) / len(sums))

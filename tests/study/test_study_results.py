@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from nb201_table import brute_tau
+from nb201_table import brute_signed_rank, brute_tau
 from small_searches import write_search
 from studies import SETS, accuracies, made_plan, some_cells, write_plan, write_result
 
@@ -101,6 +101,7 @@ def test_rows_are_tested_against_another_by_seed(study: Any) -> None:
     assert test['seeds'] == 3
     assert test['difference'] == pytest.approx(mean, abs=6e-5)
     assert test['p'] == pytest.approx(p, abs=6e-7)
+    assert test['p_signed_rank'] == pytest.approx(brute_signed_rank(differences), abs=6e-7)
     assert found['rows']['two']['tests'] == {}
 
 
@@ -117,7 +118,8 @@ def test_what_failed_or_is_not_done_is_left_out(study: Any) -> None:
     assert found['one']['summary'][DATASETS[0]] == plain_mean(kept)
     test = found['one']['tests']['two']  # only seed 0 is in both
     difference = truth(cells['one'][0][-1]) - truth(cells['two'][0][-1])
-    assert test == {'seeds': 1, 'difference': pytest.approx(difference, abs=6e-5), 'p': None}
+    expected = {'seeds': 1, 'difference': pytest.approx(difference, abs=6e-5), 'p': None}
+    assert test == expected | {'p_signed_rank': 1.0}
     text = write_page(plan, folder, 'a command', [])
     assert '| one (Fail: 1) |' in text and '| Fail |' in text
     (line,) = [row for row in text.splitlines() if row.startswith('| one | ') and 'Fail' in row]
