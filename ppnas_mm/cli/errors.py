@@ -85,6 +85,8 @@ def _lines(error: BaseException) -> list[str]:
         from ..weights.checkpoint import refusal
 
         return [refusal(error)]
+    if isinstance(error, (FileExistsError, NotADirectoryError)) and error.filename:
+        return [f'{error.filename}: a file is in the way; expected a folder, or none yet']
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1:] if 'Original Traceback' in str(error) else lines  # of a loader's worker
 

@@ -12,12 +12,11 @@ import numpy as np
 from ..analysis.by_epoch import strongest_by_epoch
 from ..analysis.statistics import deviation, kendall_tau, paired_p, signed_rank_p, spearman
 from ..genotype import Genotype
-from ..tables import TABLES
 from ..tables.table import BenchmarkTable
 from ..utils.files import read_json
 from .plan import Plan, Row
 from .published import NOTHING, Published
-from .run import DONE, settings_of_rows
+from .run import DONE, open_table, settings_of_rows
 
 
 def results(plan: Plan, folder: Path, published: Published = NOTHING) -> dict[str, Any]:
@@ -26,7 +25,7 @@ def results(plan: Plan, folder: Path, published: Published = NOTHING) -> dict[st
     They follow from the searches' files and from what is published, so a study that was stopped
     and went on has the same.  Times are not among them (see :func:`costs`).
     """
-    table, settings = TABLES[plan.space].load(plan.table), settings_of_rows(plan, folder)
+    table, settings = open_table(plan), settings_of_rows(plan, folder)
     rows = {
         row.name: dict(
             settings=settings[row.name],

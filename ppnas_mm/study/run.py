@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import resource
 from argparse import Namespace
@@ -10,14 +11,17 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from ..config.keys import ConfigError
+from ..config.keys import ConfigError, mappings
 from ..engine.best_of_seeds import failure
 from ..engine.checkpoint import latest_checkpoint
 from ..engine.run import load_run, require_search
 from ..engine.settings import settings_of
 from ..engine.work_dir import BusyError, alone
+from ..spaces.super_net import SuperNet
+from ..tables import TABLES, BenchmarkTable
 from ..utils.files import checksum, read_json, write_json
 from ..utils.jobs import JobError, Jobs, NothingFoundError
+from ..utils.registries import MODELS
 from .plan import Plan, Row
 from .published import NOTHING, Published
 from .rank import rank_architectures
@@ -51,9 +55,41 @@ def settings_of_rows(plan: Plan, folder: Path) -> dict[str, str]:
     """Return, for each row, a checksum of all that its results follow from, besides the seed.
 
     Raises:
-        ConfigError: If a config is wrong or is not that of a search.
+        ConfigError: If a config is wrong or is not that of a search in the space of the study.
     """
-    return {r.name: _settings(plan, r, config_of(plan, r, folder / r.name)) for r in plan.rows}
+    found = {}
+    for row in plan.rows:
+        config = config_of(plan, row, folder / row.name)
+        spaces = set(_spaces(config))
+        if spaces and plan.space not in spaces:
+            raise ConfigError(
+                f'row {row.name}: {row.config} searches in {", ".join(sorted(spaces))}; the space '
+                f'of the study is {plan.space}'
+            )
+        found[row.name] = _settings(plan, row, config)
+    return found
+
+
+def _spaces(config: Any) -> Iterator[str]:
+    """Yield the space of every super-net of a config."""
+    with MODELS.switch_scope_and_registry(config.get('default_scope')) as registry:
+        for node in mappings(config.model):
+            kind = node.get('type')
+            kind = registry.get(kind) if isinstance(kind, str) else kind
+            if inspect.isclass(kind) and issubclass(kind, SuperNet):
+                yield kind.space
+
+
+def open_table(plan: Plan) -> BenchmarkTable:
+    """Return the table of a study.
+
+    Raises:
+        TableError: If it is missing or damaged, or lacks a data set of the study.
+    """
+    table = TABLES[plan.space].load(plan.table)
+    for dataset in plan.datasets:
+        table.dataset(dataset)
+    return table
 
 
 def run_study(
@@ -72,7 +108,9 @@ def run_study(
 
     Raises:
         ConfigError: If a config is wrong, or a row was run with other settings.
+        TableError: If the table is missing or damaged, or lacks a data set of the study.
     """
+    open_table(plan)
     settings = settings_of_rows(plan, folder)
     wanted = _wanted(plan, published)
     jobs, failed, busy = Jobs(len(wanted)), [], []

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from studies import accuracies, made_plan, some_cells, write_plan, write_tool
 from tool import ROOT, call, start
 
 from ppnas_mm.config.keys import ConfigError
-from ppnas_mm.study import load_plan, run_study
+from ppnas_mm.study import Plan, Row, load_plan, run_study
 from ppnas_mm.study.results import costs, results
 from ppnas_mm.study.run import config_of
+from ppnas_mm.tables import TableError
 from ppnas_mm.utils.files import read_json
 from ppnas_mm.utils.jobs import DEGENERATE
 
@@ -65,6 +67,27 @@ def test_every_row_is_searched_with_every_seed(tmp_path: Path) -> None:
     assert run_study(plan, tmp_path / 'work', tool) == ([], [])
     assert len(calls(tmp_path)) == 4
     assert before == {p: p.stat().st_mtime_ns for p in (tmp_path / 'work').rglob('*.json')}
+
+
+def test_what_would_fail_at_the_end_is_found_before(tmp_path: Path) -> None:
+    """The page needs the table, its data sets, and architectures of its space."""
+    plan, work = made_plan(tmp_path, ROWS, seeds=[0]), tmp_path / 'work'
+    tool = write_tool(tmp_path, found_by_seed())
+    macro = str(ROOT / 'configs/search/zero-cost_nasbench-macro-20k.py')
+    chain = replace(plan, rows=(*plan.rows, Row('macro', Path(macro))))
+    wrong: dict[str, tuple[Plan, type[Exception], str]] = {
+        'data set': (
+            replace(plan, datasets=('cifar11',)),
+            TableError,
+            "unknown data set 'cifar11'",
+        ),
+        'table': (replace(plan, table=tmp_path / 'no.csv'), TableError, 'no nasbench201 table at'),
+        'space': (chain, ConfigError, 'row macro: .*searches in nasbench-macro; the space of the'),
+    }
+    for made, kind, words in wrong.values():
+        with pytest.raises(kind, match=words):
+            run_study(made, work, tool)
+    assert not calls(tmp_path) and not work.exists()
 
 
 def test_a_row_starts_from_the_search_of_another(tmp_path: Path) -> None:
@@ -218,6 +241,8 @@ def test_a_study_of_real_searches(tmp_path: Path, capsys: pytest.CaptureFixture)
     assert call('study.py', *arguments, '--rows', 'naswot') == 2
     assert '--rows naswot: expected some of params' in capsys.readouterr().err
     assert not (tmp_path / 'work').exists()
+    assert call('study.py', study, '--work-dir', study) == 2
+    assert f'{study}: a file is in the way; expected a folder' in capsys.readouterr().err
     assert call('study.py', *arguments, '--rows', 'params', '--seeds', '1') == 0
     printed = capsys.readouterr().out
     assert '# study' in printed and '- params: the largest' in printed
