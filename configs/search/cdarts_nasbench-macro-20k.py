@@ -11,4 +11,5 @@ model = dict(
         head=dict(in_channels=64)),
     evaluation=dict(_delete_=True),
     pools=(3, 2, 1),
+    distillation=dict(levels=(3, )),
     l1_ops=('shortcut', ))
