@@ -10,7 +10,7 @@ from typing import Any
 
 from ..config.keys import ConfigError
 from ..config.shipped import find_config
-from ..tables import TABLES
+from ..tables import TABLES, BenchmarkTable
 from ..utils import schema
 from ..utils.doors import RefusedFileError, read_yaml
 from ..utils.schema import SchemaError
@@ -117,6 +117,18 @@ def load_plan(path: str | os.PathLike) -> Plan:
         raise ConfigError(f'study {error}') from None
     except (SchemaError, UnicodeDecodeError) as error:
         raise ConfigError(f'study {path}: {error}') from None
+
+
+def open_table(plan: Plan) -> BenchmarkTable:
+    """Return the table of a study.
+
+    Raises:
+        TableError: If it is missing or damaged, or lacks a data set of the study.
+    """
+    table = TABLES[plan.space].load(plan.table)
+    for dataset in plan.datasets:
+        table.dataset(dataset)
+    return table
 
 
 def _plan(data: Any, title: str) -> Plan:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..config.keys import ConfigError
 from ..utils.files import read_json
-from .plan import Plan
+from .plan import Plan, open_table
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ def load_published(plan: Plan, folder: Path, settings: Mapping[str, str]) -> Pub
     if not (folder / 'results.json').is_file():
         return NOTHING
     found, spent = read_json(folder / 'results.json'), read_json(folder / 'costs.json')
-    here = dict(space=plan.space, table=plan.table.name, datasets=list(plan.datasets))
+    table = Path(open_table(plan).name).name  # the plan may name a folder
+    here = dict(space=plan.space, table=table, datasets=list(plan.datasets))
     there = {key: found.get(key) for key in here} | dict(datasets=list(found['datasets']))
     for key, value in here.items():
         if there[key] != value:

@@ -14,9 +14,9 @@ from ..analysis.statistics import deviation, kendall_tau, paired_p, signed_rank_
 from ..genotype import Genotype
 from ..tables.table import BenchmarkTable
 from ..utils.files import read_json
-from .plan import Plan, Row
+from .plan import Plan, Row, open_table
 from .published import NOTHING, Published
-from .run import DONE, open_table, settings_of_rows
+from .run import DONE, settings_of_rows
 
 
 def results(plan: Plan, folder: Path, published: Published = NOTHING) -> dict[str, Any]:

@@ -18,11 +18,10 @@ from ..engine.run import load_run, require_search
 from ..engine.settings import settings_of
 from ..engine.work_dir import BusyError, alone
 from ..spaces.super_net import SuperNet
-from ..tables import TABLES, BenchmarkTable
 from ..utils.files import checksum, read_json, write_json
 from ..utils.jobs import JobError, Jobs, NothingFoundError
 from ..utils.registries import MODELS
-from .plan import Plan, Row
+from .plan import Plan, Row, open_table
 from .published import NOTHING, Published
 from .rank import rank_architectures
 
@@ -78,18 +77,6 @@ def _spaces(config: Any) -> Iterator[str]:
             kind = registry.get(kind) if isinstance(kind, str) else kind
             if inspect.isclass(kind) and issubclass(kind, SuperNet):
                 yield kind.space
-
-
-def open_table(plan: Plan) -> BenchmarkTable:
-    """Return the table of a study.
-
-    Raises:
-        TableError: If it is missing or damaged, or lacks a data set of the study.
-    """
-    table = TABLES[plan.space].load(plan.table)
-    for dataset in plan.datasets:
-        table.dataset(dataset)
-    return table
 
 
 def run_study(

@@ -1,6 +1,7 @@
 """Studies that go on from their published page, when the work dir is gone."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,12 @@ def test_what_is_not_of_the_study_is_left_out(tmp_path: Path, published: Path) -
 def test_nothing_is_published_yet(tmp_path: Path) -> None:
     plan = made_plan(tmp_path, ROWS, seeds=[0])
     assert load_published(plan, tmp_path / 'none', {}) is NOTHING
+
+
+def test_a_study_may_name_the_folder_of_its_table(tmp_path: Path, published: Path) -> None:
+    plan = made_plan(tmp_path, ROWS, seeds=[0])
+    same = replace(plan, table=plan.table.parent)
+    assert known_of(same, published, tmp_path / 'second').has('one', 0)
 
 
 def test_a_page_of_other_data_sets_is_refused(tmp_path: Path, published: Path) -> None:
