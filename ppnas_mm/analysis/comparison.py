@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.config import DictAction
 
 from ..config.keys import ConfigError
+from ..config.options import read_value
 from ..engine.best_of_seeds import failure, finished, trained
 from ..engine.run import load_run
 from ..genotype import Genotype
@@ -80,7 +80,7 @@ class Comparison:
     def config(self, path: str) -> Any:
         """Load a config like the tools, with the options."""
         pairs = (word.split('=', 1) for word in self.options)
-        options = {key: DictAction._parse_iterable(value) for key, value in pairs}
+        options = {key: read_value(value) for key, value in pairs}
         about = dict(config=path, cfg_options=options, launcher='none', local_rank=0)
         return load_run(Namespace(**about, work_dir=None))
 

@@ -36,19 +36,7 @@ def add_run_arguments(
         option: Name of the option for it; ``None`` makes it a positional argument.
         optional: Whether the positional argument may be left out.
     """
-    from mmengine.config import DictAction
-
-    class Options(DictAction):
-        """Also keeps the words as given, for tools that run other tools."""
-
-        def __call__(
-            self, parser: Any, namespace: Any, values: Any, option_string: Any = None
-        ) -> None:
-            wrong = [word for word in values if '=' not in word]
-            if wrong:
-                parser.error(f'--cfg-options {wrong[0]}: expected KEY=VALUE')
-            namespace.option_words = [*getattr(namespace, 'option_words', []), *values]
-            super().__call__(parser, namespace, values, option_string)
+    from ..config.options import Options
 
     kind: dict[str, Any] = {'metavar': source.upper().replace(' ', '_'), 'help': source}
     if option is None:

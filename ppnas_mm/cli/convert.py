@@ -28,8 +28,7 @@ EXAMPLE = """python tools/convert.py cifar10_model.pt darts_v2.safetensors \\
 
 def parse() -> argparse.Namespace:
     """Parse the arguments."""
-    from mmengine.config import DictAction
-
+    from ..config.options import Options
     from ..convert import FORMATS
 
     parser = new_parser(
@@ -54,7 +53,7 @@ def parse() -> argparse.Namespace:
     add('--backbone-only', action='store_true', help='convert the backbone of --config')
     add('--arch', help='genotype of the backbone, a name or file; default: the one stored in IN')
     settings = 'arguments of the backbone of --arch, or overrides of --config'
-    add('--options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE', help=settings)
+    add('--options', nargs='+', action=Options, default={}, metavar='KEY=VALUE', help=settings)
     add('--entry', help='key of the checkpoint that holds the tensors; default: detected')
     add('--prefix', help="prefix of the names, such as 'module.'; default: detected")
     add('--edges', help="order of DARTS edges: 'ascending', a Genotype(...) or its file")

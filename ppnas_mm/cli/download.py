@@ -38,7 +38,7 @@ def verify(names: tuple[str, ...], data_root: str, options: dict[str, Any]) -> i
 
 def main() -> int:
     """Parse the arguments; list, download or test."""
-    from mmengine.config import DictAction
+    from ..config.options import Options
 
     parser = new_parser(
         'Download weights of the model zoo: with a progress bar, continued where it broke off, '
@@ -61,7 +61,7 @@ def main() -> int:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=Options,
         default={},
         metavar='KEY=VALUE',
         help='for --verify: override config entries, e.g. test_dataloader.num_workers=2',

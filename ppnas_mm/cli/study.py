@@ -54,7 +54,7 @@ def main() -> None:
     from ..study import load_plan, run_study
     from ..study.page import write_page
     from ..study.published import NOTHING, load_published
-    from ..study.run import settings_of_rows
+    from ..study.searches import settings_of_rows
     from ..utils.jobs import JobError
 
     plan = load_plan(args.study)

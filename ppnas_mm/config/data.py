@@ -27,7 +27,9 @@ def is_data(path: str | Path) -> bool:
 def _read(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding='utf-8')
-        data = json.loads(text) if path.suffix == '.json' else read_yaml(text, str(path))
+        data = (
+            json.loads(text) if path.suffix == '.json' else read_yaml(text, str(path), unique=False)
+        )
     except FileNotFoundError:
         raise RefusedFileError(f'_base_ {path}: no such file') from None
     except RecursionError:

@@ -206,7 +206,7 @@ def search_seeds(args: Namespace, tool: Path) -> None:
     environment = search_environment(args.launcher, local_rank)
     options = ['--retrain', args.retrain] if args.retrain else []
     options += ['--resume'] * resume + ['--amp'] * args.amp
-    options += ['--cfg-options', *args.option_words] if args.cfg_options else []
+    options += ['--cfg-options', *args.cfg_options_words] if args.cfg_options else []
     jobs, failed = Jobs(len(own)), []
     for seed in own:
         done = finished(folders[seed], seed, config, retrain)

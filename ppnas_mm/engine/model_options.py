@@ -13,7 +13,7 @@ NAMES = ('space', 'algorithm', 'where', 'limits')
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add ``--model`` and what goes with it; they replace the positional config."""
-    from mmengine.config import DictAction
+    from ..config.options import Options
 
     group = parser.add_argument_group('search from a finished config')
     group.add_argument(
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         '--limits',
         nargs='+',
-        action=DictAction,
+        action=Options,
         metavar='UNIT=VALUE',
         help='limits on flops, params or latency, such as flops=4e9 input_shape=3,224,224',
     )

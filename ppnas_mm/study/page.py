@@ -16,7 +16,7 @@ from ..visualize.study import draw_costs, draw_curves
 from .plan import Plan
 from .published import NOTHING, Published
 from .results import costs, results
-from .run import threads
+from .run import failures, threads
 
 
 def write_page(
@@ -38,8 +38,17 @@ def write_page(
         published: Searches that were run elsewhere.
     """
     found, spent = results(plan, folder, published), costs(plan, folder, published)
+    open_ends = {
+        'Still running in other processes': busy,
+        'Ended with an error, to be tried again': failures(plan, folder),
+    }
+    notes = [
+        f'{head}:\n\n' + '\n'.join(f'- {x}' for x in all_)
+        for head, all_ in open_ends.items()
+        if all_
+    ]
     for target in (folder, publish) if publish else (folder,):
-        text = _write(plan, found, spent, target, command, busy)
+        text = _write(plan, found, spent, target, command, notes)
     return text
 
 
@@ -49,7 +58,7 @@ def _write(
     spent: Mapping[str, Mapping[str, float]],
     target: Path,
     command: str,
-    busy: list[str],
+    notes: list[str],
 ) -> str:
     target.mkdir(parents=True, exist_ok=True)
     write_json(target / 'results.json', found)
@@ -61,7 +70,7 @@ def _write(
     if any(row['summary'].get(plan.datasets[0]) for row in found['rows'].values()):
         draw_costs(found, spent, target / 'costs.svg')
         pictures.append('![accuracy against cost](costs.svg)')
-    text = '\n\n'.join([*_text(plan, found, spent, command, busy), *pictures])
+    text = '\n\n'.join([*_text(plan, found, spent, command), *notes, *pictures])
     write_atomic(target / 'study.md', f'{text}\n'.encode())
     return text
 
@@ -71,7 +80,6 @@ def _text(
     found: Mapping[str, Any],
     spent: Mapping[str, Mapping[str, float]],
     command: str,
-    busy: list[str],
 ) -> list[str]:
     truth = '; '.join(
         f'{name}: mean of all {about["mean"]:.2f}, best {about["optimum"]:.2f}'
@@ -99,8 +107,6 @@ def _text(
     notes = [f'- {name}: {row["note"]}' for name, row in found['rows'].items() if row['note']]
     if notes:
         parts.append('\n'.join(notes))
-    if busy:
-        parts.append('Still running in other processes: ' + '; '.join(busy))
     return parts
 
 

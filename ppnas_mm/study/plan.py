@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config.keys import ConfigError
+from ..config.options import option_word, read_value
 from ..config.shipped import find_config
 from ..tables import TABLES, BenchmarkTable
 from ..utils import schema
@@ -174,7 +175,19 @@ def _options(data: Mapping[str, Any], where: str) -> dict[str, Any]:
             schema.fail(
                 f'{where}options.{key}', 'a value; give the keys of a mapping by dots', value
             )
+        try:
+            options[key] = _as_typed(value)
+            option_word(key, options[key])
+        except ConfigError as error:
+            raise SchemaError(f'{where}options.{key}: {error}') from None
     return options
+
+
+def _as_typed(value: Any) -> Any:
+    """Return a value as ``--cfg-options`` reads it; YAML takes ``1e-3`` for a string."""
+    if isinstance(value, list):
+        return [_as_typed(entry) for entry in value]
+    return read_value(value) if isinstance(value, str) else value
 
 
 def _row(name: Any, value: Any, others: Mapping[str, Any]) -> Row:

@@ -16,7 +16,8 @@ from ..tables.table import BenchmarkTable
 from ..utils.files import read_json
 from .plan import Plan, Row, open_table
 from .published import NOTHING, Published
-from .run import DONE, settings_of_rows
+from .run import DONE
+from .searches import settings_of_rows
 
 
 def results(plan: Plan, folder: Path, published: Published = NOTHING) -> dict[str, Any]:

@@ -2,81 +2,28 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import resource
-from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
 
-from ..config.keys import ConfigError, mappings
+from ..config.keys import ConfigError
+from ..config.options import option_word
 from ..engine.best_of_seeds import failure
 from ..engine.checkpoint import latest_checkpoint
-from ..engine.run import load_run, require_search
-from ..engine.settings import settings_of
 from ..engine.work_dir import BusyError, alone
-from ..spaces.super_net import SuperNet
-from ..utils.files import checksum, read_json, write_json
+from ..utils.files import read_json, write_json
 from ..utils.jobs import JobError, Jobs, NothingFoundError
-from ..utils.registries import MODELS
 from .plan import Plan, Row, open_table
 from .published import NOTHING, Published
 from .rank import rank_architectures
+from .searches import check_row, settings_of_rows
 
 DONE = 'done.json'
+FAILED = 'error.json'
 SPENT = 'spent.json'
 """Processor time of a search so far; a stopped one goes on, and counts on."""
-
-
-def config_of(plan: Plan, row: Row, folder: Path) -> Any:
-    """Return the config of a row's search, as its tool reads it.
-
-    Raises:
-        ConfigError: If the config is wrong or is not that of a search.
-    """
-    options = {**plan.options, **row.options}
-    given = Namespace(
-        config=str(row.config),
-        cfg_options=options,
-        work_dir=str(folder),
-        seed=0,
-        launcher='none',
-        local_rank=0,
-    )
-    config = load_run(given)
-    require_search(config, str(row.config))
-    return config
-
-
-def settings_of_rows(plan: Plan, folder: Path) -> dict[str, str]:
-    """Return, for each row, a checksum of all that its results follow from, besides the seed.
-
-    Raises:
-        ConfigError: If a config is wrong or is not that of a search in the space of the study.
-    """
-    found = {}
-    for row in plan.rows:
-        config = config_of(plan, row, folder / row.name)
-        spaces = set(_spaces(config))
-        if spaces and plan.space not in spaces:
-            raise ConfigError(
-                f'row {row.name}: {row.config} searches in {", ".join(sorted(spaces))}; the space '
-                f'of the study is {plan.space}'
-            )
-        found[row.name] = _settings(plan, row, config)
-    return found
-
-
-def _spaces(config: Any) -> Iterator[str]:
-    """Yield the space of every super-net of a config."""
-    with MODELS.switch_scope_and_registry(config.get('default_scope')) as registry:
-        for node in mappings(config.model):
-            kind = node.get('type')
-            kind = registry.get(kind) if isinstance(kind, str) else kind
-            if inspect.isclass(kind) and issubclass(kind, SuperNet):
-                yield kind.space
 
 
 def run_study(
@@ -94,26 +41,63 @@ def run_study(
         The searches that other processes are still running, and those that failed with an error.
 
     Raises:
-        ConfigError: If a config is wrong, or a row was run with other settings.
+        ConfigError: If a row was run with other settings, or its search cannot be built.
         TableError: If the table is missing or damaged, or lacks a data set of the study.
     """
     open_table(plan)
     settings = settings_of_rows(plan, folder)
     wanted = _wanted(plan, published)
-    jobs, failed, busy = Jobs(len(wanted)), [], []
+    left = {r.name for r, n in wanted if not is_done(_place(folder, r.name, n), settings[r.name])}
+    for row in (row for row in plan.rows if row.name in left):
+        check_row(plan, row, folder)
+    jobs, busy, failed = Jobs(len(wanted)), [], dict[str, str]()
     for row, seed in wanted:
-        place = folder / row.name / f'seed-{seed}'
+        name, source = f'{row.name}, seed {seed}', f'{row.starts_from}, seed {seed}'
+        if source in failed:
+            failed[name] = f'{row.starts_from}, which it starts from, failed'
+            continue
         try:
             if not _source_done(row, seed, folder, settings):
-                busy.append(f'{row.name}, seed {seed} (waits for {row.starts_from})')
+                busy.append(f'{name} (waits for {row.starts_from})')
                 continue
-            with alone(place):
+            place = _place(folder, row.name, seed)
+            with alone(place), _recorded(place):
                 _run_one(plan, row, seed, place, settings[row.name], jobs, tool)
         except BusyError:
-            busy.append(f'{row.name}, seed {seed}')
-        except JobError as error:
-            failed.append(f'{row.name}, seed {seed}: {error}')
-    return busy, failed
+            busy.append(name)
+        except Exception as error:  # one search must not stop the others
+            failed[name] = _in_words(error)
+    return busy, [f'{name}: {text}' for name, text in failed.items()]
+
+
+def _place(folder: Path, row: str, seed: int) -> Path:
+    return folder / row / f'seed-{seed}'
+
+
+def _in_words(error: Exception) -> str:
+    return str(error) if isinstance(error, JobError) else f'{type(error).__name__}: {error}'
+
+
+@contextmanager
+def _recorded(place: Path) -> Iterator[None]:
+    """Keep the error of a search until it is tried again, for the page."""
+    (place / FAILED).unlink(missing_ok=True)
+    try:
+        yield
+    except Exception as error:
+        write_json(place / FAILED, dict(error=_in_words(error)))
+        raise
+
+
+def failures(plan: Plan, folder: Path) -> list[str]:
+    """Return the searches that ended with an error when they were last tried, and the errors."""
+    places = [(row.name, seed) for seed in plan.seeds for row in plan.rows]
+    files = ((row, seed, _place(folder, row, seed) / FAILED) for row, seed in places)
+    return [
+        f'{row}, seed {seed}: {read_json(path)["error"]}'
+        for row, seed, path in files
+        if path.is_file()
+    ]
 
 
 def _wanted(plan: Plan, published: Published) -> list[tuple[Row, int]]:
@@ -127,16 +111,6 @@ def _wanted(plan: Plan, published: Published) -> list[tuple[Row, int]]:
         sources = {row.starts_from for row in left}
         wanted += [(row, seed) for row in plan.rows if row in left or row.name in sources]
     return wanted
-
-
-def _settings(plan: Plan, row: Row, config: Any) -> str:
-    about: dict[str, Any] = dict(
-        best_of=row.best_of, ranks=row.ranks, cells=plan.cells if row.ranks else 0
-    )
-    if row.starts_from:
-        about['starts_from'] = row.starts_from
-    found = {k: v for k, v in settings_of(config).items() if k != 'randomness.seed'}
-    return checksum({**found, **{f'study.{k}': v for k, v in about.items()}})
 
 
 def is_done(place: Path, settings: str) -> bool:
@@ -158,7 +132,7 @@ def is_done(place: Path, settings: str) -> bool:
 def _source_done(row: Row, seed: int, folder: Path, settings: Mapping[str, str]) -> bool:
     """Return whether the search that a row starts from, if any, has ended."""
     name = row.starts_from
-    return name is None or is_done(folder / name / f'seed-{seed}', settings[name])
+    return name is None or is_done(_place(folder, name, seed), settings[name])
 
 
 def _run_one(
@@ -172,13 +146,14 @@ def _run_one(
     given, spent = {**plan.options, **row.options}, 0.0
     if row.starts_from:
         source = place.parent.parent / row.starts_from / place.name
-        given['load_from'] = latest_checkpoint(source / 'search')
-        if given['load_from'] is None and not done:
+        checkpoint = latest_checkpoint(source / 'search')
+        given['load_from'] = checkpoint and str(checkpoint)
+        if checkpoint is None and not done:
             raise ConfigError(
                 f'row {row.name} starts from {source}/search, which has no checkpoint'
             )
         spent = read_json(source / DONE)['core_seconds']
-    words = [f'{k}={v}' for k, v in given.items()]
+    words = [option_word(key, value) for key, value in given.items()]
     options = ['--cfg-options', *words] if words else []
     failed = ''
     try:

@@ -199,18 +199,57 @@ def _grown(node: Any, sizes: dict[int, float]) -> float:
     return sizes[id(node)]
 
 
-def read_yaml(stream: Any, name: str) -> Any:
+class UniqueLoader(PlainLoader):
+    """Also refuses a key that is given twice, of which YAML readers keep the last."""
+
+    def construct_document(self, node: Any) -> Any:
+        """Check the keys of all mappings, before those they refer to are merged in."""
+        seen, left = set[int](), [node]
+        while left:
+            one = left.pop()
+            if id(one) in seen or not isinstance(one.value, list):
+                continue
+            seen.add(id(one))
+            if isinstance(one, yaml.MappingNode):
+                _check_keys(one)
+                left += [child for pair in one.value for child in pair]
+            else:
+                left += one.value
+        return super().construct_document(node)
+
+
+def _check_keys(node: yaml.MappingNode) -> None:
+    keys = set[tuple[str, str]]()
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode) or key.tag.endswith(':merge'):
+            continue
+        if (key.tag, key.value) in keys:
+            text = f'line {key.start_mark.line + 1}: the key {key.value!r:.60} is given twice'
+            raise ConstructorError(None, None, text, None)
+        keys.add((key.tag, key.value))
+
+
+def read_yaml(stream: Any, name: str, unique: bool = True) -> Any:
     """Read YAML as data.
+
+    Args:
+        stream: Text or an open file.
+        name: Its name in messages.
+        unique: Whether a key that is given twice is refused, too.
 
     Raises:
         RefusedFileError: If it has tags that build objects, grows without a limit, or is no YAML.
     """
     try:
-        return _yaml_load(stream, PlainLoader)
+        return _yaml_load(stream, UniqueLoader if unique else PlainLoader)
     except ConstructorError as error:
         tag = re.search(r"tag '([^']+)'", str(error.problem))
-        found = f'its tag {tag.group(1)} builds an object' if tag else error.problem
-        raise RefusedFileError(f'{name}: refused: {found}; only plain YAML is read') from None
+        found = (
+            f'its tag {tag.group(1)} builds an object; only plain YAML is read'
+            if tag
+            else error.problem
+        )
+        raise RefusedFileError(f'{name}: refused: {found}') from None
     except yaml.YAMLError as error:
         raise RefusedFileError(f'{name}: no YAML: {" ".join(str(error).split())}') from None
 
@@ -222,7 +261,7 @@ def _plain_yaml(read: Callable) -> Callable:
     """Let ``yaml.load`` build data only, whatever loader it is given."""
 
     def guard(stream: Any, Loader: Any = None) -> Any:  # noqa: N803
-        return read_yaml(stream, named(sys._getframe(1)))
+        return read_yaml(stream, named(sys._getframe(1)), unique=False)
 
     return guard
 

@@ -14,10 +14,10 @@ from ppnas_mm.study import Plan, load_plan, run_study
 from ppnas_mm.study.page import write_page
 from ppnas_mm.study.published import NOTHING, load_published
 from ppnas_mm.study.results import results
-from ppnas_mm.study.run import settings_of_rows
+from ppnas_mm.study.searches import settings_of_rows
 from ppnas_mm.utils.files import read_json, write_json
 
-ROWS = {'one': 'naswot', 'two': 'params'}
+ROWS = {'one': 'naswot', 'two': 'params-trained'}
 
 
 def searched(folder: Path) -> list[str]:
@@ -49,7 +49,7 @@ def test_only_new_seeds_are_searched(tmp_path: Path, published: Path) -> None:
     tool, work = tmp_path / 'made_search.py', tmp_path / 'second'
     known = known_of(plan, published, work)
     assert run_study(plan, work, tool, known) == ([], [])
-    assert searched(tmp_path) == ['naswot-1', 'params-1']
+    assert searched(tmp_path) == ['naswot-1', 'params-trained-1']
     write_page(plan, work, 'a command', [], published, known)
     # the page is that of a study with nothing published, but for the times
     assert run_study(plan, tmp_path / 'first', tool) == ([], [])
@@ -67,7 +67,7 @@ def test_other_settings_are_searched_again(tmp_path: Path, published: Path) -> N
     plan, work = load_plan(write_plan(tmp_path, rows, seeds=[0])), tmp_path / 'second'
     known = known_of(plan, published, work)
     assert run_study(plan, work, tmp_path / 'made_search.py', known) == ([], [])
-    assert searched(tmp_path) == ['params-0']
+    assert searched(tmp_path) == ['params-trained-0']
 
 
 def test_a_published_search_runs_if_another_starts_from_it(tmp_path: Path, published: Path) -> None:
@@ -75,9 +75,10 @@ def test_a_published_search_runs_if_another_starts_from_it(tmp_path: Path, publi
     rows = {row: {'config': str(tmp_path / f'{kind}.py')} for row, kind in ROWS.items()}
     rows['three'] = {'config': str(write_search('gdas', tmp_path)), 'starts_from': 'two'}
     plan, work = load_plan(write_plan(tmp_path, rows, seeds=[0])), tmp_path / 'second'
-    with pytest.raises(ConfigError, match=r'starts from .* which has no checkpoint'):
-        run_study(plan, work, tmp_path / 'made_search.py', known_of(plan, published, work))
-    assert searched(tmp_path) == ['params-0']
+    known = known_of(plan, published, work)
+    _, (text,) = run_study(plan, work, tmp_path / 'made_search.py', known)
+    assert text.startswith('three, seed 0: ') and 'which has no checkpoint' in text
+    assert searched(tmp_path) == ['params-trained-0']
 
 
 def test_a_row_is_searched_again_if_its_source_changed(tmp_path: Path, published: Path) -> None:
@@ -93,7 +94,7 @@ def test_a_row_is_searched_again_if_its_source_changed(tmp_path: Path, published
 
 
 def test_what_is_not_of_the_study_is_left_out(tmp_path: Path, published: Path) -> None:
-    plan = made_plan(tmp_path, {'two': 'params'}, seeds=[1])
+    plan = made_plan(tmp_path, {'two': 'params-trained'}, seeds=[1])
     known = known_of(plan, published, tmp_path / 'second')
     found = results(plan, tmp_path / 'second', known)
     assert found['rows']['two']['seeds'] == {} and list(found['rows']) == ['two']

@@ -127,6 +127,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     'same cells': ({'same_cells': ['a']}, "same_cells: expected rows with ranks, got 'a'"),
     'options': ({'options': 'x'}, 'options: expected an object'),
     'title': ({'title': 'two\nlines'}, 'title: expected a line of text'),
+    'brackets of an option': (
+        {'options': {'data_root': '(a,b'}},
+        r'options\.data_root: .* brackets do not close',
+    ),
     'a key': ({'seed': [1]}, "file: unknown key 'seed'; did you mean 'seeds'"),
 }
 
@@ -141,6 +145,33 @@ def test_what_is_wrong_is_named(case: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message) as error:
         load_plan(path)
     assert str(error.value).startswith(f'study {path}: ') and '\n' not in str(error.value)
+
+
+def test_a_key_given_twice_is_named(tmp_path: Path) -> None:
+    path = tmp_path / 'study.yml'
+    text = 'base: &base {x: 1}\nsame: {<<: *base, x: 2}\nrows:\n  a: 1\n  b: 2\n  a: 3\n'
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"study.yml: refused: line 6: the key 'a' is given twi"):
+        load_plan(path)
+
+
+def test_options_are_read_as_on_the_command_line(tmp_path: Path) -> None:
+    """YAML takes 1e-3 for a string; a list of mappings is no problem."""
+    config = str(write_search('params', tmp_path))
+    pipeline = [{'type': 'Resize', 'scale': 16}, {'type': 'PackInputs'}]
+    path = write_plan(tmp_path, {'a': {'config': config, 'options': {'pipeline': pipeline}}})
+    path.write_text(
+        path.read_text()
+        + 'options: {names: "a,b", lr: 1e-3, data_root: /my data, betas: [1e-1, .9]}'
+    )
+    plan = load_plan(path)
+    assert plan.options == {
+        'names': ['a', 'b'],
+        'lr': 0.001,
+        'data_root': '/my data',
+        'betas': [0.1, 0.9],
+    }
+    assert plan.rows[0].options == {'pipeline': pipeline}
 
 
 @pytest.mark.parametrize('key', ['space', 'table', 'rows'])

@@ -133,7 +133,7 @@ def test_nothing_is_done_yet(tmp_path: Path) -> None:
     assert found['rows']['one']['summary'] == {'done': 0, 'failed': 0}
     (tmp_path / 'work').mkdir()
     text = write_page(plan, tmp_path / 'work', 'a command', ['one, seed 0'])
-    assert 'Still running in other processes: one, seed 0' in text
+    assert 'Still running in other processes:\n\n- one, seed 0' in text
     assert not list((tmp_path / 'work').glob('*.svg'))
 
 

@@ -19,13 +19,21 @@ from tool import ROOT, call, start
 
 from ppnas_mm.config.keys import ConfigError
 from ppnas_mm.study import Plan, Row, load_plan, run_study
+from ppnas_mm.study.page import write_page
 from ppnas_mm.study.results import costs, results
-from ppnas_mm.study.run import config_of
+from ppnas_mm.study.run import failures
+from ppnas_mm.study.searches import check_row, config_of
 from ppnas_mm.tables import TableError
 from ppnas_mm.utils.files import read_json
 from ppnas_mm.utils.jobs import DEGENERATE
 
 ROWS = {'one': 'naswot', 'two': 'params'}
+HOLD = f"""import sys; sys.path.insert(0, {str(ROOT)!r})
+from pathlib import Path; from ppnas_mm.engine.work_dir import alone
+with alone(Path(sys.argv[1])):
+    print('held', flush=True); sys.stdin.read()
+"""
+"""Another process at work in a folder."""
 
 
 def found_by_seed(seeds: tuple[int, ...] = (0, 1)) -> dict[str, str]:
@@ -75,6 +83,11 @@ def test_what_would_fail_at_the_end_is_found_before(tmp_path: Path) -> None:
     tool = write_tool(tmp_path, found_by_seed())
     macro = str(ROOT / 'configs/search/zero-cost_nasbench-macro-20k.py')
     chain = replace(plan, rows=(*plan.rows, Row('macro', Path(macro))))
+    first = plan.rows[0]
+
+    def second(**given: Any) -> Plan:
+        return replace(plan, rows=(first, replace(first, name='b', **given)))
+
     wrong: dict[str, tuple[Plan, type[Exception], str]] = {
         'data set': (
             replace(plan, datasets=('cifar11',)),
@@ -83,6 +96,17 @@ def test_what_would_fail_at_the_end_is_found_before(tmp_path: Path) -> None:
         ),
         'table': (replace(plan, table=tmp_path / 'no.csv'), TableError, 'no nasbench201 table at'),
         'space': (chain, ConfigError, 'row macro: .*searches in nasbench-macro; the space of the'),
+        'a misspelt key': (
+            second(options={'model.drawz': 3}),
+            ConfigError,
+            'row b: TypeError: .*drawz',
+        ),
+        'ranks': (second(ranks='super-net'), ConfigError, 'row b: .*no weights, which ranks needs'),
+        'a source': (
+            second(starts_from='one'),
+            ConfigError,
+            'row one: .* trains no weights, which starts_from of b needs',
+        ),
     }
     for made, kind, words in wrong.values():
         with pytest.raises(kind, match=words):
@@ -90,17 +114,28 @@ def test_what_would_fail_at_the_end_is_found_before(tmp_path: Path) -> None:
     assert not calls(tmp_path) and not work.exists()
 
 
+def test_architectures_that_the_table_lacks_are_found_before(tmp_path: Path) -> None:
+    config = str(ROOT / 'configs/search/zero-cost_nasbench-macro-20k.py')
+    options = {'model.model.backbone.depths': [1, 1, 1]}
+    row = Row('short', Path(config), options)
+    plan = Plan('nasbench-macro', tmp_path, (row,), 'title', ('cifar10-test',))
+    with pytest.raises(ConfigError, match=r'row short: .* no such architectures: .*\(1, 1, 1\)'):
+        check_row(plan, row, tmp_path)
+
+
 def test_a_row_starts_from_the_search_of_another(tmp_path: Path) -> None:
     """It waits for it, names its newest checkpoint, and costs both."""
+    kinds = {'one': 'params-trained', 'two': 'params'}
     rows: dict[str, Any] = {row: {'config': str(write_search(kind, tmp_path))}
-                            for row, kind in ROWS.items()}  # fmt: skip
-    tool, work = write_tool(tmp_path, found_by_seed()), tmp_path / 'work'
-    alone = load_plan(write_plan(tmp_path, {'one': rows['one']}, seeds=[0]))
-    assert run_study(alone, work, tool) == ([], [])
+                            for row, kind in kinds.items()}  # fmt: skip
+    cells = zip((f'{kind}-0' for kind in kinds.values()), some_cells(2, 3), strict=True)
+    tool, work = write_tool(tmp_path, dict(cells)), tmp_path / 'work'
+    first = load_plan(write_plan(tmp_path, {'one': rows['one']}, seeds=[0]))
+    assert run_study(first, work, tool) == ([], [])
     rows['two']['starts_from'] = 'one'
     plan = load_plan(write_plan(tmp_path, rows, seeds=[0]))
-    with pytest.raises(ConfigError, match=r'row two starts from .*seed-0/search, which has no'):
-        run_study(plan, work, tool)
+    busy, (text,) = run_study(plan, work, tool)
+    assert not busy and 'row two starts from ' in text and 'seed-0/search, which has no' in text
     for epoch in (2, 10):
         torch.save({'state_dict': {}}, work / f'one/seed-0/search/epoch_{epoch}.pth')
     assert run_study(plan, work, tool) == ([], [])
@@ -108,9 +143,16 @@ def test_a_row_starts_from_the_search_of_another(tmp_path: Path) -> None:
     spent = costs(plan, work)
     assert spent['two']['0'] > spent['one']['0'] > 0
     waiting = load_plan(write_plan(tmp_path, rows, seeds=[1]))
-    (tmp_path / 'naswot-1.error').write_text('error: something')
+    (tmp_path / 'params-trained-1.error').write_text('error: something')
     busy, failed = run_study(waiting, work, tool)
-    assert busy == ['two, seed 1 (waits for one)'] and failed[0].startswith('one, seed 1: ')
+    assert not busy and failed[0].startswith('one, seed 1: ')
+    assert failed[1] == 'two, seed 1: one, which it starts from, failed'
+    command = [sys.executable, '-c', HOLD, str(work / 'one/seed-1')]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout and other.stdout.readline() == b'held\n'
+        busy, _ = run_study(waiting, work, tool)
+        other.communicate()
+    assert busy == ['one, seed 1', 'two, seed 1 (waits for one)']
 
 
 def test_the_best_of_several_has_seeds_of_its_own(tmp_path: Path) -> None:
@@ -142,6 +184,9 @@ def test_a_search_that_breaks_is_repeated_and_the_others_go_on(tmp_path: Path) -
     tool = write_tool(tmp_path, {**found_by_seed(), 'naswot-0': 'error: no space left'})
     busy, (text,) = run_study(plan, tmp_path / 'work', tool)
     assert not busy and text.startswith('one, seed 0: error: no space left')
+    assert failures(plan, tmp_path / 'work') == [text]
+    page = write_page(plan, tmp_path / 'work', 'command', [])
+    assert f'Ended with an error, to be tried again:\n\n- {text}' in page
     rows = results(plan, tmp_path / 'work')['rows']
     assert list(rows['one']['seeds']) == ['1'] and list(rows['two']['seeds']) == ['0', '1']
     first = read_json(tmp_path / 'work/one/seed-0/spent.json')['core_seconds']
@@ -149,6 +194,7 @@ def test_a_search_that_breaks_is_repeated_and_the_others_go_on(tmp_path: Path) -
     write_tool(tmp_path, found_by_seed())
     assert run_study(plan, tmp_path / 'work', tool) == ([], [])
     assert len(calls(tmp_path)) == 5
+    assert failures(plan, tmp_path / 'work') == []
     # both tries cost
     both = read_json(tmp_path / 'work/one/seed-0/spent.json')['core_seconds']
     assert costs(plan, tmp_path / 'work')['one']['0'] == both > 1.2 * first > 0
