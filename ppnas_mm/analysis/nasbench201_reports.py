@@ -105,7 +105,9 @@ def _prepare(config: Any, name: str, checkpoint: str, batches: int) -> tuple[Any
     Raises:
         ConfigError: If the config is of something else, or has no validation.
     """
-    from mmengine.runner import Runner, set_random_seed
+    from mmengine.runner import set_random_seed
+
+    from ..engine.runner import Runner
 
     runner = Runner.from_cfg(config)
     algorithm: Any = runner.model

@@ -31,9 +31,8 @@ def drops_of(record: Mapping[str, Any]) -> list[list[list[str]]]:
 
 def build(config: str, folder: Path, seed: int, options: Mapping[str, Any]) -> Any:
     """Return the runner of a config, without logs and checkpoints."""
-    from mmengine.runner import Runner
-
     from ..engine.run import load_run
+    from ..engine.runner import Runner
 
     given = dict(config=config, work_dir=str(folder), seed=seed, launcher='none', local_rank=0)
     run = load_run(Namespace(cfg_options=dict(options), **given))

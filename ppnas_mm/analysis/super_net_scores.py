@@ -38,7 +38,9 @@ def load_search(
         seed: Its seed.
         options: Entries of the config that it overrode.
     """
-    from mmengine.runner import Runner, set_random_seed
+    from mmengine.runner import set_random_seed
+
+    from ..engine.runner import Runner
 
     path = latest_checkpoint(folder)
     given = dict(config=config, work_dir=str(folder), seed=seed, launcher='none')

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
 
 from ..config.keys import ConfigError
+from ..engine.runner import Runner
 from .record import Record, conditions
 
 PARTS = ('data loading', 'step', 'everything else')

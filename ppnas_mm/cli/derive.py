@@ -28,9 +28,8 @@ def main() -> None:
     args.config, args.work_dir, args.seed = folder / record['config'], args.out, record['seed']
     config = load_run(args)
 
-    from mmengine.runner import Runner
-
     from ..engine.checkpoint import checkpoint_place, latest_checkpoint
+    from ..engine.runner import Runner
     from ..engine.search_hook import SearchHook
     from ..utils.tables import search_table
     from ..weights.checkpoint import CheckpointError, load_weights

@@ -51,9 +51,9 @@ def search(args: Namespace) -> None:
     start_run(config, args.resume)
 
     from mmengine.dist import is_main_process
-    from mmengine.runner import Runner
 
     from ..engine.network_config import next_steps
+    from ..engine.runner import Runner
     from ..engine.search_hook import reported
     from ..engine.train import check_retraining, require_batches, train
     from ..utils.tables import search_table

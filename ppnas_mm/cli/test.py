@@ -22,8 +22,7 @@ def main() -> None:
     if args.genotype:
         set_genotype(config, args.genotype)
 
-    from mmengine.runner import Runner
-
+    from ..engine.runner import Runner
     from ..utils.tables import figure
     from ..weights.checkpoint import load_weights
 

@@ -22,9 +22,10 @@ from ..weights.checkpoint import save_derived
 from .derive import derive_model
 from .evaluate import evaluate
 from .final_round import FinalRound, final_round
-from .network_config import NAME, network_config
+from .network_config import network_config
 from .search_record import SearchRecord
 from .seed import mix_seed, set_epoch
+from .work_dir import NETWORK
 
 
 def genotype_now(
@@ -107,7 +108,7 @@ def conclude(
         weights = record.folder / 'derived.safetensors'
         save_derived(model, genotype, weights)
         text = network_config(runner.cfg, algorithm, genotype, weights.name).pretty_text
-        write_atomic(record.folder / NAME, text.encode())
+        write_atomic(record.folder / NETWORK, text.encode())
     title, notes = found_title(genotype, record.data), stage_notes(model.backbone)
     draw_genotype(genotype, record.folder / 'genotype.svg', title, notes)
     genotype.save(record.folder / 'genotype.json')

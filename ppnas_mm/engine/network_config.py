@@ -13,8 +13,8 @@ from mmengine.config import Config
 from ..algorithms.base import SearchAlgorithm
 from ..config.keys import type_name
 from ..genotype import Genotype
+from .work_dir import NETWORK
 
-NAME = 'config.py'
 LEFT_OUT = ('model_wrapper_cfg', 'load_from', 'resume', 'launcher', 'work_dir', 'experiment_name')
 """Keys of a search's config that its network does not need."""
 
@@ -84,10 +84,10 @@ def _is_search(hook: Any) -> bool:
 def next_steps(work_dir: str | Path) -> str:
     """Return the commands that use what a search has left, for its log; '' if there is nothing."""
     folder = Path(work_dir)
-    if not (folder / NAME).is_file():
+    if not (folder / NETWORK).is_file():
         return ''
     file, weights, onnx = (
-        shlex.quote(str(folder / name)) for name in (NAME, 'derived.safetensors', 'network.onnx')
+        shlex.quote(str(folder / name)) for name in (NETWORK, 'derived.safetensors', 'network.onnx')
     )
     return '\n'.join(
         [

@@ -96,11 +96,13 @@ def require_search(config: Any, path: str) -> None:
     If the config lists no ``SearchHook``, one is added.
 
     Raises:
-        ConfigError: If its model is not a search algorithm.
+        ConfigError: If its model is not a search algorithm, or its work dir has a file of the user
+            that the search would overwrite.
     """
     from ..algorithms.base import SearchAlgorithm
     from ..config.keys import ConfigError, type_name
     from ..utils.registries import MODELS
+    from .work_dir import require_place
 
     kind = config.model.type
     with MODELS.switch_scope_and_registry(config.get('default_scope')) as registry:
@@ -111,6 +113,7 @@ def require_search(config: Any, path: str) -> None:
             "search. A search wraps the model: model=dict(type='ppnas_mm.PPNAS', model=...), see "
             'configs/search. To train the network, use tools/train.py'
         )
+    require_place(Path(config.work_dir))
     hooks = [*(config.get('default_hooks') or {}).values(), *(config.get('custom_hooks') or ())]
     if not any(type_name(hook or {}).endswith('SearchHook') for hook in hooks):
         config.setdefault('default_hooks', {})['search'] = dict(type='ppnas_mm.SearchHook')

@@ -16,10 +16,9 @@ from ..config.model import build_model
 from ..genotype import Genotype
 from ..utils.files import read_json, write_atomic
 from ..weights.checkpoint import load_weights
-from .network_config import NAME
 from .run import load_run, require_search
 from .search_hook import reported
-from .work_dir import release, start_run
+from .work_dir import NETWORK, release, start_run
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class SearchResult:
     @property
     def config(self) -> Config:
         """A whole config of the network found."""
-        return load_config(self.work_dir / NAME)
+        return load_config(self.work_dir / NETWORK)
 
     @property
     def scores(self) -> dict[str, float]:
@@ -93,8 +92,7 @@ def search(
         DegenerateArchitectureError: If the search found no complete architecture.
         ValueError: If a config object comes without a work dir.
     """
-    from mmengine.runner import Runner
-
+    from .runner import Runner
     from .train import require_batches
 
     given = dict(space=space, algorithm=algorithm, limits=limits, where=where)

@@ -10,13 +10,14 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
 from mmengine.registry import MODELS, DefaultScope
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import EpochBasedTrainLoop
 
 from ..config.keys import ConfigError
 from ..utils.files import checksum, write_json
 from ..weights.checkpoint import load_weights
 from .checkpoint import load_as_saved
 from .evaluate import evaluate
+from .runner import Runner
 from .settings import settings_of
 
 

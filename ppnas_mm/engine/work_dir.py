@@ -18,18 +18,26 @@ from .launchers import LAUNCHERS
 RESULTS = (
     '*.pth',
     'last_checkpoint',
-    'genotype.*',
-    'search.*',
+    'genotype.json',
+    'genotype.svg',
+    'search.json',
+    'search.svg',
     'importance*.svg',
     'stages*.svg',
     'growth*.svg',
     'derived.safetensors',
-    'config.py',
     'result.json',
     'retrain',
-    'seeds.*',
+    'seeds.json',
+    'seeds.md',
+    'seeds.svg',
     'report.html',
 )
+"""What runs write; other files, such as a user's ``search.sh``, stay where they are."""
+NETWORK = 'config.py'
+"""What a search writes, too; users give their own configs this name."""
+SEARCHES = ('search.json', 'seeds.json', 'derived.safetensors', 'report.html')
+"""Beside one of these a ``config.py`` is of a search."""
 
 LOCK = '.run.lock'
 """Locked by the run in a work dir; contains its process number and host."""
@@ -151,9 +159,29 @@ def _texts(node: Any) -> set[str]:
     return set().union(*map(_texts, inner)) if isinstance(node, (dict, list, tuple)) else set()
 
 
+def _results(folder: Path) -> list[Path]:
+    """Return the files of earlier runs in a work dir."""
+    found = [path for pattern in RESULTS for path in folder.glob(pattern)]
+    searched = any((folder / name).is_file() for name in SEARCHES)
+    return found + [folder / NETWORK] * (searched and (folder / NETWORK).is_file())
+
+
+def require_place(folder: Path) -> None:
+    """Check that a search can write its ``config.py`` without loss.
+
+    Raises:
+        ConfigError: If there is a file of that name, and not of a search.
+    """
+    if (folder / NETWORK).is_file() and folder / NETWORK not in _results(folder):
+        raise ConfigError(
+            f'{folder / NETWORK} is in the way: a search writes the config of its network there; '
+            'rename it, or use another --work-dir'
+        )
+
+
 def _keep_what_is_read(config: Any, folder: Path) -> None:
     """Refuse to move files that the run reads, such as its initial weights."""
-    left = {path.resolve() for pattern in RESULTS for path in folder.glob(pattern)}
+    left = {path.resolve() for path in _results(folder)}
     for text in sorted(_texts(dict(config))) if left else ():
         if '\n' in text or len(text) > 4096:
             continue
@@ -167,7 +195,7 @@ def _keep_what_is_read(config: Any, folder: Path) -> None:
 
 def put_aside(folder: Path) -> None:
     """Move the results of an earlier run in a work dir to a folder ``earlier_N`` inside it."""
-    left = [p for pattern in RESULTS for p in folder.glob(pattern)]
+    left = _results(folder)
     if left:
         taken = [re.fullmatch(r'earlier_(\d+)', path.name) for path in folder.glob('earlier_*')]
         number = 1 + max((int(name.group(1)) for name in taken if name), default=0)

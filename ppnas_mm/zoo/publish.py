@@ -10,9 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mmengine.runner import Runner
-
 from ..config.keys import ConfigError
+from ..engine.runner import Runner
 from ..genotype import Genotype, published
 from ..utils.files import write_atomic
 from ..utils.tables import figure

@@ -63,9 +63,8 @@ def measure(
         ZooError: If the config has no accuracy, or there are no images.
         CheckpointError: If the weights do not fit.
     """
-    from mmengine.runner import Runner
-
     from ..engine.run import load_run
+    from ..engine.runner import Runner
     from ..weights.checkpoint import load_weights
 
     item, index = entry(name), index_path()

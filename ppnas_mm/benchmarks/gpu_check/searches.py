@@ -61,7 +61,7 @@ TINY = {
 
 def runner(name: str, options: Options, folder: Path, **flags: Any) -> Any:
     """Return mmengine's runner of a search; ``flags`` are those of ``tools/search.py``."""
-    from mmengine.runner import Runner
+    from ...engine.runner import Runner
 
     given = {**SEARCHES[name], **(TINY if options.tiny else {})}
     given['train_cfg.max_epochs'] = given['train_cfg.val_interval'] = EPOCHS.get(name, 2)
