@@ -24,7 +24,8 @@ def check_coco_file(path: str | Path) -> None:
     """
     content = json.loads(Path(path).read_text())
     for kind in ('images', 'annotations'):
-        ids = Counter(entry.get('id') for entry in content.get(kind, ()))
+        # annotations of panoptic images have no ids
+        ids = Counter(entry['id'] for entry in content.get(kind, ()) if 'id' in entry)
         twice = [number for number, count in ids.items() if count > 1]
         if twice:
             raise AnnotationError(f'{path}: {kind} have the id {twice[0]} {ids[twice[0]]} times')

@@ -97,10 +97,12 @@ def check_dataset(dataset: Any, model: nn.Module) -> None:
     classes = tuple(dataset.metainfo.get('classes') or ())
     if len(dataset) == 0:
         raise AnnotationError(f'{where}: no image is left to train on; is the annotation empty?')
+    boxed = tuple(dataset.metainfo.get('thing_classes') or classes)  # of panoptic data
     for name, head in heads(model, ('bbox_head', *PIXEL_HEADS)).items():
-        if classes and head.num_classes != len(classes):
+        known = boxed if name.split('.')[-1] == 'bbox_head' else classes
+        if known and head.num_classes != len(known):
             raise AnnotationError(
-                f'{where} has {len(classes)} classes {classes}, but '
+                f'{where} has {len(known)} classes {known}, but '
                 f'{name}.num_classes={head.num_classes}; set it, or metainfo.classes of the dataset'
             )
     if hasattr(dataset, 'cat_ids') and classes != type(dataset).METAINFO.get('classes'):
@@ -109,7 +111,7 @@ def check_dataset(dataset: Any, model: nn.Module) -> None:
         return
     if hasattr(dataset, 'cat_ids'):
         check_coco_file(dataset.ann_file)
-    unused = check_boxes(dataset, where, classes)
+    unused = check_boxes(dataset, where, boxed)
     if unused:
         print_log(f'{where}: no box of {unused}; is a name misspelt?', 'current', logging.WARNING)
 
@@ -125,8 +127,10 @@ def check_labelled(dataset: Any, model: nn.Module) -> None:
         f'{name}.num_classes': head.num_classes for name, head in heads(model, ('head',)).items()
     }
     for name, module in model.named_modules():
+        if name.split('.')[-1] != 'data_preprocessor' or not getattr(module, 'to_onehot', False):
+            continue  # only one-hot labels take their length from it
         number = getattr(module, 'num_classes', None)
-        if name.split('.')[-1] == 'data_preprocessor' and isinstance(number, int):
+        if isinstance(number, int):
             sizes[f'{name}.num_classes'] = number
     for name, number in sizes.items():
         if classes and number != len(classes):

@@ -13,6 +13,8 @@ from mmengine.config import Config
 from ..algorithms.base import SearchAlgorithm
 from ..config.keys import type_name
 from ..genotype import Genotype
+from ..utils.files import read_json
+from ..visualize.report_steps import export_options
 from .work_dir import NETWORK
 
 LEFT_OUT = ('model_wrapper_cfg', 'load_from', 'resume', 'launcher', 'work_dir', 'experiment_name')
@@ -86,6 +88,7 @@ def next_steps(work_dir: str | Path) -> str:
     folder = Path(work_dir)
     if not (folder / NETWORK).is_file():
         return ''
+    options = export_options(read_json(folder / 'search.json'))
     file, weights, onnx = (
         shlex.quote(str(folder / name)) for name in (NETWORK, 'derived.safetensors', 'network.onnx')
     )
@@ -95,6 +98,6 @@ def next_steps(work_dir: str | Path) -> str:
             f'  ppnas test {file} {weights}',
             f'  ppnas train {file}  # from these weights; from scratch:',
             f'  ppnas train {file} --cfg-options model.backbone.init_cfg=None',
-            f'  ppnas export {file} {weights} --format onnx --out {onnx}',
+            f'  ppnas export {file} {weights} {options} --out {onnx}',
         ]
     )

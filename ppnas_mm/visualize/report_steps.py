@@ -36,7 +36,7 @@ def next_steps(record: Mapping[str, Any], state: str, files: Sequence[str]) -> d
         return {'Search again with another seed': f'{search} {record["seed"] + 1}'}
     steps = {}
     if 'config.py' in files:
-        config, size = f'{PLACE}/config.py', image_size(record)
+        config = f'{PLACE}/config.py'
         weights = f'{config} {PLACE}/derived.safetensors'
         train = f'ppnas train {config} --work-dir {PLACE}/trained'
         steps['Train the network from the weights of the search'] = train
@@ -46,7 +46,7 @@ def next_steps(record: Mapping[str, Any], state: str, files: Sequence[str]) -> d
             f'ppnas derive {_home(record, files)} --out {PLACE}/derived'
         )
         steps['Deploy it as an ONNX file'] = (
-            f'ppnas export {weights} --format onnx --size {size} --out {PLACE}/network.onnx'
+            f'ppnas export {weights} {export_options(record)} --out {PLACE}/network.onnx'
         )
     steps['Draw it'] = f'ppnas visualize {PLACE}/genotype.json --out {PLACE}/network.png'
     return steps
@@ -56,6 +56,15 @@ def image_size(record: Mapping[str, Any]) -> str:
     """Return height and width of the images of a search as words; 224 where they are not known."""
     shape = record.get('result', {}).get('costs', {}).get('input_shape', [3, 224, 224])
     return ' '.join(str(side) for side in dict.fromkeys(shape[1:]))
+
+
+def export_options(record: Mapping[str, Any]) -> str:
+    """Return the options that export what a search found: a classifier, or else its backbone."""
+    settings = record.get('settings', {})
+    scope, dot, _ = str(settings.get('model.model.type', '')).partition('.')
+    scope = scope if dot else settings.get('default_scope', 'mmpretrain')
+    options = f'--format onnx --size {image_size(record)}'
+    return options if scope == 'mmpretrain' else f'{options} --backbone'
 
 
 def latency_command(record: Mapping[str, Any], files: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ from zoo import SPACES as NETS
 from ppnas_mm.engine.search_record import SearchRecord
 from ppnas_mm.utils.files import DamagedFileError
 from ppnas_mm.visualize.report import write_report
-from ppnas_mm.visualize.report_steps import next_steps
+from ppnas_mm.visualize.report_steps import export_options, next_steps
 from ppnas_mm.visualize.style import ARROW, DARK, OPERATIONS, PALETTE, op_colour
 
 EACH = pytest.mark.parametrize('space', SPACES)
@@ -264,6 +264,22 @@ def test_the_commands_are_those_of_the_command_line() -> None:
             parser = runpy.run_path(str(ROOT / 'tools/docs.py'))['parser_of']
             parser(ROOT / f'tools/{name}.py').parse_args(words)  # exits if it does not understand
     assert list(next_steps(record, 'finished', [])) == ['Draw it']  # nothing was trained
+
+
+@pytest.mark.parametrize(
+    ('model', 'scope', 'whole'),
+    [
+        ('ImageClassifier', 'mmpretrain', True),
+        ('mmpretrain.ImageClassifier', 'mmdet', True),
+        ('RetinaNet', 'mmdet', False),
+        ('mmseg.EncoderDecoder', 'mmpretrain', False),
+    ],
+)
+def test_only_classifiers_are_exported_whole(model: str, scope: str, whole: bool) -> None:
+    costs = {'input_shape': [3, 16, 32]}
+    settings = {'model.model.type': model, 'default_scope': scope}
+    options = export_options({'settings': settings, 'result': {'costs': costs}})
+    assert options == '--format onnx --size 16 32' + ('' if whole else ' --backbone')
 
 
 def luminance(colour: str) -> float:
