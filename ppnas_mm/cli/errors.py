@@ -50,12 +50,15 @@ def _suggestion(error: BaseException) -> str:
 
 
 def _command(error: BaseException) -> str:
-    """Return the pip command for a missing library."""
+    """Return the pip command for a missing library, or where a module of the user must be."""
     cause: BaseException | None = error
     while cause is not None and 'pip install' not in str(error):
         if isinstance(cause, ModuleNotFoundError) and cause.name:
             from ..utils.compat import missing
 
+            own = cause.name.split('.')[0]
+            if 'custom modules' in str(error) and re.search(rf'\W{own}\W', str(error)):
+                return f'; {own} was looked for in the current folder, too; start the tool there'
             return f'; {missing(cause.name)}'
         cause = cause.__cause__ or cause.__context__
     return ''

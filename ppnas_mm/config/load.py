@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -201,7 +203,13 @@ def _read(path: str | Path) -> Config:
     """Read a config: a ``.py`` file runs, a data config does not."""
     _name_forks()
     if not is_data(path):
-        return Config.fromfile(str(path))
+        try:
+            return Config.fromfile(str(path))
+        except ImportError as error:
+            if 'custom modules' not in str(error) or os.getcwd() in sys.path:
+                raise
+            sys.path.append(os.getcwd())  # where `python -m` finds modules, too
+            return Config.fromfile(str(path))
     if doors.closed():
         doors.close_imports()
     check_bases(Path(path))

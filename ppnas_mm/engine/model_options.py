@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Mapping
 from typing import Any
 
+from .launchers import place
 from .search_config import ALGORITHMS, SPACES, to_search
 
 NAMES = ('space', 'algorithm', 'where', 'limits')
@@ -54,7 +56,9 @@ def changed(args: argparse.Namespace) -> Any:
     if not getattr(args, 'space', None):
         return None
     options: Mapping[str, Any] = {name: getattr(args, name) for name in NAMES}
-    return lambda config: to_search(config, **options)
+    launcher = getattr(args, 'launcher', 'none')
+    processes = 1 if launcher == 'none' else place(launcher, os.environ)[1]
+    return lambda config: to_search(config, **options, processes=processes)
 
 
 def words(args: argparse.Namespace) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -78,6 +79,7 @@ def to_search(
     algorithm: str | None = None,
     limits: Mapping[str, Any] | None = None,
     where: str | None = None,
+    processes: int = 1,
 ) -> Config:
     """Return the config of a search for the backbone of a finished config.
 
@@ -87,6 +89,7 @@ def to_search(
         algorithm: One of :data:`ALGORITHMS`; ``None``: the one of the space's paper.
         limits: Limits on the cost, see :class:`~ppnas_mm.costs.limits.Limits`.
         where: Which convolutions the space ``plugged`` searches.
+        processes: Number of processes that share each epoch.
 
     Raises:
         ConfigError: If the config is a search already, or the space or the algorithm does not suit
@@ -113,7 +116,7 @@ def to_search(
     if name == 'cdarts':
         config.model |= _for_cdarts(model, space)
     _set_optimizers(config, recipe)
-    _set_epochs(config, recipe)
+    _set_epochs(config, recipe, processes)
     if chosen.recipe == 'one_shot':
         config.model |= _for_one_shot(chosen.type, config.train_cfg.max_epochs)
     _set_hooks(config, recipe)
@@ -244,15 +247,16 @@ def _set_optimizers(config: Config, recipe: Config) -> None:
     }
 
 
-def _set_epochs(config: Config, recipe: Config) -> None:
+def _set_epochs(config: Config, recipe: Config, processes: int) -> None:
     """Count in epochs: algorithms act between them."""
     own = dict(config.get('train_cfg') or {})
     epochs: Any = own.get('max_epochs')
     iterations: Any = own.get('max_iters')
     if epochs is None and iterations is not None:
-        steps = _steps(config)
+        steps = _steps(config, recipe, processes)
         epochs = max(1, round(iterations / steps))
         print_log(f'{iterations} iterations are {epochs} epochs of {steps} steps', 'current')
+        _end_schedules(config.param_scheduler, iterations, epochs * steps)
         interval = max(1, round(own.get('val_interval', iterations) / steps))
         own['val_interval'] = min(interval, epochs)
         sampler = config.train_dataloader.get('sampler') or {}
@@ -271,14 +275,32 @@ def _set_epochs(config: Config, recipe: Config) -> None:
         config.model_wrapper_cfg = recipe.model_wrapper_cfg
 
 
-def _steps(config: Config) -> int:
-    """Return the number of steps that see each training image once."""
+def _steps(config: Config, recipe: Config, processes: int) -> int:
+    """Return the steps of an epoch: all training images once, or those of the half ``train``."""
     from mmengine.registry import DATASETS
 
-    loader = config.train_dataloader
+    from ..datasets.half import Half
+
+    loader, loop = config.train_dataloader, recipe.get('train_cfg', {})
     with DefaultScope.overwrite_default_scope(config.default_scope):
-        size = len(DATASETS.build(copy.deepcopy(loader.dataset)))
-    return max(1, size // int(loader.batch_size))
+        given = copy.deepcopy(loader.dataset)
+        if 'type' in loop:
+            images = len(Half(given, 'train', val_share=loop.get('val_share', 0.5)))
+        else:
+            images = len(DATASETS.build(given))
+    batches = math.ceil(images / processes) / int(loader.batch_size)
+    return max(1, math.floor(batches) if loader.get('drop_last') else math.ceil(batches))
+
+
+def _end_schedules(schedules: Mapping[str, Any], iterations: int, steps: int) -> None:
+    """Let schedules in iterations that end with the run end with the epochs that replace it."""
+    for schedule in (one for part in schedules.values() for one in part):
+        if schedule.get('by_epoch', True):
+            continue
+        begin = schedule.get('begin', 0)
+        for key, end in (('end', iterations), ('T_max', iterations - begin)):
+            if schedule.get(key) == end:
+                schedule[key] = steps - (begin if key == 'T_max' else 0)
 
 
 def _set_hooks(config: Config, recipe: Config) -> None:

@@ -94,6 +94,14 @@ class SearchLoop(EpochBasedTrainLoop):
             raise ValueError(
                 f"{name} with several processes: model_wrapper_cfg=dict(type='ppnas_mm.Replicas')"
             )
+        parts: Any = self.runner.cfg.get('optim_wrapper') or {}
+        for part in ('weights', 'evaluation'):
+            counts = (parts.get(part) or {}).get('accumulative_counts', 1)
+            if counts != 1:
+                raise ValueError(
+                    f'optim_wrapper.{part}.accumulative_counts={counts}: {name} updates weights '
+                    'and alpha in turn, so it cannot accumulate gradients; set it to 1'
+                )
         if self.algorithm.strict_rates:
             self._check_rates()
 

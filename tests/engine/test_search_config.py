@@ -34,7 +34,7 @@ def library_config(name: str) -> Config:
 @pytest.fixture(autouse=True)
 def _steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """The data are not here; an epoch has 100 steps."""
-    monkeypatch.setattr(search_config, '_steps', lambda config: 100)
+    monkeypatch.setattr(search_config, '_steps', lambda *_: 100)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +98,43 @@ def test_a_schedule_in_iterations_becomes_epochs() -> None:
     assert search.train_cfg.max_epochs == 200 and search.train_cfg.val_interval == 20
     assert search.param_scheduler.weights[0].end == 20000  # still in iterations
     assert search.train_dataloader.sampler.type == 'DefaultSampler'
+
+
+STEPS = search_config._steps
+
+
+@pytest.mark.parametrize('algorithm', ['gdas', 'spos', 'ppnas'])
+@pytest.mark.parametrize(('processes', 'drop'), [(1, False), (1, True), (4, False)])
+def test_an_epoch_of_a_search_may_be_a_part_of_the_images(
+    algorithm: str, processes: int, drop: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Schedules that ended with the iterations end with the epochs."""
+    monkeypatch.setattr(search_config, '_steps', STEPS)
+    for folder in ('leftImg8bit', 'gtFine'):
+        (tmp_path / folder).mkdir()
+    for i in range(99):
+        (tmp_path / f'leftImg8bit/{i}_leftImg8bit.png').touch()
+    config = library_config('mmseg::deeplabv3plus_r50-d8_4xb4-20k_voc12aug-512x512')
+    config.train_dataloader.update(batch_size=2, drop_last=drop)
+    config.train_dataloader['dataset'] = dict(
+        type='CityscapesDataset',
+        data_root=str(tmp_path),
+        data_prefix=dict(img_path='leftImg8bit', seg_map_path='gtFine'),
+        pipeline=[],
+    )
+    config.train_cfg.max_iters = 800
+    config.param_scheduler = [
+        dict(type='LinearLR', by_epoch=False, begin=0, end=50),
+        dict(type='CosineAnnealingLR', by_epoch=False, begin=50, T_max=750, end=800),
+    ]
+    images = {'gdas': 50, 'spos': 90, 'ppnas': 99}[algorithm]  # of the half that weights see
+    each = -(-images // processes)
+    steps = each // 2 if drop else -(-each // 2)
+    search = to_search(config, 'ppconv', algorithm, processes=processes)
+    assert search.train_cfg.max_epochs == round(800 / steps)
+    total = search.train_cfg.max_epochs * steps
+    warm, cosine = search.param_scheduler.weights
+    assert (warm.end, cosine.begin, cosine.end, cosine.T_max) == (50, 50, total, total - 50)
 
 
 def test_new_blocks_learn_in_a_plugged_search() -> None:

@@ -113,3 +113,10 @@ def test_the_last_epoch_is_saved_wherever_a_search_ends(
     given = dict(epoch=3, max_epochs=epochs, _max_epochs=epochs, logger=SimpleNamespace(info=str))
     hook.after_train_epoch(SimpleNamespace(model=SimpleNamespace(finished=finished), **given))
     assert calls == [4] * saved
+
+
+def test_accumulated_gradients_are_refused_with_their_key(tmp_path, capsys):
+    config = ROOT / 'configs/search/gdas_digits.py'
+    option = 'optim_wrapper.weights.accumulative_counts=2'
+    assert call('search.py', config, '--work-dir', tmp_path, '--cfg-options', option) == 2
+    assert f'{option}: GDAS updates weights and alpha in turn' in capsys.readouterr().err
