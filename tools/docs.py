@@ -16,11 +16,12 @@ HEAD = """# Command line
 
 <!-- Written by `python tools/docs.py` from the parsers of the tools. -->
 
-`--help` of each tool shows the same text. An installed package has them as one command:
-`ppnas NAME` is `python tools/NAME.py`, as is `python -m ppnas_mm NAME`; `ppnas configs` lists the
-configs, whose names work as paths do. Every tool exits with 0 on success, 2 after an expected
-error (one line on stderr that begins with `error:`), 130 after Ctrl-C. `PPNAS_DEBUG=1` shows the
-traceback of an error. [Configs](configs.md#environment-variables) lists the environment variables.
+`--help` of each tool shows the same text. An installed package has most of them as one command:
+`ppnas NAME` is `python tools/NAME.py`, as is `python -m ppnas_mm NAME` (`ppnas --help` lists them;
+the others need the source); `ppnas configs` lists the configs, whose names work as paths do. Every
+tool exits with 0 on success, 2 after an expected error (one line on stderr that begins with
+`error:`), 130 after Ctrl-C. `PPNAS_DEBUG=1` shows the traceback of an error.
+[Configs](configs.md#environment-variables) lists the environment variables.
 """
 
 

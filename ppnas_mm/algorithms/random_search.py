@@ -11,7 +11,7 @@ from ..costs.limits import Limits
 from ..spaces.mixture import ArchPath, Fixed
 from ..utils.registries import MODELS
 from .base import SearchAlgorithm
-from .untrained import draw_within
+from .untrained import draw_within, is_free
 
 
 @MODELS.register_module()
@@ -44,9 +44,7 @@ class RandomSearch(SearchAlgorithm):
         **kwargs: Any,
     ) -> None:
         super().__init__(model, **kwargs)
-        if operations not in ('authors', 'free'):
-            raise ValueError(f"operations={operations!r}: expected 'authors' or 'free'")
-        self.free = operations == 'free'
+        self.free = is_free(operations)
         rng = np.random.default_rng(torch.initial_seed() % 2**32 if seed is None else seed)
         given = Limits(self.model, **(limits or {}))
         path = draw_within(self.super_net, rng, given, constrained, self.free)

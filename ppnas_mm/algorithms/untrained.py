@@ -26,6 +26,8 @@ def draw_within(
 ) -> ArchPath:
     """Draw a path within limits; see :meth:`SuperNet.random_genotype` for the other arguments.
 
+    If no draw is within them, one is drawn from a table that lists all paths, if there is one.
+
     Raises:
         ConstraintError: If none of 10,000 draws is within the limits.
     """
@@ -35,11 +37,20 @@ def draw_within(
         if limits.ok(path):
             return path
         seen.append(limits.costs(path))
+    if rare := limits.listed():
+        return rare[int(rng.integers(len(rare)))]
     spans = ', '.join(
         f'{unit} {min(c[unit] for c in seen):,g} to {max(c[unit] for c in seen):,g}'
         for unit in limits.bounds
     )
     raise ConstraintError(f'none of {len(seen):,} draws is within {limits.bounds}; seen: {spans}')
+
+
+def is_free(operations: str) -> bool:
+    """Return whether operations are drawn uniformly; raises ``ValueError`` for another word."""
+    if operations not in ('authors', 'free'):
+        raise ValueError(f"operations={operations!r}: expected 'authors' or 'free'")
+    return operations == 'free'
 
 
 class UntrainedSearch(BilevelSearch):

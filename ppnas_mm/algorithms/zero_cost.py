@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..spaces.mixture import ArchPath, Fixed
 from ..utils.progress import tracked
 from ..utils.registries import MODELS
 from .proxies import naswot, synflow
-from .untrained import UntrainedSearch, draw_within
+from .untrained import UntrainedSearch, draw_within, is_free
 
 SCORES = ('params', 'flops', 'naswot', 'synflow', 'random')
 
@@ -33,6 +34,8 @@ class ZeroCostSearch(UntrainedSearch):
             the first draw is kept.
         draws: Number of random architectures.
         largest: Whether to keep the highest score.
+        operations: ``'authors'`` or ``'free'``, see :class:`RandomSearch`; in ``ppconv`` all of the
+            authors' draws have the same parameters and multiply-adds.
         images: Number of training images for ``'naswot'``.
         input_shape: Of one image, ``(C, H, W)``; for ``'flops'`` and ``'synflow'``.
         limits, seed, **kwargs: See :class:`UntrainedSearch`.
@@ -48,6 +51,7 @@ class ZeroCostSearch(UntrainedSearch):
         score: str = 'naswot',
         draws: int = 150,
         largest: bool = True,
+        operations: str = 'authors',
         images: int = 64,
         input_shape: tuple[int, int, int] | None = None,
         limits: dict | None = None,
@@ -60,6 +64,7 @@ class ZeroCostSearch(UntrainedSearch):
             )
         if score in ('flops', 'synflow') and input_shape is None:
             raise ValueError(f'score={score!r} needs input_shape=(channels, height, width)')
+        self.free = is_free(operations)
         given = dict(limits or {})
         if score == 'flops':
             given.setdefault('input_shape', input_shape)
@@ -70,11 +75,19 @@ class ZeroCostSearch(UntrainedSearch):
     def choose(self) -> ArchPath:
         """Return the drawn architecture of highest score."""
         rng = np.random.default_rng(self.draws.next())
-        paths = [draw_within(self.super_net, rng, self.limits) for _ in range(self.number)]
+        net, limits = self.super_net, self.limits
+        paths = [draw_within(net, rng, limits, free=self.free) for _ in range(self.number)]
         print_log(f'Scoring {len(paths)} untrained architectures by {self.score}', 'current')
         shown = tracked(paths, 'architectures') if is_main_process() else paths
         score = self._scorer()
         scores = [score(path) for path in shown]
+        if self.score != 'random' and len(scores) > 1 and len(set(scores)) == 1:
+            hint = '' if self.free else "; operations='free' draws others"
+            print_log(
+                f'all {len(scores)} have the score {scores[0]:g}, so the first is kept{hint}',
+                'current',
+                logging.WARNING,
+            )
         best = int(np.argmax(scores) if self.largest else np.argmin(scores))
         print_log(f'Chosen: the score {scores[best]:g}', 'current')
         return paths[best]

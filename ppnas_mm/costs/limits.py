@@ -52,9 +52,19 @@ class Limits:
             self.tables['params'] = params_table(model)
         if input_shape is not None:
             self.tables['flops'] = flops_table(model, input_shape)
+        if device is not None and (latency_table is None or not isinstance(device, str)):
+            raise ValueError(
+                f"limits.device={device!r}: expected the name of a device, such as 'raspi4', with "
+                'latency_table, the table that measured it'
+            )
         if latency_table is not None and device is not None:
             measured = LatencyTable.load(latency_table, device)
             self.tables['latency'] = LookedUp(self.net, measured)
+        elif latency_table is not None and str(latency_table).endswith(('.csv', '.csv.gz')):
+            raise ValueError(
+                f'limits.latency_table={latency_table!r}: a table of measured cells needs device, '
+                "such as 'raspi4'"
+            )
         elif latency_table is not None:
             self.tables['latency'] = CostTable.load(latency_table, self.net)
         needs = {'flops': 'input_shape', 'latency': 'latency_table'}
@@ -88,6 +98,14 @@ class Limits:
         """Return whether an architecture is within the upper limits."""
         highs = [limit.range[1] for limit in self.limits]
         return all(limit.cost(path) <= high for limit, high in zip(self.limits, highs, strict=True))
+
+    def listed(self) -> list[ArchPath] | None:
+        """Return all paths within the limits, if a table lists the paths of its space."""
+        for table in self.tables.values():
+            if isinstance(table, LookedUp):
+                alive = {name: self.net.keepable(name) for name in self.net.choices}
+                return [path for path, _ in table.left(alive) if self.ok(path)]
+        return None
 
     def costs(self, path: ArchPath) -> dict[str, float]:
         """Return the cost of an architecture in each unit that has a table."""

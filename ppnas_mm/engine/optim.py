@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
@@ -198,6 +199,7 @@ class SearchOptimConstructor:
         ...     arch=dict(optimizer=dict(type='Adam', lr=1e-3)))
 
     Each part takes the options of mmengine's default constructor, including ``paramwise_cfg``.
+    A part ``arch`` may stay in the config of an algorithm without alpha.
 
     Raises:
         KeyError: If the parts in the config differ from those of the algorithm.
@@ -212,6 +214,9 @@ class SearchOptimConstructor:
         """Build a wrapper for each part of a :class:`SearchAlgorithm`."""
         algorithm: Any = model.module if is_model_wrapper(model) else model
         parts = algorithm.optim_parts()
+        if 'arch' in self.config and 'arch' not in parts:  # as in the config of another search
+            print_log(f'optim_wrapper.arch: {type(algorithm).__name__} has no alpha', 'current')
+            del self.config['arch']
         if set(self.config) != set(parts):
             raise KeyError(
                 f'optim_wrapper: {type(algorithm).__name__} has the parts {sorted(parts)}, got '

@@ -74,12 +74,12 @@ def _of_scale(runs: Sequence[Run], scale: str, found: Mapping[str, Any]) -> list
 
 
 def summary(values: Sequence[float], failed: int) -> str:
-    """Return mean and standard deviation, and how many searches found nothing."""
+    """Return mean and standard deviation of the population, and how many searches found nothing."""
     parts = []
     if values:
         mean = figure(statistics.fmean(values))
         digits = len(mean.partition('.')[2])
-        spread = f' ± {statistics.stdev(values):.{digits}f}' if len(values) > 1 else ''
+        spread = f' ± {statistics.pstdev(values):.{digits}f}' if len(values) > 1 else ''
         parts.append(mean + spread)
     if failed:
         parts.append('Fail' if failed == 1 and not values else f'Fail: {failed}')

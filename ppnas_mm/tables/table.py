@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar, TextIO, TypeVar
+from typing import Any, ClassVar, TextIO, TypeVar
 
 import numpy as np
 
@@ -168,7 +168,8 @@ def opened(path: Path) -> Iterator[TextIO]:
     try:
         with path.open('rb') as file:
             packed = file.read(2) == b'\x1f\x8b'
-        with gzip.open(path, 'rt', newline='') if packed else path.open(newline='') as text:
-            yield text  # type: ignore[misc]
+        how: dict[str, Any] = dict(newline='', encoding='utf-8-sig')  # spreadsheets write a BOM
+        with gzip.open(path, 'rt', **how) if packed else path.open(**how) as text:
+            yield text
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise TableError(f'{path}: damaged or not readable: {error}') from None

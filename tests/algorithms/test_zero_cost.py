@@ -11,7 +11,7 @@ from super_nets import derive
 from tasks import classifier, search_optimizers
 from zoo import SPACES, count_multiplications, images
 
-from ppnas_mm.algorithms import UntrainedSearch, ZeroCostSearch
+from ppnas_mm.algorithms import UntrainedSearch, ZeroCostSearch, zero_cost
 from ppnas_mm.algorithms.proxies import naswot, synflow
 from ppnas_mm.algorithms.untrained import draw_within
 from ppnas_mm.costs.limits import ConstraintError, Limits
@@ -90,6 +90,23 @@ def test_the_first_of_equals_is_kept() -> None:
     costs = [table(algorithm.super_net.to_path(g)) for g in genotypes]
     assert costs[0] == sizes[0]
     assert algorithm.derive() == genotypes[costs.index(max(costs))]
+
+
+def test_equal_scores_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of the authors' PP-ResNets have one size; free ones differ."""
+    said: list[str] = []
+    monkeypatch.setattr(zero_cost, 'print_log', lambda text, *_: said.append(text))
+    sizes = {}
+    for operations in ('authors', 'free'):
+        for largest in (True, False):
+            given = {'operations': operations, 'largest': largest}
+            algorithm = build('params', SPACES['ppconv'], **given)
+            genotype = algorithm.derive()
+            sizes[operations, largest] = independent(algorithm, 'params')(genotype)
+    assert sizes['authors', True] == sizes['authors', False]
+    assert sizes['free', True] > sizes['free', False]
+    equal = [text for text in said if text.startswith('all 12 have the score')]
+    assert len(equal) == 2 and all("operations='free' draws others" in text for text in equal)
 
 
 @pytest.mark.parametrize('net', [CHAIN, SPACES['ppconv'], SPACES['darts']],
@@ -201,6 +218,7 @@ def test_defaults() -> None:
     [
         ({'score': 'luck'}, "score='luck'.*expected one of .*'naswot'"),
         ({'draws': 0}, 'draws=0'),
+        ({'operations': 'all'}, "operations='all': expected 'authors' or 'free'"),
         ({'images': 1}, 'images=1'),
         ({'score': 'flops'}, r"score='flops' needs input_shape=\(channels, height, width\)"),
         ({'score': 'synflow'}, r"score='synflow' needs input_shape"),

@@ -54,5 +54,5 @@ def test_an_unused_number_of_the_preprocessor_is_no_error() -> None:
     unused = {'head': Head(2), 'data_preprocessor': Head(1000, to_onehot=False)}
     check_labelled(dataset, nn.ModuleDict(unused))
     used = {'head': Head(2), 'data_preprocessor': Head(1000, to_onehot=True)}
-    with pytest.raises(AnnotationError, match='data_preprocessor.num_classes=1000; set it to 2'):
+    with pytest.raises(AnnotationError, match=r'data_preprocessor\.num_classes=1000; set it to 2'):
         check_labelled(dataset, nn.ModuleDict(used))

@@ -238,8 +238,8 @@ def test_a_run_names_what_failed_and_repeats_only_that(made_up: PaperTable, tmp_
     run_table(made_up, 'digits', work, tmp_path)
     assert started() == [*first, 'fails --seed 0', 'fails --seed 1']
     text = table_text(made_up, 'digits', measured(made_up, work))
-    assert 'C10 9.50 ± 0.71 (digits, seeds 0,1)' in text
-    assert 'accuracy/top1 90.50 ± 0.71 (digits, seeds 0,1)' in text
+    assert 'C10 9.50 ± 0.50 (digits, seeds 0,1)' in text
+    assert 'accuracy/top1 90.50 ± 0.50 (digits, seeds 0,1)' in text
     assert 'accuracy/top1 Fail (digits, seeds 3)' in text
     run_table(made_up, 'digits', work, tmp_path)
     assert len(started()) == 7
@@ -331,7 +331,7 @@ def test_a_found_cell_is_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_summary_counts_failures() -> None:
-    assert summary([1.5, 2.5], 0) == '2.00 ± 0.71'
+    assert summary([1.5, 2.5], 0) == '2.00 ± 0.50'
     assert summary([2.5], 2) == '2.50, Fail: 2'
     assert summary([], 1) == 'Fail'
 

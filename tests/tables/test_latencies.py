@@ -19,6 +19,7 @@ from zoo import SPACES
 
 from ppnas_mm import Genotype
 from ppnas_mm.algorithms.limited import strongest_within
+from ppnas_mm.algorithms.untrained import draw_within
 from ppnas_mm.costs.limits import ConstraintError, Limits
 from ppnas_mm.genotype import GenotypeError
 from ppnas_mm.registry import MODELS
@@ -55,6 +56,13 @@ def everything(net: Any) -> list[dict[str, tuple[int, ...]]]:
 
 
 # -- the reader ------------------------------------------------------------------------------------
+
+
+def test_a_table_saved_by_a_spreadsheet_is_read(tmp_path: Path) -> None:
+    cells = made(tmp_path / 'help_latency.csv')
+    text = (tmp_path / 'help_latency.csv').read_bytes()
+    (tmp_path / 'help_latency.csv').write_bytes(b'\xef\xbb\xbf' + text)
+    assert LatencyTable.load(tmp_path, 'slow').milliseconds == cells
 
 
 def test_the_column_of_a_device_is_read(tmp_path: Path) -> None:
@@ -192,7 +200,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TableError, match='unknown cell'):  # the super-net has more operations
         limits_of(MODELS.build(classifier(SPACES['nasbench201'])), file, 9)
     model = MODELS.build(classifier(NET))
-    with pytest.raises(ValueError, match='latency needs latency_table'):
+    with pytest.raises(ValueError, match='with latency_table'):
         Limits(model, device='slow', latency=9)
     table = limits_of(model, file, max(cells.values())).tables['latency']
     part = dict(list(everything(model.backbone)[0].items())[:-1])
@@ -214,6 +222,33 @@ def test_a_latency_and_parameters_bound_each_other(tmp_path: Path) -> None:
     ]
     assert any(found) and not all(found)
     assert len(limits.caps()) == 1  # only costs that add up have a cap
+
+
+def test_few_cells_within_a_limit_are_listed(tmp_path: Path, monkeypatch: Any) -> None:
+    """Draws hardly find one of them, which the table lists."""
+    cells = made(tmp_path / 'table.csv')
+    model = MODELS.build(classifier(NET))
+    slowest, *_, second, fastest = sorted(cells, key=cells.__getitem__, reverse=True)
+    worst = NASBench201Table.decode(slowest)
+    monkeypatch.setattr(model.backbone, 'random_genotype', lambda *_: worst)
+    limits = limits_of(model, tmp_path / 'table.csv', cells[second])
+    rng = np.random.default_rng(0)
+    found = {cell_of(draw_within(model.backbone, rng, limits)) for _ in range(20)}
+    assert found == {fastest, second}
+    nothing = limits_of(model, tmp_path / 'table.csv', (cells[second] + 1e-9, cells[second] + 2e-9))
+    with pytest.raises(ConstraintError, match='none of 10,000 draws'):
+        draw_within(model.backbone, rng, nothing)
+
+
+@pytest.mark.parametrize('device', ['slow', 4])
+def test_a_table_needs_its_device_and_a_device_its_table(device: Any, tmp_path: Path) -> None:
+    made(tmp_path / 'table.csv')
+    model = MODELS.build(classifier(NET))
+    given = {} if device == 'slow' else {'latency_table': str(tmp_path / 'table.csv')}
+    with pytest.raises(ValueError, match=rf'limits.device={device!r}: .*with latency_table'):
+        Limits(model, device=device, **given)
+    with pytest.raises(ValueError, match=r'table\.csv.*needs device'):
+        Limits(model, latency_table=str(tmp_path / 'table.csv'), latency=9)
 
 
 # -- what is selected ------------------------------------------------------------------------------
