@@ -127,10 +127,11 @@ def check_labelled(dataset: Any, model: nn.Module) -> None:
         f'{name}.num_classes': head.num_classes for name, head in heads(model, ('head',)).items()
     }
     for name, module in model.named_modules():
-        if name.split('.')[-1] != 'data_preprocessor' or not getattr(module, 'to_onehot', False):
-            continue  # only one-hot labels take their length from it
         number = getattr(module, 'num_classes', None)
-        if isinstance(number, int):
+        if name.split('.')[-1] != 'data_preprocessor' or not isinstance(number, int):
+            continue
+        # only one-hot labels take their length from it; elsewhere it may be that of a base config
+        if getattr(module, 'to_onehot', False) or number < len(classes):
             sizes[f'{name}.num_classes'] = number
     for name, number in sizes.items():
         if classes and number != len(classes):
