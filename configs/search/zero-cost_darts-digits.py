@@ -9,4 +9,3 @@ model = dict(
 _base_.optim_wrapper.pop('evaluation')
 param_scheduler = None
 train_cfg = dict(_delete_=True, type='ppnas_mm.ChooseLoop')
-model_wrapper_cfg = None

@@ -10,3 +10,4 @@ model = dict(
     input_shape=(3, 16, 16))
 param_scheduler = None
 train_cfg = dict(_delete_=True, type='ppnas_mm.ChooseLoop')
+model_wrapper_cfg = dict(type='ppnas_mm.Replicas')
