@@ -15,6 +15,7 @@ from ..utils.files import DamagedFileError, read_json, write_json
 from ..version import __version__
 from ..visualize.report import write_report
 from .settings import settings_of
+from .work_dir import copy_name
 
 
 class SearchRecord:
@@ -33,7 +34,7 @@ class SearchRecord:
         algorithm = runner.model.module if is_model_wrapper(runner.model) else runner.model
         choices = algorithm.super_net.choices
         self.data: dict[str, Any] = dict(
-            config=Path(runner.cfg.filename or '').name,
+            config=copy_name(runner.cfg),
             algorithm=type(algorithm).__name__,
             space=algorithm.super_net.space,
             seed=runner.seed,

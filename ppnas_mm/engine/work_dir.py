@@ -36,6 +36,8 @@ RESULTS = (
 """What runs write; other files, such as a user's ``search.sh``, stay where they are."""
 NETWORK = 'config.py'
 """What a search writes, too; users give their own configs this name."""
+SEARCH = 'search_config.py'
+"""The copy of a search's own config, if its name is :data:`NETWORK`."""
 SEARCHES = ('search.json', 'seeds.json', 'derived.safetensors', 'report.html')
 """Beside one of these a ``config.py`` is of a search."""
 
@@ -164,6 +166,12 @@ def _results(folder: Path) -> list[Path]:
     found = [path for pattern in RESULTS for path in folder.glob(pattern)]
     searched = any((folder / name).is_file() for name in SEARCHES)
     return found + [folder / NETWORK] * (searched and (folder / NETWORK).is_file())
+
+
+def copy_name(config: Any) -> str:
+    """Return the name of the copy of a search's config in its work dir."""
+    name = Path(config.filename or '').name
+    return SEARCH if name == NETWORK else name
 
 
 def require_place(folder: Path) -> None:

@@ -43,8 +43,8 @@ def test_a_search_leaves_its_own_config(tmp_path: Path, capsys: pytest.CaptureFi
     place = tmp_path / 'work'  # the name config.py alone is no problem
     assert call('search.py', other, '--work-dir', place, *options) == 0
     assert Config.fromfile(place / 'config.py').model.type == 'ImageClassifier'
-    (whole,) = place.glob('2*.py')
-    assert Config.fromfile(whole).model.type == 'ppnas_mm.PPNAS'
+    assert Config.fromfile(place / 'search_config.py').model.type == 'ppnas_mm.PPNAS'
+    assert call('derive.py', place, '--out', tmp_path / 'derived') == 0
     other.unlink()
     for _ in range(2):
         assert call('search.py', path, '--work-dir', tmp_path, *options) == 0
