@@ -12,7 +12,14 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from .utils.compat import guard_mmcv, guard_mmpretrain, guard_notes, guard_torchvision, require
+from .utils.compat import (
+    guard_mmcv,
+    guard_mmpretrain,
+    guard_notes,
+    guard_torchvision,
+    guard_yapf,
+    require,
+)
 
 
 def _join_hub(apis: Any) -> None:
@@ -20,6 +27,7 @@ def _join_hub(apis: Any) -> None:
 
 
 guard_notes()
+guard_yapf()
 guard_torchvision()
 guard_mmcv()
 guard_mmpretrain(_join_hub)

@@ -1,8 +1,9 @@
 """Guards around other packages; each acts when its package is imported.
 
 torchvision imports without its compiled ops, mmcv without compiled ops has those that detectors
-need, mmpretrain imports with a transformers that is too new for it, and what libraries do without
-is not printed.  Nothing is imported early: :func:`before_import` and :func:`when_imported` wait.
+need, mmpretrain imports with a transformers that is too new for it, what libraries do without is
+not printed, and yapf's cache is written whole.  Nothing is imported early: :func:`before_import`
+and :func:`when_imported` wait.
 Errors about a missing package give the pip command.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import functools
 import importlib
 import logging
+import pickle
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -167,6 +169,26 @@ def _without_notes(mmengine_logging: Any) -> None:
 def guard_notes() -> None:
     """Let libraries be imported in silence; ``import ppnas_mm`` calls it."""
     when_imported('mmengine.logging', _without_notes)
+
+
+def _write_grammar_whole(grammar_module: Any) -> None:
+    """Let yapf write its cache in one step: it renames the file before the last bytes are in it.
+
+    mmengine lays out configs with yapf.  On a machine without the cache several processes write
+    it at once, and one that reads it between stops at ``EOFError: Ran out of input``.
+    """
+
+    def dump(self: Any, filename: str) -> None:
+        from .files import write_atomic
+
+        write_atomic(filename, pickle.dumps(self.__dict__, pickle.HIGHEST_PROTOCOL))
+
+    grammar_module.Grammar.dump = dump
+
+
+def guard_yapf() -> None:
+    """Let processes that start together on a new machine read yapf's cache."""
+    when_imported('yapf_third_party._ylib2to3.pgen2.grammar', _write_grammar_whole)
 
 
 def missing(module: str) -> str:
