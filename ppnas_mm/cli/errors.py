@@ -34,7 +34,7 @@ INTERRUPTED = 'interrupted; --resume continues after the last finished epoch'
 
 
 def _suggestion(error: BaseException) -> str:
-    """Return the argument that a misspelt config key probably means, by its class."""
+    """Return the argument that a misspelt config key probably means, or who takes the key."""
     match = re.match(r"(\w+)\.__init__\(\) .* unexpected keyword argument '(\w+)'", str(error))
     if not match:
         return ''
@@ -44,9 +44,31 @@ def _suggestion(error: BaseException) -> str:
     classes: list[Any] = [c for c in [*named, *built] if inspect.isclass(c)]
     if not classes:
         return ''
-    known = {name for c in classes[-1].__mro__ for name in inspect.signature(c.__init__).parameters}
+    known = _arguments(classes[-1])
     close = difflib.get_close_matches(match.group(2), sorted(known), n=1)
-    return f'; did you mean {close[0]!r}?' if close else ''
+    if close:
+        return f'; did you mean {close[0]!r}?'
+    return _takers(match.group(2), classes[-1])
+
+
+def _arguments(kind: Any) -> set[str]:
+    """Return the names of the arguments of a class and of those that it extends."""
+    return {name for c in kind.__mro__ for name in inspect.signature(c.__init__).parameters}
+
+
+def _takers(argument: str, kind: type) -> str:
+    """Return which search algorithms take an argument that this one does not take."""
+    from ..registry import MODELS
+
+    algorithms = sys.modules.get('ppnas_mm.algorithms')
+    if algorithms is None or not issubclass(kind, algorithms.SearchAlgorithm):
+        return ''
+    classes = filter(inspect.isclass, MODELS.module_dict.values())  # besides factories
+    known = [k for k in classes if issubclass(k, algorithms.SearchAlgorithm)]
+    names = sorted(k.__name__ for k in known if argument in _arguments(k))
+    if not names:
+        return ''
+    return f'; {kind.__name__} takes no {argument!r}, these do: {", ".join(names)}'
 
 
 def _command(error: BaseException) -> str:

@@ -85,6 +85,8 @@ def _text(
         f'{name}: mean of all {about["mean"]:.2f}, best {about["optimum"]:.2f}'
         for name, about in found['datasets'].items()
     )
+    missing = [name for name, row in found['rows'].items() if not row['seeds']]
+    found = {**found, 'rows': {k: v for k, v in found['rows'].items() if k not in missing}}
     parts = [
         f'# {plan.title}',
         f'`OMP_NUM_THREADS=1 {command}`' if threads() == '1' else f'`{command}`',
@@ -93,6 +95,7 @@ def _text(
         'deviation of the population; `Fail`: no complete architecture.',
         _accuracies(plan, found, spent),
         _each(plan, found),
+        *([f'Not run yet: {", ".join(missing)}.'] if missing else []),
     ]
     if plan.against:
         tests = "two-sided p of a t-test and of Wilcoxon's signed ranks"

@@ -13,7 +13,7 @@ from typing import TextIO
 
 import numpy as np
 
-from ..genotype import Genotype, GenotypeError
+from ..genotype import SPACE_RULES, Genotype, GenotypeError
 from .table import BenchmarkTable, TableError
 
 SETS = {'cifar10': 'cifar10', 'cifar100': 'cifar100', 'imagenet': 'imagenet16'}
@@ -29,6 +29,11 @@ FORMATS: tuple[tuple[str, dict[str, str]], ...] = (
     ('arch', {f'{k}-{part}': f'{v}-{part}' for k, v in SETS.items() for part in ('test', 'val')}),
 )
 """For each format: the column of the cell's string, and our names for the columns of scores."""
+_OP = f'({"|".join(SPACE_RULES["nasbench201"].ops)})'
+CELL = re.compile(
+    r'\+'.join(rf'\|{"".join(rf"{_OP}~{i}[|]" for i in range(n))}' for n in (1, 2, 3))
+)
+"""A cell of the benchmark: three nodes, each with an edge from every earlier one."""
 
 
 class NASBench201Table(BenchmarkTable):
@@ -94,6 +99,10 @@ class NASBench201Table(BenchmarkTable):
                 values = [np.nan]
             if not row[key] or not all(0 <= value <= 100 for value in values):
                 raise TableError(f'{path}: line {reader.line_num} is not a cell and accuracies')
+            if not CELL.fullmatch(row[key]):
+                raise TableError(
+                    f'{path}: line {reader.line_num}: {row[key]!r:.200} is no cell of NAS-Bench-201'
+                )
             cells.append(row[key])
             for name, value in zip(scores, values, strict=True):
                 scores[name].append(value)

@@ -48,6 +48,10 @@ def search(capsys, folder, *options):
         ('model.model.backbone.type=ppnas_mm.PPConvSupernet', 'PPConvSupernet'),
         ('model.model.backbone.depth=21', 'depth=21'),
         ('model.model.backbone.depth=11', 'no block to search'),
+        (
+            'model.limits.params=1e5',
+            "PPNAS takes no 'limits', these do: CDARTS, RandomSearch, SENAS, SPOS",
+        ),
         ('model.reduction=avg', "reduction='avg'"),
         ('train_dataloader.persistent_workers=True', 'persistent_workers'),
         ('optim_wrapper.weights.optimizer.lrr=1', 'lrr'),

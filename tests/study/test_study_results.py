@@ -236,6 +236,14 @@ def test_rankings_are_compared_over_what_all_have_scored(tmp_path: Path) -> None
     assert all(f'| {name} | {tau:.3f} |' in text for name, tau in taus.items())
 
 
+def test_a_row_that_was_not_run_is_named_and_has_no_line(tmp_path: Path) -> None:
+    plan = made_plan(tmp_path, {'one': 'gdas', 'late': 'gdas'}, seeds=[0])
+    write_result(tmp_path / 'work/one/seed-0', some_cells(1, 7), core_seconds=1.0)
+    text = write_page(plan, tmp_path / 'work', 'a command', [])
+    assert 'Not run yet: late.' in text
+    assert '| one |' in text and '| late |' not in text
+
+
 def test_the_same_architectures_are_drawn_for_every_row(tmp_path: Path) -> None:
     plan = made_plan(tmp_path, {'one': 'gdas'}, cells=30)
     drawn = [NASBench201Table.encode(genotype) for genotype in draw(plan)]

@@ -66,7 +66,7 @@ def test_a_plain_file_and_a_folder_are_read(tmp_path: Path) -> None:
 HEADER = 'index,arch,cifar10-test\n'
 
 
-ROWS = ''.join(f'{i},cell{i},50\n' for i in range(99))
+ROWS = ''.join(f'{i},{text_of(ops)},50\n' for i, ops in enumerate(itertools.product(OPS, repeat=6)))
 
 
 BAD: dict[str, tuple[bytes | None, str]] = {
@@ -81,6 +81,9 @@ BAD: dict[str, tuple[bytes | None, str]] = {
     'a short line': (f'{HEADER}0,{MIXED}\n'.encode(), 'line 2 is not a cell'),
     'a word': (f'{HEADER}0,{MIXED},good\n'.encode(), 'line 2 is not'),
     'nan': (f'{HEADER}0,{MIXED},nan\n'.encode(), 'line 2 is not'),
+    'no string of a cell': (f'{HEADER}0,hello,50\n'.encode(), "line 2: 'hello' is no cell"),
+    'another operation': (f'{HEADER}0,{MIXED.replace("~1", "x~1")},5\n'.encode(), 'is no cell of'),
+    'too few nodes': (f'{HEADER}0,{MIXED.rsplit("+", 1)[0]},5\n'.encode(), 'is no cell of'),
     'twice': (f'{HEADER}0,{MIXED},50\n1,{MIXED},60\n'.encode(), 'listed twice'),
     'cut gzip': (gzip.compress((HEADER + ROWS).encode())[:-12], 'damaged'),
     'no gzip': (b'\x1f\x8b' + b'x' * 50, 'damaged'),
