@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..genotype import Genotype
-from ..tables import TABLES
+from ..tables import TABLES, BenchmarkTable
 from ..utils.files import DamagedFileError, read_json
 from ..utils.schema import parse
 
@@ -23,7 +23,7 @@ def read_measure(measure: str, folder: Path) -> list[float]:
         measure: ``accuracy/top1`` or another metric of the trained or retrained network, or, if
             nothing was retrained, of the derived one; ``error/top1``: 100 minus the accuracy.
             ``derived:METRIC``: before the retraining; ``super_net:METRIC``.
-            ``table:DATASET``: the accuracy of the found architecture in the table of its benchmark.
+            ``table:SPACE/DATASET``: the accuracy of the found architecture in the table of a space.
             ``FILE#KEY#KEY``: an entry of a JSON file; in a list of objects, a key chooses the first
             that has it as a value; ``*``: every entry of an object. ``100*`` before a measure: a
             share in per cent.
@@ -42,9 +42,30 @@ def read_measure(measure: str, folder: Path) -> list[float]:
         return [_number(v, measure) for v in (found if isinstance(found, list) else [found])]
     group, _, metric = measure.rpartition(':')
     if group == 'table':
-        genotype = Genotype.load(folder / 'genotype.json')
-        return [TABLES[genotype.space].load().accuracy(genotype, metric)]
+        table, dataset = _table(metric)
+        return [table.accuracy(Genotype.load(folder / 'genotype.json'), dataset)]
     return [_metric(_metrics(folder, group), metric, folder)]
+
+
+def check_measure(measure: str) -> None:
+    """Check, before a command runs, that there is the table in which its result is looked up.
+
+    Raises:
+        MeasureError: If no benchmark is known of the space.
+        TableError: If its table is missing, or lacks the data set.
+    """
+    group, _, name = measure.removeprefix('100*').rpartition(':')
+    if group == 'table':
+        table, dataset = _table(name)
+        table.dataset(dataset)
+
+
+def _table(name: str) -> tuple[BenchmarkTable, str]:
+    """Return the table and the data set of ``SPACE/DATASET``."""
+    space, _, dataset = name.partition('/')
+    if space not in TABLES:
+        raise MeasureError(f'table:{name}: expected SPACE/DATASET, a space of {", ".join(TABLES)}')
+    return TABLES[space].load(), dataset
 
 
 def _metrics(folder: Path, group: str) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from ..tables import TableError
 from ..utils.files import DamagedFileError, checksum, read_json, write_json
 from ..utils.jobs import JobError, Jobs, NothingFoundError
 from .paper import SEEDED, PaperTable, Prepare, Run
-from .paper_measure import MeasureError, read_measure
+from .paper_measure import MeasureError, check_measure, read_measure
 
 DONE = 'done.json'
 DIR = '{dir}'
@@ -120,10 +120,13 @@ def run_table(table: PaperTable, scale: str, work_dir: Path, root: Path) -> None
     Raises:
         ConfigError: If the table has no such scale.
         JobError: If commands failed; the others are run first. The message has the rows.
+        TableError: If a table is missing in which results are looked up.
     """
     table.require(scale)
     needed = _needed(table, scale)
     todo = list(runs_of(table, scale))
+    for measure in {measure for _, run in todo for measure in run.measures.values()}:
+        check_measure(measure)
     unique = {c.place for _, run in todo for c in commands(run, work_dir)}
     jobs, failed, started = Jobs(len(unique) + len(needed)), [], set[Path]()
     for one in needed:

@@ -18,6 +18,8 @@ from ppnas_mm.study.paper import FOLDER, SCALES, Paper, PaperTable, load_paper, 
 from ppnas_mm.study.paper_measure import MeasureError, read_measure
 from ppnas_mm.study.paper_run import commands, dry_run, measured, run_table, runs_of
 from ppnas_mm.study.paper_text import commands_text, summary, table_text, tables_text
+from ppnas_mm.tables import TABLES as BENCHMARKS
+from ppnas_mm.tables import TableError
 from ppnas_mm.utils.files import write_json
 from ppnas_mm.utils.jobs import JobError
 
@@ -245,6 +247,24 @@ def test_a_run_names_what_failed_and_repeats_only_that(made_up: PaperTable, tmp_
     assert len(started()) == 7
 
 
+@pytest.mark.parametrize(
+    ('measure', 'error', 'words'),
+    [
+        ('table:nasbench201/cifar10-test', TableError, 'no nasbench201 table at'),
+        ('table:cifar10-test', MeasureError, 'expected SPACE/DATASET, a space of nasbench201'),
+    ],
+)
+def test_a_table_is_looked_for_before_any_command(
+    made_up: PaperTable, tmp_path: Path, measure: str, error: type, words: str
+) -> None:
+    text = MADE_UP.replace('measure: accuracy/top1, seeds: [1]', f"measure: '{measure}'")
+    (tmp_path / 'made-up.yml').write_text(text)
+    table = load_paper('made-up', tmp_path).tables['I']
+    with pytest.raises(error, match=words):
+        run_table(table, 'digits', tmp_path / 'work', tmp_path)
+    assert not Path('started').exists() and not Path('made').exists()
+
+
 def test_what_cannot_be_prepared_is_named(made_up: PaperTable, tmp_path: Path) -> None:
     Path('tools/make.py').write_text('raise SystemExit("error: no room")')
     with pytest.raises(JobError, match=r'python tools/make.py made, before the rows: error: no ro'):
@@ -317,6 +337,15 @@ def test_measures_are_read_where_the_tools_write_them(tmp_path: Path) -> None:
             read_measure(wrong, tmp_path)
 
 
+@pytest.mark.parametrize(('name', 'table'), TABLES)
+def test_results_are_looked_up_in_known_tables(name: str, table: str) -> None:
+    runs = [run for row in table_of(name, table).rows for runs in row.runs.values() for run in runs]
+    for measure in (text for run in runs for text in run.measures.values()):
+        if measure.startswith('table:'):
+            space, _, dataset = measure.removeprefix('table:').partition('/')
+            assert space in BENCHMARKS and dataset.endswith('-test')
+
+
 def test_a_found_cell_is_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cell = '|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|skip_connect~2|'
     data = tmp_path / 'data/nasbench201'
@@ -327,7 +356,7 @@ def test_a_found_cell_is_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     NASBench201Table.decode(cell).save(tmp_path / 'genotype.json')
     monkeypatch.chdir(tmp_path)
-    assert read_measure('table:cifar10-test', tmp_path) == [91.5]
+    assert read_measure('table:nasbench201/cifar10-test', tmp_path) == [91.5]
 
 
 def test_a_summary_counts_failures() -> None:
