@@ -30,7 +30,10 @@ HINTS = {
 }
 """What to do, by words of an error message that names no key."""
 
-INTERRUPTED = 'interrupted; --resume continues after the last finished epoch'
+RESUMED = '--resume continues after the last finished epoch'
+AGAIN = 'the same command goes on'
+GOES_ON = dict(search=RESUMED, train=RESUMED, study=AGAIN, paper=AGAIN, compare=AGAIN)
+"""How a tool goes on after Ctrl-C, by the name of its module."""
 
 
 def _suggestion(error: BaseException) -> str:
@@ -124,13 +127,13 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
         code = main() or 0
         sys.stdout.flush()
     except KeyboardInterrupt:
-        print(INTERRUPTED, file=sys.stderr)
+        print(_stopped(main), file=sys.stderr)
         code = 130
     except BrokenPipeError:
         code = 141
     except Exception as error:
         if _interrupted(error):
-            print(INTERRUPTED, file=sys.stderr)
+            print(_stopped(main), file=sys.stderr)
             _end(130)
         if os.environ.get('PPNAS_DEBUG'):
             traceback.print_exc()
@@ -143,6 +146,12 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
         print(f'error: {type(error).__name__}: {text}', file=sys.stderr)
         code = 2
     _end(code)
+
+
+def _stopped(main: Callable) -> str:
+    """Return what a tool says after an interrupt."""
+    then = GOES_ON.get(main.__module__.rpartition('.')[2])
+    return f'interrupted; {then}' if then else 'interrupted'
 
 
 def _interrupted(error: BaseException | None) -> bool:

@@ -54,6 +54,7 @@ def main() -> None:
     from ..study import load_plan, run_study
     from ..study.page import write_page
     from ..study.published import NOTHING, load_published
+    from ..study.run import check_results
     from ..study.searches import settings_of_rows
     from ..utils.jobs import JobError
 
@@ -61,11 +62,14 @@ def main() -> None:
     part = plan.part(args.rows, args.seeds)
     folder = Path(args.work_dir or Path('work_dirs') / Path(args.study).stem)
     folder.mkdir(parents=True, exist_ok=True)
-    command = ' '.join(map(shlex.quote, ['python', 'tools/study.py', args.study]))
+    words = ['python', 'tools/study.py', args.study]
+    words += ['--work-dir', args.work_dir] if args.work_dir else []
+    command = ' '.join(map(shlex.quote, words))
     tool = home() / 'tools/search.py'
     publish, known = Path(args.publish) if args.publish else None, NOTHING
     if publish:
         known = load_published(plan, publish, settings_of_rows(plan, folder))
+    check_results(plan, folder, known)
     busy, failed = ([], []) if args.report else run_study(part, folder, tool, known)
     print(write_page(plan, folder, command, busy, publish, known))
     if failed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import inspect
 import os
 from pathlib import Path
@@ -107,6 +108,8 @@ def require_search(config: Any, path: str) -> None:
     kind = config.model.type
     with MODELS.switch_scope_and_registry(config.get('default_scope')) as registry:
         kind = kind if inspect.isclass(kind) else registry.get(kind)
+    if kind is None:
+        raise ConfigError(f'config {path}: {_unknown(str(config.model.type))}')
     if not (inspect.isclass(kind) and issubclass(kind, SearchAlgorithm)):
         raise ConfigError(
             f'config {path} trains a network (model.type={type_name(config.model)!r}) and is not a '
@@ -117,6 +120,21 @@ def require_search(config: Any, path: str) -> None:
     hooks = [*(config.get('default_hooks') or {}).values(), *(config.get('custom_hooks') or ())]
     if not any(type_name(hook or {}).endswith('SearchHook') for hook in hooks):
         config.setdefault('default_hooks', {})['search'] = dict(type='ppnas_mm.SearchHook')
+
+
+def _unknown(name: str) -> str:
+    """Say that there is no such search algorithm, and which may be meant."""
+    from ..algorithms.base import SearchAlgorithm
+    from ..utils.registries import MODELS
+
+    classes = filter(inspect.isclass, MODELS.module_dict.values())
+    names = [kind.__name__ for kind in classes if issubclass(kind, SearchAlgorithm)]
+    close = difflib.get_close_matches(name.rpartition('.')[2], names, n=1)
+    meant = f"; did you mean 'ppnas_mm.{close[0]}'" if close else ''
+    return (
+        f'model.type={name!r}: no such class{meant}. An algorithm of your own is registered in '
+        'ppnas_mm.registry.MODELS, imported by custom_imports, and named ppnas_mm.NAME'
+    )
 
 
 def require_arch(config: Any, option: str) -> None:

@@ -34,12 +34,12 @@ def write_page(
         folder: Its work dir, which gets the files.
         command: The command that runs it.
         busy: Searches that other processes are running.
-        publish: A second folder that gets them.
+        publish: A second folder that gets them; its page has the command without the work dir.
         published: Searches that were run elsewhere.
     """
     found, spent = results(plan, folder, published), costs(plan, folder, published)
     open_ends = {
-        'Still running in other processes': busy,
+        'Left to other processes': busy,
         'Ended with an error, to be tried again': failures(plan, folder),
     }
     notes = [
@@ -47,9 +47,9 @@ def write_page(
         for head, all_ in open_ends.items()
         if all_
     ]
-    for target in (folder, publish) if publish else (folder,):
-        text = _write(plan, found, spent, target, command, notes)
-    return text
+    if publish:
+        _write(plan, found, spent, publish, command.partition(' --work-dir')[0], notes)
+    return _write(plan, found, spent, folder, command, notes)
 
 
 def _write(
@@ -63,6 +63,8 @@ def _write(
     target.mkdir(parents=True, exist_ok=True)
     write_json(target / 'results.json', found)
     write_json(target / 'costs.json', spent)
+    for name in ('epochs.svg', 'costs.svg'):  # of an earlier page
+        (target / name).unlink(missing_ok=True)
     pictures = []
     if any('by_epoch' in s for row in found['rows'].values() for s in row['seeds'].values()):
         draw_curves(found, target / 'epochs.svg')
@@ -70,7 +72,7 @@ def _write(
     if any(row['summary'].get(plan.datasets[0]) for row in found['rows'].values()):
         draw_costs(found, spent, target / 'costs.svg')
         pictures.append('![accuracy against cost](costs.svg)')
-    text = '\n\n'.join([*_text(plan, found, spent, command), *notes, *pictures])
+    text = '\n\n'.join([*_text(plan, found, spent, command, ' '.join(notes)), *notes, *pictures])
     write_atomic(target / 'study.md', f'{text}\n'.encode())
     return text
 
@@ -80,22 +82,24 @@ def _text(
     found: Mapping[str, Any],
     spent: Mapping[str, Mapping[str, float]],
     command: str,
+    notes: str,
 ) -> list[str]:
     truth = '; '.join(
         f'{name}: mean of all {about["mean"]:.2f}, best {about["optimum"]:.2f}'
         for name, about in found['datasets'].items()
     )
     missing = [name for name, row in found['rows'].items() if not row['seeds']]
+    waiting = [name for name in missing if f'- {name}, seed ' not in notes]
     found = {**found, 'rows': {k: v for k, v in found['rows'].items() if k not in missing}}
     parts = [
         f'# {plan.title}',
         f'`OMP_NUM_THREADS=1 {command}`' if threads() == '1' else f'`{command}`',
         f'{machine()}. {found["architectures"]:,} architectures of {plan.space} in '
         f'`{found["table"]}`: {truth}. Seeds {", ".join(map(str, plan.seeds))}; mean ± standard '
-        'deviation of the population; `Fail`: no complete architecture.',
+        'deviation of the population; `Fail`: no complete architecture, or none of the table.',
         _accuracies(plan, found, spent),
         _each(plan, found),
-        *([f'Not run yet: {", ".join(missing)}.'] if missing else []),
+        *([f'Not run yet: {", ".join(waiting)}.'] if waiting else []),
     ]
     if plan.against:
         tests = "two-sided p of a t-test and of Wilcoxon's signed ranks"
@@ -107,10 +111,15 @@ def _text(
             "Kendall's tau over the architectures that all of these have scored",
             _same_cells(plan, found['same_cells']),
         ]
-    notes = [f'- {name}: {row["note"]}' for name, row in found['rows'].items() if row['note']]
-    if notes:
-        parts.append('\n'.join(notes))
-    return parts
+    about = [f'- {name}: {row["note"]}' for name, row in found['rows'].items() if row['note']]
+    parts += ['\n'.join(about)] if about else []
+    failed = [
+        f'- {name}, seed {seed}: {entry["failed"]}'
+        for name, row in found['rows'].items()
+        for seed, entry in row['seeds'].items()
+        if 'failed' in entry
+    ]
+    return parts + (['Failed:\n\n' + '\n'.join(failed)] if failed else [])
 
 
 def machine() -> str:

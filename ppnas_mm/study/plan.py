@@ -16,6 +16,8 @@ from ..utils import schema
 from ..utils.doors import RefusedFileError, read_yaml
 from ..utils.schema import SchemaError
 
+MOST = 4_000_000
+"""Greatest seed; those of ``best_of`` are a thousand times larger, and numpy takes 32 bits."""
 RANKS = ('super-net', 'alpha')
 KEYS = ('space', 'table', 'rows')
 ROW_OPTIONAL = ('options', 'best_of', 'ranks', 'note', 'starts_from')
@@ -77,6 +79,11 @@ class Plan:
     against: tuple[str, ...] = ()
     same_cells: tuple[str, ...] = ()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the rows."""
+        return tuple(row.name for row in self.rows)
+
     def part(self, rows: Collection[str], seeds: Collection[int]) -> Plan:
         """Return the study of some rows, with those they start from, and of some seeds.
 
@@ -87,7 +94,7 @@ class Plan:
         Raises:
             ConfigError: If the study has no such row or seed.
         """
-        names, known = set(rows), [row.name for row in self.rows]
+        names, known = set(rows), self.names
         for kind, given, there in (('rows', rows, known), ('seeds', seeds, self.seeds)):
             if not set(given) <= set(there):
                 raise ConfigError(
@@ -145,7 +152,7 @@ def _plan(data: Any, title: str) -> Plan:
             schema.fail('same_cells', 'rows with ranks', name)
     seeds = schema.sequence(data.get('seeds', [0, 1, 2, 3, 4]), 'seeds', 1)
     for i, seed in enumerate(seeds):
-        schema.integer(seed, f'seeds[{i}]')
+        schema.integer(seed, f'seeds[{i}]', 0, MOST)
     if len(set(seeds)) < len(seeds):
         schema.fail('seeds', 'different numbers', seeds)
     datasets = schema.sequence(data.get('datasets', ['cifar10-test']), 'datasets', 1)
@@ -171,6 +178,8 @@ def _names(data: Mapping[str, Any], key: str, rows: Mapping[str, Any]) -> tuple[
 def _options(data: Mapping[str, Any], where: str) -> dict[str, Any]:
     options = schema.mapping(data.get('options', {}), f'{where}options')
     for key, value in options.items():
+        if key in ('randomness.seed', 'work_dir'):
+            schema.fail(f'{where}options.{key}', 'no such option; the study sets it', value)
         if isinstance(value, Mapping):
             schema.fail(
                 f'{where}options.{key}', 'a value; give the keys of a mapping by dots', value
@@ -198,8 +207,8 @@ def _row(name: Any, value: Any, others: Mapping[str, Any]) -> Row:
     named = schema.text(data['config'], f'{where}.config')
     try:
         config = find_config(named)
-    except ConfigError:
-        schema.fail(f'{where}.config', 'a path, or a name of `ppnas configs`', named)
+    except ConfigError as error:
+        raise SchemaError(f'{where}.config: {error}; paths are relative to {Path.cwd()}') from None
     ranks = data.get('ranks')
     if ranks is not None:
         schema.one_of(ranks, f'{where}.ranks', RANKS)

@@ -54,11 +54,7 @@ def load_published(plan: Plan, folder: Path, settings: Mapping[str, str]) -> Pub
     for key, value in here.items():
         if there[key] != value:
             raise ConfigError(f'{folder}: its {key} is {there[key]!r}, that of the study {value!r}')
-    same: set[str] = set()
-    for row in plan.rows:  # a row comes after the one that it starts from
-        published = found['rows'].get(row.name, {})
-        if published.get('settings') == settings[row.name] and row.starts_from in {None, *same}:
-            same.add(row.name)
+    same = {n for n in plan.names if found['rows'].get(n, {}).get('settings') == settings[n]}
     wanted = set(map(str, plan.seeds))
     rows = {name: found['rows'][name]['seeds'] for name in same}
     whole = set(plan.same_cells) <= same and found['ranked'] == plan.cells

@@ -16,7 +16,7 @@ from ..tables.table import BenchmarkTable
 from ..utils.files import read_json
 from .plan import Plan, Row, open_table
 from .published import NOTHING, Published
-from .run import DONE
+from .run import DONE, is_done
 from .searches import settings_of_rows
 
 
@@ -25,12 +25,22 @@ def results(plan: Plan, folder: Path, published: Published = NOTHING) -> dict[st
 
     They follow from the searches' files and from what is published, so a study that was stopped
     and went on has the same.  Times are not among them (see :func:`costs`).
+
+    Raises:
+        ConfigError: If a search was run with other settings.
     """
     table, settings = open_table(plan), settings_of_rows(plan, folder)
     rows = {
         row.name: dict(
             settings=settings[row.name],
-            **_row(plan, row, folder / row.name, table, published.seeds.get(row.name, {})),
+            **_row(
+                plan,
+                row,
+                folder / row.name,
+                table,
+                settings[row.name],
+                published.seeds.get(row.name, {}),
+            ),
         )
         for row in plan.rows
     }
@@ -98,14 +108,19 @@ def costs(plan: Plan, folder: Path, published: Published = NOTHING) -> dict[str,
 
 
 def _row(
-    plan: Plan, row: Row, folder: Path, table: BenchmarkTable, published: Mapping[str, Any]
+    plan: Plan,
+    row: Row,
+    folder: Path,
+    table: BenchmarkTable,
+    settings: str,
+    published: Mapping[str, Any],
 ) -> dict[str, Any]:
     seeds = {}
     for seed in map(str, plan.seeds):
         place = folder / f'seed-{seed}'
         if seed in published:  # stays, also if the search was run again for its weights
             seeds[seed] = published[seed]
-        elif (place / DONE).is_file():
+        elif is_done(place, settings):
             seeds[seed] = _seed(plan, place, table)
     found = [entry for entry in seeds.values() if 'failed' not in entry]
     summary: dict[str, Any] = dict(done=len(seeds), failed=len(seeds) - len(found))
@@ -128,6 +143,8 @@ def _seed(plan: Plan, place: Path, table: BenchmarkTable) -> dict[str, Any]:
     if failed:
         return dict(failed=failed)
     genotype = Genotype.load(place / 'search' / 'genotype.json')
+    if genotype not in table:
+        return dict(failed=f'the table lacks {table.encode(genotype)}')
     main = plan.datasets[0]
     entry: dict[str, Any] = dict(
         architecture=table.encode(genotype),
@@ -173,13 +190,19 @@ def accuracy_by_epoch(
 ) -> list[tuple[int, float]]:
     """Return the table's accuracy of the strongest operations after each epoch (CDARTS, Fig. 3).
 
+    A search that trains no alpha, such as SPOS, has none.
+
     Args:
         record: The content of ``search.json``, of a space whose cells choose operations only.
         table, dataset: The truth.
     """
+    first: Mapping[str, Any] = next((e['architecture'] for e in record['epochs']), {})
+    if all(max(weights) == min(weights) for weights in first.values()):
+        return []
     return [
         (epoch, round(table.accuracy(genotype, dataset), 4))
         for epoch, genotype in strongest_by_epoch(record)
+        if genotype in table
     ]
 
 

@@ -47,9 +47,10 @@ def run_study(
     open_table(plan)
     settings = settings_of_rows(plan, folder)
     wanted = _wanted(plan, published)
-    left = {r.name for r, n in wanted if not is_done(_place(folder, r.name, n), settings[r.name])}
-    for row in (row for row in plan.rows if row.name in left):
-        check_row(plan, row, folder)
+    ends = {(r.name, is_done(_place(folder, r.name, n), settings[r.name])) for r, n in wanted}
+    for row in plan.rows:  # what one seed has done, others can do
+        if (row.name, False) in ends and (row.name, True) not in ends:
+            check_row(plan, row, folder)
     jobs, busy, failed = Jobs(len(wanted)), [], dict[str, str]()
     for row, seed in wanted:
         name, source = f'{row.name}, seed {seed}', f'{row.starts_from}, seed {seed}'
@@ -68,6 +69,32 @@ def run_study(
         except Exception as error:  # one search must not stop the others
             failed[name] = _in_words(error)
     return busy, [f'{name}: {text}' for name, text in failed.items()]
+
+
+def check_results(plan: Plan, folder: Path, published: Published = NOTHING) -> None:
+    """Check that a work dir is of this study, and that its results have its settings.
+
+    Raises:
+        ConfigError: If it is of another one, or a row was run with other settings.
+    """
+    page = folder / 'results.json'
+    before = read_json(page) if page.is_file() else None
+    if before and (before['space'] != plan.space or not set(before['rows']) & set(plan.names)):
+        raise ConfigError(
+            f'{folder} is the work dir of another study, {before["title"]!r}; use another '
+            '--work-dir'
+        )
+    if any(row.starts_from for row in plan.rows):
+        try:
+            option_word('load_from', str(folder))
+        except ConfigError:
+            raise ConfigError(
+                f'--work-dir {folder}: rows start from checkpoints in it, and a path with a comma '
+                'cannot be an option; use another'
+            ) from None
+    settings = settings_of_rows(plan, folder)
+    for row, seed in _wanted(plan, published):
+        is_done(_place(folder, row.name, seed), settings[row.name])
 
 
 def _place(folder: Path, row: str, seed: int) -> Path:

@@ -6,14 +6,16 @@ import inspect
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from ..config.keys import ConfigError, mappings, type_name
-from ..config.model import build_model
 from ..engine.run import load_run, require_search
+from ..engine.runner import Runner
 from ..engine.settings import settings_of
+from ..engine.train import require_batches
 from ..genotype import GenotypeError
 from ..spaces.super_net import SuperNet
 from ..tables import TABLES
@@ -48,7 +50,7 @@ def settings_of_rows(plan: Plan, folder: Path) -> dict[str, str]:
     Raises:
         ConfigError: If a config is wrong or is not that of a search in the space of the study.
     """
-    found = {}
+    found: dict[str, str] = {}
     for row in plan.rows:
         config = config_of(plan, row, folder / row.name)
         spaces = set(_spaces(config))
@@ -57,7 +59,8 @@ def settings_of_rows(plan: Plan, folder: Path) -> dict[str, str]:
                 f'row {row.name}: {row.config} searches in {", ".join(sorted(spaces))}; the space '
                 f'of the study is {plan.space}'
             )
-        found[row.name] = _settings(plan, row, config)
+        source = found[row.starts_from] if row.starts_from else config.get('load_from')
+        found[row.name] = _settings(plan, row, config, source)
     return found
 
 
@@ -71,18 +74,18 @@ def _spaces(config: Any) -> Iterator[str]:
                 yield kind.space
 
 
-def _settings(plan: Plan, row: Row, config: Any) -> str:
+def _settings(plan: Plan, row: Row, config: Any, source: str | None) -> str:
     about: dict[str, Any] = dict(
         best_of=row.best_of, ranks=row.ranks, cells=plan.cells if row.ranks else 0
     )
-    if row.starts_from:
-        about['starts_from'] = row.starts_from
+    if source:  # the weights that it starts from: settings of their row, or a file
+        about['starts_from' if row.starts_from else 'load_from'] = source
     found = {k: v for k, v in settings_of(config).items() if k != 'randomness.seed'}
     return checksum({**found, **{f'study.{k}': v for k, v in about.items()}})
 
 
 def check_row(plan: Plan, row: Row, folder: Path) -> None:
-    """Build the search of a row, so that what is wrong with it shows before any search runs.
+    """Build the search of a row with all its parts, so that faults show before any search runs.
 
     Args:
         plan: The study.
@@ -90,8 +93,8 @@ def check_row(plan: Plan, row: Row, folder: Path) -> None:
         folder: Work dir of the study.
 
     Raises:
-        ConfigError: If the search cannot be built, if the table cannot have its architectures, or
-            if its weights are wanted, but it trains none.
+        ConfigError: If the search cannot be built, if the table cannot have its architectures, if
+            its weights are wanted, but it trains none, or its alpha, but it has none.
     """
     config = config_of(plan, row, folder / row.name)
     if _trains_nothing(config):
@@ -101,8 +104,12 @@ def check_row(plan: Plan, row: Row, folder: Path) -> None:
             raise ConfigError(
                 f'row {row.name}: {row.config} trains no weights, which {wants[0]} needs'
             )
+    start = None if row.starts_from else config.get('load_from')
+    if start and '://' not in start and not Path(start).is_file():
+        raise ConfigError(f'row {row.name}: load_from={start!r}: no such file; see starts_from')
     try:
-        net = build_model(config).super_net
+        algorithm = _built(config)
+        net = algorithm.super_net
         TABLES[plan.space].encode(net.random_genotype(np.random.default_rng(0), constrained=False))
     except GenotypeError as error:
         raise ConfigError(
@@ -110,6 +117,26 @@ def check_row(plan: Plan, row: Row, folder: Path) -> None:
         ) from error
     except Exception as error:  # whatever a library raises
         raise ConfigError(f'row {row.name}: {type(error).__name__}: {error}') from error
+    alphas = algorithm.arch_parameters().values()
+    if row.ranks == 'alpha' and not any(alpha.requires_grad for alpha in alphas):
+        raise ConfigError(
+            f'row {row.name}: ranks: alpha, but {type(algorithm).__name__} trains no alpha; '
+            'its weights rank with ranks: super-net'
+        )
+
+
+def _built(config: Any) -> Any:
+    """Return the algorithm of a config, once all parts of its run could be built."""
+    with TemporaryDirectory() as folder:
+        config.work_dir = folder
+        config.experiment_name = Path(folder).name  # else two of the same second share a log
+        config.load_from, config.resume = None, False
+        runner = Runner.from_cfg(config)
+        require_batches(runner)
+        runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+        if runner.param_schedulers is not None:
+            runner.build_param_scheduler(runner.param_schedulers)
+        return runner.model
 
 
 def _trains_nothing(config: Any) -> bool:

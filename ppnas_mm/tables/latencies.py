@@ -80,5 +80,8 @@ class LatencyTable:
         """
         cell = NASBench201Table.encode(genotype)
         if cell not in self.milliseconds:
-            raise TableError(f'{self.name}: unknown cell {cell:.200}')
+            raise TableError(
+                f'{self.name}: unknown cell {cell:.200}; it has {len(self):,} cells, and a limit '
+                'needs all that the super-net can choose'
+            )
         return self.milliseconds[cell]

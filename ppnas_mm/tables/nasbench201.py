@@ -28,7 +28,10 @@ FORMATS: tuple[tuple[str, dict[str, str]], ...] = (
     ),
     ('arch', {f'{k}-{part}': f'{v}-{part}' for k, v in SETS.items() for part in ('test', 'val')}),
 )
-"""For each format: the column of the cell's string, and our names for the columns of scores."""
+"""For each format: the column of the cell's string, and our names for the columns of scores.
+
+Beside ``arch``, other columns whose names end in ``-test`` or ``-val`` are accuracies, too.
+"""
 _OP = f'({"|".join(SPACE_RULES["nasbench201"].ops)})'
 CELL = re.compile(
     r'\+'.join(rf'\|{"".join(rf"{_OP}~{i}[|]" for i in range(n))}' for n in (1, 2, 3))
@@ -86,9 +89,13 @@ class NASBench201Table(BenchmarkTable):
         for key, known in FORMATS:
             if key in header:
                 columns = {column: known[column] for column in header if column in known}
+                if key == 'arch':
+                    own = (column for column in header if column.endswith(('-test', '-val')))
+                    columns |= {column: known.get(column, column) for column in own}
                 break
         if not columns:
             wanted = ' or '.join(', '.join([key, *known]) for key, known in FORMATS)
+            wanted += ' (or other names with -test or -val at the end)'
             raise TableError(f'{path}: unknown columns {header!r:.200}; expected {wanted}')
         cells: list[str] = []
         scores: dict[str, list[float]] = {name: [] for name in columns.values()}

@@ -84,7 +84,7 @@ class NASBenchMacroTable(BenchmarkTable):
 def _row(key: str, value: Any) -> tuple[list[float], float, float, float]:
     if not re.fullmatch('[012]{8}', key, re.ASCII):
         schema.fail(key, 'eight digits of 0, 1, 2 as the key', key)
-    row = schema.mapping(value, key, ('test_acc', 'mean_acc', 'std', 'params', 'flops'))
+    row = schema.mapping(value, key, ('test_acc', 'mean_acc', 'params', 'flops'), ('std',))
     seeds = schema.sequence(row['test_acc'], f'{key}.test_acc', SEEDS, SEEDS)
     accuracies = [schema.number(v, f'{key}.test_acc[{i}]', 0) for i, v in enumerate(seeds)]
     mean = schema.number(row['mean_acc'], f'{key}.mean_acc', 0)

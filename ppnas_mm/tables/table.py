@@ -41,7 +41,7 @@ class BenchmarkTable:
         name: Name of the table in messages.
 
     Raises:
-        TableError: If an architecture is listed twice.
+        TableError: If an architecture is listed twice, or accuracies are shares.
     """
 
     space: ClassVar[str]
@@ -60,6 +60,9 @@ class BenchmarkTable:
         self._row = {cell: i for i, cell in enumerate(self.cells)}
         if len(self._row) != len(self.cells):
             raise TableError(f'{name}: a cell is listed twice')
+        for dataset, values in scores.items():
+            if len(values) and max(values) <= 1:
+                raise TableError(f'{name}: {dataset} is at most {max(values):g}; expected per cent')
         self._scores = {d: np.asarray(values, dtype=np.float64) for d, values in scores.items()}
         self._sorted = {d: np.sort(values) for d, values in self._scores.items()}
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from itertools import cycle
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import cycle, product
 from typing import Any
 
 from .picture import picture, printable
 from .style import DARK, PALETTE
+
+MARKS = (('-', 'o'), ('--', '^'), ('-.', 's'))
+"""Lines and points; the next ones are taken when the colours begin again."""
 
 
 def draw_curves(found: Mapping[str, Any], path: str | os.PathLike) -> None:
@@ -18,13 +22,8 @@ def draw_curves(found: Mapping[str, Any], path: str | os.PathLike) -> None:
         found: The results of a study.
         path: The picture to write, ``.svg`` or ``.png``.
     """
-    name, about = next(iter(found['datasets'].items()))
-    with picture(path) as figure:
-        figure.set_size_inches(9, 5)
-        figure.set_layout_engine('constrained')
-        axes = figure.add_subplot(xlabel='share of the search', ylabel=f'{name}, per cent')
-        axes.set_title(printable(found['title']))
-        for (row, entry), colour in zip(found['rows'].items(), cycle(PALETTE), strict=False):
+    with _axes(found, path, 'share of the search') as axes:
+        for (row, entry), ((line, _), colour) in _looks(found):
             curves = [s['by_epoch'] for s in entry['seeds'].values() if 'by_epoch' in s]
             if not curves:
                 continue
@@ -32,11 +31,8 @@ def draw_curves(found: Mapping[str, Any], path: str | os.PathLike) -> None:
             x = [epoch / curves[0][length - 1][0] for epoch, _ in curves[0][:length]]
             values = [[curve[i][1] for curve in curves] for i in range(length)]
             means = [sum(v) / len(v) for v in values]
-            axes.plot(x, means, color=colour, label=row, gid=f'curve-{row}')
+            axes.plot(x, means, line, color=colour, label=row, gid=f'curve-{row}')
             axes.fill_between(x, [*map(min, values)], [*map(max, values)], color=colour, alpha=0.12)
-        axes.axhline(about['mean'], color=DARK, linestyle=':', linewidth=0.8)
-        axes.axhline(about['optimum'], color=DARK, linewidth=0.8)
-        axes.legend(loc='center left', bbox_to_anchor=(1.02, 0.5))
 
 
 def draw_costs(
@@ -49,22 +45,40 @@ def draw_costs(
         spent: Core-seconds by row and seed.
         path: The picture to write, ``.svg`` or ``.png``.
     """
-    name, about = next(iter(found['datasets'].items()))
-    with picture(path) as figure:
-        figure.set_size_inches(9, 5)
-        figure.set_layout_engine('constrained')
-        axes = figure.add_subplot(xlabel='core-seconds', ylabel=f'{name}, per cent', xscale='log')
-        axes.set_title(printable(found['title']))
-        for (row, entry), colour in zip(found['rows'].items(), cycle(PALETTE), strict=False):
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    name = next(iter(found['datasets']))
+    with _axes(found, path, 'core-seconds') as axes:
+        for (row, entry), ((_, point), colour) in _looks(found):
             points = [
                 (max(1.0, spent[row][seed]), s['accuracy'][name])
                 for seed, s in entry['seeds'].items()
                 if 'failed' not in s
             ]
             if points:
-                axes.plot(
-                    *zip(*points, strict=True), 'o', color=colour, label=row, gid=f'row-{row}'
-                )
-        axes.axhline(about['mean'], color=DARK, linestyle=':', linewidth=0.8)
-        axes.axhline(about['optimum'], color=DARK, linewidth=0.8)
+                xy = zip(*points, strict=True)
+                axes.plot(*xy, point, color=colour, label=row, gid=f'row-{row}')
+        axes.set_xscale('log')
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: f'{seconds:,.0f}'))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _looks(found: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
+    """Yield each row, and its line, its point and its colour."""
+    return zip(found['rows'].items(), cycle(product(MARKS, PALETTE)), strict=False)
+
+
+@contextmanager
+def _axes(found: Mapping[str, Any], path: str | os.PathLike, x: str) -> Iterator[Any]:
+    """Yield axes for accuracies; then add the best and the mean of the table, and the legend."""
+    name, about = next(iter(found['datasets'].items()))
+    with picture(path) as figure:
+        figure.set_size_inches(9, 5)
+        figure.set_layout_engine('constrained')
+        axes = figure.add_subplot(xlabel=x, ylabel=f'{name}, per cent')
+        axes.set_title(printable(found['title']))
+        yield axes
+        axes.axhline(about['optimum'], color=DARK, linewidth=0.8, label='best of all')
+        axes.axhline(about['mean'], color=DARK, linestyle=':', linewidth=0.8, label='mean of all')
         axes.legend(loc='center left', bbox_to_anchor=(1.02, 0.5))

@@ -2,6 +2,7 @@
 
 import json
 import re
+from importlib import import_module
 from xml.etree import ElementTree
 
 import pytest
@@ -10,6 +11,7 @@ from safetensors import safe_open
 from tool import DIGITS, RETRAIN, ROOT, TINY, TINY_TRAIN, call
 
 from ppnas_mm import Genotype
+from ppnas_mm.cli.errors import run_tool
 from ppnas_mm.config.keys import ConfigError
 from ppnas_mm.config.load import load_config, replace_sync_bn
 from ppnas_mm.weights.checkpoint import load_checkpoint
@@ -204,3 +206,25 @@ def test_one_option_points_all_data_sets_to_another_folder(name):
 def test_data_root_needs_a_data_set_with_a_folder():
     with pytest.raises(ConfigError, match='data_root'):
         load_config(RETRAIN, {'data_root': '/elsewhere'})
+
+
+@pytest.mark.parametrize(
+    ('name', 'words'),
+    [
+        ('train', 'interrupted; --resume continues after the last finished epoch'),
+        ('study', 'interrupted; the same command goes on'),
+        ('export', 'interrupted'),
+    ],
+)
+def test_an_interrupt_says_how_to_go_on(
+    name: str, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def main() -> None:
+        raise KeyboardInterrupt
+
+    main.__module__ = import_module(f'ppnas_mm.cli.{name}').main.__module__
+    monkeypatch.setattr('ppnas_mm.cli.errors.close', lambda: None)
+    monkeypatch.setattr('ppnas_mm.cli.errors.quieten', lambda tables: None)
+    with pytest.raises(SystemExit) as stop:
+        run_tool(main)
+    assert stop.value.code == 130 and capsys.readouterr().err == f'{words}\n'

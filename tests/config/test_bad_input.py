@@ -52,6 +52,12 @@ def search(capsys, folder, *options):
             'model.limits.params=1e5',
             "PPNAS takes no 'limits', these do: CDARTS, RandomSearch, SENAS, SPOS",
         ),
+        (
+            'model.type=ppnas_mm.PPNSA',
+            "'ppnas_mm.PPNSA': no such class; did you mean 'ppnas_mm.PPNAS'",
+        ),
+        ('model.type=GDAS', "'GDAS': no such class; did you mean 'ppnas_mm.GDAS'"),
+        ('model.type=ppnas_mm.Quux', 'no such class. An algorithm of your own is registered in'),
         ('model.reduction=avg', "reduction='avg'"),
         ('train_dataloader.persistent_workers=True', 'persistent_workers'),
         ('optim_wrapper.weights.optimizer.lrr=1', 'lrr'),

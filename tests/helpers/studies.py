@@ -11,6 +11,7 @@ from made_tables import cells_of, write_cells
 from small_searches import write_search
 
 from ppnas_mm.study import Plan, load_plan
+from ppnas_mm.study.searches import settings_of_rows
 from ppnas_mm.tables import NASBench201Table
 from ppnas_mm.utils.files import write_json
 
@@ -100,10 +101,11 @@ def record_of(path: list[str]) -> dict[str, Any]:
     return {'space': 'nasbench201', 'choices': choices, 'epochs': epochs}
 
 
-def write_result(place: Path, path: list[str], **done: Any) -> None:
+def write_result(plan: Plan, place: Path, path: list[str], seconds: float = 2.0) -> None:
     """Write what a finished search of a study leaves: the last of the cells is found."""
     (place / 'search').mkdir(parents=True)
-    write_json(place / 'done.json', {'settings': 'x', 'core_seconds': 2.0, 'failed': '', **done})
+    settings = settings_of_rows(plan, place.parent.parent)[place.parent.name]
+    write_json(place / 'done.json', dict(settings=settings, core_seconds=seconds, failed=''))
     NASBench201Table.decode(path[-1]).save(place / 'search/genotype.json')
     (place / 'search/search.json').write_text(json.dumps(record_of(path)))
 

@@ -85,12 +85,13 @@ def test_a_row_is_searched_again_if_its_source_changed(tmp_path: Path, published
     rows = {row: {'config': str(tmp_path / f'{kind}.py')} for row, kind in ROWS.items()}
     rows['two']['starts_from'] = 'one'
     plan = load_plan(write_plan(tmp_path, rows, seeds=[0]))
-    settings = settings_of_rows(plan, tmp_path / 'second')
     found = read_json(published / 'results.json')
-    found['rows']['two']['settings'] = settings['two']
+    found['rows']['two']['settings'] = settings_of_rows(plan, tmp_path)['two']
     write_json(published / 'results.json', found)
-    assert set(load_published(plan, published, settings).seeds) == {'one', 'two'}
-    assert not load_published(plan, published, {**settings, 'one': 'changed'}).seeds
+    assert set(known_of(plan, published, tmp_path).seeds) == {'one', 'two'}
+    rows['one']['options'] = {'train_dataloader.batch_size': 7}
+    changed = load_plan(write_plan(tmp_path, rows, seeds=[0]))
+    assert not known_of(changed, published, tmp_path).seeds
 
 
 def test_what_is_not_of_the_study_is_left_out(tmp_path: Path, published: Path) -> None:

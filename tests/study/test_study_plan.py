@@ -87,7 +87,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     'no config': ({'rows': {'a': {'note': 'x'}}}, r"rows\.a: missing key 'config'"),
     'config': (
         {'rows': {'a': {'config': 'no.py'}}},
-        r'rows\.a\.config: expected a path, or a name',
+        r'rows\.a\.config: config no\.py: .*; paths are relative to /',
     ),
     'best_of': ({'rows': {'a': {'config': 'CONFIG', 'best_of': 0}}}, r'rows\.a\.best_of: 0 is'),
     'ranks': (
@@ -105,6 +105,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     'seeds': ({'seeds': []}, r'seeds \(length\): 0 is outside'),
     'a seed': ({'seeds': [0, 1.5]}, r'seeds\[1\]: expected an integer'),
     'a negative seed': ({'seeds': [-1]}, r'seeds\[0\]: -1 is outside'),
+    'a large seed': ({'seeds': [99999999999]}, r'seeds\[0\]: 99999999999 is outside 0\.\.4000000'),
+    'a seed as an option': (
+        {'options': {'randomness.seed': 3}},
+        r'options\.randomness\.seed: expected no such option',
+    ),
     'a seed twice': ({'seeds': [1, 1]}, 'seeds: expected different numbers'),
     'datasets': ({'datasets': []}, r'datasets \(length\): 0'),
     'a data set': ({'datasets': [5]}, r'datasets\[0\]: expected a line of text'),

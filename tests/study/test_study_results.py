@@ -1,6 +1,8 @@
 """What a study makes of finished searches, against plain computations over a made-up table."""
 
+import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +51,8 @@ def study(tmp_path: Path) -> tuple[Any, Path, dict[str, list[list[str]]]]:
              'two': [some_cells(1, 10 + seed) for seed in range(3)]}  # fmt: skip
     for row, found in cells.items():
         for seed, path in zip((0, 2, 5), found, strict=True):
-            write_result(tmp_path / 'work' / row / f'seed-{seed}', path, core_seconds=seed + 1.5)
+            place = tmp_path / 'work' / row / f'seed-{seed}'
+            write_result(plan, place, path, seconds=seed + 1.5)
     return plan, tmp_path / 'work', cells
 
 
@@ -133,7 +136,7 @@ def test_nothing_is_done_yet(tmp_path: Path) -> None:
     assert found['rows']['one']['summary'] == {'done': 0, 'failed': 0}
     (tmp_path / 'work').mkdir()
     text = write_page(plan, tmp_path / 'work', 'a command', ['one, seed 0'])
-    assert 'Still running in other processes:\n\n- one, seed 0' in text
+    assert 'Left to other processes:\n\n- one, seed 0' in text and 'Not run yet' not in text
     assert not list((tmp_path / 'work').glob('*.svg'))
 
 
@@ -225,7 +228,7 @@ def test_rankings_are_compared_over_what_all_have_scored(tmp_path: Path) -> None
     lost = {**scores['pruned'], **dict.fromkeys(cells[:4])}
     for name, values in (('kept', scores['kept']), ('pruned', lost)):
         place = tmp_path / 'work' / name / 'seed-0'
-        write_result(place, some_cells(1, 7), core_seconds=1.0)
+        write_result(plan, place, some_cells(1, 7))
         write_json(place / 'ranking.json', {'by': 'super-net', 'scores': values})
     found = results(plan, tmp_path / 'work')
     left = [truth(cell, 'cifar10-test') for cell in cells[4:]]
@@ -238,10 +241,62 @@ def test_rankings_are_compared_over_what_all_have_scored(tmp_path: Path) -> None
 
 def test_a_row_that_was_not_run_is_named_and_has_no_line(tmp_path: Path) -> None:
     plan = made_plan(tmp_path, {'one': 'gdas', 'late': 'gdas'}, seeds=[0])
-    write_result(tmp_path / 'work/one/seed-0', some_cells(1, 7), core_seconds=1.0)
+    write_result(plan, tmp_path / 'work/one/seed-0', some_cells(1, 7))
     text = write_page(plan, tmp_path / 'work', 'a command', [])
     assert 'Not run yet: late.' in text
     assert '| one |' in text and '| late |' not in text
+
+
+def test_a_found_cell_that_the_table_lacks_is_named(study: Any) -> None:
+    plan, folder, cells = study
+    lost = cells['one'][1][-1]
+    lines = plan.table.read_text().splitlines()
+    plan.table.write_text('\n'.join(line for line in lines if lost not in line) + '\n')
+    found = results(plan, folder)['rows']['one']
+    assert found['seeds']['2'] == {'failed': f'the table lacks {lost}'}
+    assert found['summary']['failed'] == 1
+    assert f'Failed:\n\n- one, seed 2: the table lacks {lost}' in write_page(plan, folder, 'x', [])
+
+
+def test_a_search_that_trains_no_alpha_has_no_curve(study: Any) -> None:
+    plan, folder, _ = study
+    path = folder / 'one/seed-0/search/search.json'
+    record = json.loads(path.read_text())
+    for weights in record['epochs'][0]['architecture'].values():
+        weights[:] = [0.2] * 5
+    path.write_text(json.dumps(record))
+    seeds = results(plan, folder)['rows']['one']['seeds']
+    assert 'by_epoch' not in seeds['0'] and 'by_epoch' in seeds['2']
+
+
+def test_pictures_name_their_numbers_and_lines(study: Any) -> None:
+    plan, folder, _ = study
+    write_page(plan, folder, 'a command', [])
+    for name in ('costs.svg', 'epochs.svg'):
+        picture = (folder / name).read_text()
+        words = re.findall(r'<text[^>]*>([^<]*)</text>', picture)
+        assert {'best of all', 'mean of all', 'one'} <= set(words)
+        assert not any('$' in word for word in words)
+
+
+def test_pictures_of_an_earlier_page_are_removed(study: Any) -> None:
+    plan, folder, _ = study
+    write_page(plan, folder, 'a command', [])
+    assert (folder / 'epochs.svg').is_file() and (folder / 'costs.svg').is_file()
+    for seed in plan.seeds:
+        (folder / f'one/seed-{seed}/done.json').unlink()
+    text = write_page(plan, folder, 'a command', [])
+    assert not (folder / 'epochs.svg').exists() and 'epochs.svg' not in text
+
+
+def test_a_published_page_names_no_work_dir(study: Any, tmp_path: Path) -> None:
+    plan, folder, _ = study
+    text = write_page(plan, folder, 'a command --work-dir here', [], tmp_path / 'page')
+    assert '`a command --work-dir here`' in text.replace('OMP_NUM_THREADS=1 ', '')
+    page = (tmp_path / 'page/study.md').read_text()
+    assert '--work-dir' not in page and page.replace('command', 'command --work-dir here', 1) == (
+        f'{text}\n'
+    )
 
 
 def test_the_same_architectures_are_drawn_for_every_row(tmp_path: Path) -> None:

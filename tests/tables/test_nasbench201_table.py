@@ -84,6 +84,7 @@ BAD: dict[str, tuple[bytes | None, str]] = {
     'no string of a cell': (f'{HEADER}0,hello,50\n'.encode(), "line 2: 'hello' is no cell"),
     'another operation': (f'{HEADER}0,{MIXED.replace("~1", "x~1")},5\n'.encode(), 'is no cell of'),
     'too few nodes': (f'{HEADER}0,{MIXED.rsplit("+", 1)[0]},5\n'.encode(), 'is no cell of'),
+    'shares': (f'{HEADER}0,{MIXED},0.9\n'.encode(), 'cifar10-test is at most 0.9; expected per c'),
     'twice': (f'{HEADER}0,{MIXED},50\n1,{MIXED},60\n'.encode(), 'listed twice'),
     'cut gzip': (gzip.compress((HEADER + ROWS).encode())[:-12], 'damaged'),
     'no gzip': (b'\x1f\x8b' + b'x' * 50, 'damaged'),
@@ -99,6 +100,15 @@ def test_bad_tables_are_refused(case: str, tmp_path: Path) -> None:
         path.write_bytes(content)
     with pytest.raises(TableError, match=message):
         NASBench201Table.load(path)
+
+
+def test_a_data_set_of_ones_own_keeps_its_name(tmp_path: Path) -> None:
+    rows = small_table(tmp_path / 'table.csv')
+    text = (tmp_path / 'table.csv').read_text()
+    (tmp_path / 'table.csv').write_text(text.replace('cifar10-test', 'svhn-test'))
+    table = NASBench201Table.load(tmp_path / 'table.csv')
+    assert table.datasets == ('svhn-test',)
+    assert table.optimum('svhn') == max(value for _, value in rows)
 
 
 def test_unknown_cells_and_data_sets(tmp_path: Path) -> None:
