@@ -15,6 +15,7 @@ from ..engine.checkpoint import latest_checkpoint
 from ..engine.work_dir import BusyError, alone
 from ..utils.files import read_json, write_json
 from ..utils.jobs import JobError, Jobs, NothingFoundError
+from ..utils.progress import tracked
 from .plan import Plan, Row, open_table
 from .published import NOTHING, Published
 from .rank import rank_architectures
@@ -48,9 +49,10 @@ def run_study(
     settings = settings_of_rows(plan, folder)
     wanted = _wanted(plan, published)
     ends = {(r.name, is_done(_place(folder, r.name, n), settings[r.name])) for r, n in wanted}
-    for row in plan.rows:  # what one seed has done, others can do
-        if (row.name, False) in ends and (row.name, True) not in ends:
-            check_row(plan, row, folder)
+    left, done = ({name for name, end in ends if end is kind} for kind in (False, True))
+    unsure = [row for row in plan.rows if row.name in left - done]  # what one seed did, others can
+    for row in tracked(unsure, 'rows checked'):
+        check_row(plan, row, folder)
     jobs, busy, failed = Jobs(len(wanted)), [], dict[str, str]()
     for row, seed in wanted:
         name, source = f'{row.name}, seed {seed}', f'{row.starts_from}, seed {seed}'
