@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ..analysis.statistics import paired_p
 from ..utils.files import write_atomic, write_json
 from ..version import __version__
 from ..visualize.study import draw_costs, draw_curves
@@ -201,11 +203,16 @@ def _tests(plan: Plan, found: Mapping[str, Any]) -> str:
 
 
 def _same_cells(plan: Plan, found: Mapping[str, Any]) -> str:
-    rows = [['architectures', *(f'{entry["architectures"]:,}' for entry in found.values())]]
+    rows = [['architectures', *(f'{entry["architectures"]:,}' for entry in found.values()), '', '']]
+    first = [entry['tau'][plan.same_cells[0]] for entry in found.values()]
     for name in plan.same_cells:
-        values = (entry['tau'][name] for entry in found.values())
-        rows.append([name, *('-' if value is None else f'{value:.3f}' for value in values)])
-    return _table(['seed', *found], rows)
+        values = [entry['tau'][name] for entry in found.values()]
+        known = [value for value in values if value is not None]
+        mean = f'{sum(known) / len(known):.3f}' if known else '-'
+        p = paired_p(values, first) if None not in values + first else math.nan
+        cells = ('-' if value is None else f'{value:.3f}' for value in values)
+        rows.append([name, *cells, mean, '-' if math.isnan(p) else f'{p:.3f}'])
+    return _table(['seed', *found, 'mean', f'p (t), {plan.same_cells[0]}'], rows)
 
 
 def _ranks(found: Mapping[str, Any]) -> str:

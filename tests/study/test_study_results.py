@@ -223,20 +223,29 @@ def test_rankings_are_compared_over_what_all_have_scored(tmp_path: Path) -> None
     given = {name: {'config': str(write_search('gdas', tmp_path)), 'ranks': 'super-net'}
              for name in ('kept', 'pruned')}  # fmt: skip
     plan = load_plan(write_plan(tmp_path, given, seeds=[0, 1], same_cells=list(given)))
-    cells, rng = some_cells(12, 3), np.random.default_rng(5)
-    scores = {name: dict(zip(cells, map(float, rng.random(12)), strict=True)) for name in given}
-    lost = {**scores['pruned'], **dict.fromkeys(cells[:4])}
-    for name, values in (('kept', scores['kept']), ('pruned', lost)):
-        place = tmp_path / 'work' / name / 'seed-0'
-        write_result(plan, place, some_cells(1, 7))
-        write_json(place / 'ranking.json', {'by': 'super-net', 'scores': values})
-    found = results(plan, tmp_path / 'work')
+    cells, rng, taus = some_cells(12, 3), np.random.default_rng(5), {}
     left = [truth(cell, 'cifar10-test') for cell in cells[4:]]
-    taus = {name: round(brute_tau([scores[name][c] for c in cells[4:]], left), 4) for name in given}
-    assert found['same_cells'] == {'0': {'architectures': 8, 'tau': pytest.approx(taus)}}
+    for seed in (0, 1):
+        scores = {name: dict(zip(cells, map(float, rng.random(12)), strict=True)) for name in given}
+        lost = {**scores['pruned'], **dict.fromkeys(cells[:4])}
+        for name, values in (('kept', scores['kept']), ('pruned', lost)):
+            place = tmp_path / f'work/{name}/seed-{seed}'
+            write_result(plan, place, some_cells(1, 7))
+            write_json(place / 'ranking.json', {'by': 'super-net', 'scores': values})
+        taus[str(seed)] = {
+            name: round(brute_tau([scores[name][c] for c in cells[4:]], left), 4) for name in given
+        }
+    found = results(plan, tmp_path / 'work')
+    assert found['same_cells'] == {
+        seed: {'architectures': 8, 'tau': pytest.approx(tau)} for seed, tau in taus.items()
+    }
     text = write_page(plan, tmp_path / 'work', 'a command', [])
-    assert '| seed | 0 |' in text and '| architectures | 8 |' in text
-    assert all(f'| {name} | {tau:.3f} |' in text for name, tau in taus.items())
+    a, b = (tau['pruned'] - tau['kept'] for tau in taus.values())
+    p = 1 - 2 / math.pi * math.atan(abs(a + b) / abs(a - b))  # of Student's t, one degree
+    for name, p_name in (('kept', '-'), ('pruned', f'{p:.3f}')):
+        x, y = (tau[name] for tau in taus.values())
+        assert f'| {name} | {x:.3f} | {y:.3f} | {(x + y) / 2:.3f} | {p_name} |' in text
+    assert '| seed | 0 | 1 | mean | p (t), kept |' in text and '| architectures | 8 | 8 |' in text
 
 
 def test_a_row_that_was_not_run_is_named_and_has_no_line(tmp_path: Path) -> None:
