@@ -9,11 +9,12 @@ import numpy as np
 from mmengine.logging import print_log
 
 from ..spaces.mixture import ArchPath
-from ..tables import TABLES
+from ..tables import TABLES, TableError
 from ..utils.registries import MODELS
 from .untrained import UntrainedSearch, draw_within
 
 METHODS = ('random', 'evolution')
+DRAWS = 10_000
 
 
 @MODELS.register_module()
@@ -34,7 +35,7 @@ class TableSearch(UntrainedSearch):
 
     Raises:
         ConstraintError: If none of 10,000 draws is within the limits.
-        TableError: If the table cannot be read.
+        TableError: If the table cannot be read, or has none of 10,000 draws.
         ValueError: If an option is out of range, or the space has no table.
     """
 
@@ -70,7 +71,7 @@ class TableSearch(UntrainedSearch):
         members: deque[tuple[float, ArchPath]] = deque(maxlen=self.population)
         while len(seen) < self.queries:
             if self.method == 'random' or len(members) < self.population:
-                path = draw_within(self.super_net, rng, self.limits, constrained=False)
+                path = self._draw(rng)
             else:
                 tournament = rng.choice(len(members), self.sample, replace=False)
                 best = max((members[int(i)] for i in tournament), key=lambda member: member[0])
@@ -84,15 +85,26 @@ class TableSearch(UntrainedSearch):
         )
         return path
 
+    def _draw(self, rng: np.random.Generator) -> ArchPath:
+        """Return a random architecture of the table, within the limits."""
+        for _ in range(DRAWS):
+            path = draw_within(self.super_net, rng, self.limits, constrained=False)
+            if self._listed(path):
+                return path
+        raise TableError(f'{self.truth.name}: it has none of {DRAWS:,} random architectures')
+
+    def _listed(self, path: ArchPath) -> bool:
+        return self.super_net.to_genotype(path) in self.truth
+
     def _child(self, parent: ArchPath, rng: np.random.Generator) -> ArchPath:
-        """Return a parent with one other operation, within the limits."""
+        """Return a parent with one other operation, within the limits and in the table."""
         names = [n for n in parent if len(self.super_net.keepable(n)) > 1]
         if not names:
             return parent
-        for _ in range(10_000):
+        for _ in range(DRAWS):
             name = names[int(rng.integers(len(names)))]
             others = [i for i in self.super_net.keepable(name) if (i,) != parent[name]]
             child = {**parent, name: (int(rng.choice(others)),)}
-            if self.limits.ok(child):
+            if self.limits.ok(child) and self._listed(child):
                 return child
         return parent

@@ -85,7 +85,7 @@ class SearchLoop(EpochBasedTrainLoop):
         model: Any = self.runner.model
         return model.module if is_model_wrapper(model) else model
 
-    def _check(self) -> None:
+    def check(self) -> None:
         """Reject configurations that would silently search something else."""
         model, name = self.runner.model, type(self.algorithm).__name__
         if not isinstance(self.algorithm, BilevelSearch):
@@ -129,7 +129,7 @@ class SearchLoop(EpochBasedTrainLoop):
 
     def run(self) -> nn.Module:
         """Search, unless a resumed search has ended; add a :class:`SearchHook` if there is none."""
-        self._check()
+        self.check()
         if not any(isinstance(hook, SearchHook) for hook in self.runner.hooks):
             self.runner.register_hook(SearchHook())
         self.stop_training = self.algorithm.finished
@@ -163,10 +163,10 @@ class ChooseLoop(SearchLoop):
 
     def __init__(self, runner: Runner, dataloader: dict, **kwargs: Any) -> None:
         self._runner = runner
-        self._check()  # before an algorithm that trains complains about no epochs
+        self.check()  # before an algorithm that trains complains about no epochs
         super().__init__(runner, dataloader, max_epochs=0, **kwargs)
 
-    def _check(self) -> None:
+    def check(self) -> None:
         if not isinstance(self.algorithm, UntrainedSearch):
             raise ValueError(
                 f'{type(self.algorithm).__name__} needs training: '

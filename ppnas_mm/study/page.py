@@ -16,7 +16,7 @@ from ..utils.files import write_atomic, write_json
 from ..version import __version__
 from ..visualize.study import draw_costs, draw_curves
 from .plan import Plan
-from .published import NOTHING, Published
+from .published import NOTHING, Published, check_kept
 from .results import costs, results
 from .run import failures, threads
 
@@ -38,20 +38,26 @@ def write_page(
         busy: Searches that other processes are running.
         publish: A second folder that gets them; its page has the command without the work dir.
         published: Searches that were run elsewhere.
+
+    Raises:
+        ConfigError: If a search was run with other settings, or if the second folder would lose
+            results.
     """
     found, spent = results(plan, folder, published), costs(plan, folder, published)
     open_ends = {
         'Left to other processes': busy,
-        'Ended with an error, to be tried again': failures(plan, folder),
+        'Ended with an error, to be tried again': failures(plan, folder, published),
     }
     notes = [
         f'{head}:\n\n' + '\n'.join(f'- {x}' for x in all_)
         for head, all_ in open_ends.items()
         if all_
     ]
+    text = _write(plan, found, spent, folder, command, notes)
     if publish:
+        check_kept(publish, found)
         _write(plan, found, spent, publish, command.partition(' --work-dir')[0], notes)
-    return _write(plan, found, spent, folder, command, notes)
+    return text
 
 
 def _write(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..genotype import Genotype
 from ..tables import TABLES, BenchmarkTable
+from ..tables.table import find
 from ..utils.files import DamagedFileError, read_json
 from ..utils.schema import parse
 
@@ -18,6 +20,8 @@ class MeasureError(ValueError):
 
 def read_measure(measure: str, folder: Path) -> list[float]:
     """Return what a command measured: one number, or one for each of its own seeds.
+
+    NaN stands for a search of a study that found nothing.
 
     Args:
         measure: ``accuracy/top1`` or another metric of the trained or retrained network, or, if
@@ -65,7 +69,9 @@ def _table(name: str) -> tuple[BenchmarkTable, str]:
     space, _, dataset = name.partition('/')
     if space not in TABLES:
         raise MeasureError(f'table:{name}: expected SPACE/DATASET, a space of {", ".join(TABLES)}')
-    return TABLES[space].load(), dataset
+    kind = TABLES[space]
+    name, origin = next(iter(kind.sources.items()))  # others have shorter trainings
+    return kind.load(find(kind.folder, {name: origin}, f'{space} table')), dataset
 
 
 def _metrics(folder: Path, group: str) -> Mapping[str, Any]:
@@ -100,6 +106,8 @@ def _walk(found: Any, keys: list[str], path: Path) -> Any:
     key, *rest = keys
     if key == '*' and isinstance(found, dict) and found:
         return [_walk(value, rest, path) for value in found.values()]
+    if isinstance(found, dict) and found.get('failed') and key not in found:
+        return math.nan  # a search that found nothing
     if isinstance(found, list):
         fits = [one for one in found if isinstance(one, dict) and key in one.values()]
         if not fits:

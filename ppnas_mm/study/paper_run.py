@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -176,19 +177,17 @@ def _values(run: Run, made: list[Command]) -> dict[str, dict[str, Any]]:
     records = [read_json(command.place / DONE) for command in made]
     good = [c.folder for c, about in zip(made, records, strict=True) if not about['failed']]
     shared = dict(
-        failed=len(made) - len(good),
         seeds=list(run.seeds),
         seconds=round(sum(about['seconds'] for about in records), 1),
         commands=[' '.join(['python', *command.words]) for command in made],
     )
-    return {
-        label: dict(
-            measure=measure,
-            values=[value for folder in good for value in read_measure(measure, folder)],
-            **shared,
-        )
-        for label, measure in run.measures.items()
-    }
+    found = {}
+    for label, measure in run.measures.items():
+        values = [value for folder in good for value in read_measure(measure, folder)]
+        known = [value for value in values if not math.isnan(value)]
+        failed = len(made) - len(good) + len(values) - len(known)
+        found[label] = dict(measure=measure, values=known, failed=failed, **shared)
+    return found
 
 
 def _write(

@@ -58,8 +58,42 @@ def load_published(plan: Plan, folder: Path, settings: Mapping[str, str]) -> Pub
     wanted = set(map(str, plan.seeds))
     rows = {name: found['rows'][name]['seeds'] for name in same}
     whole = set(plan.same_cells) <= same and found['ranked'] == plan.cells
+    ranked = {
+        seed: entry
+        for seed, entry in found.get('same_cells', {}).items()
+        if whole and seed in wanted and list(entry['tau']) == list(plan.same_cells)
+    }
     return Published(
         {name: {s: e for s, e in seeds.items() if s in wanted} for name, seeds in rows.items()},
         {name: {s: t for s, t in spent[name].items() if s in wanted} for name in same},
-        {s: e for s, e in found.get('same_cells', {}).items() if s in wanted} if whole else {},
+        ranked,
     )
+
+
+def is_other(plan: Plan, found: Mapping[str, Any]) -> bool:
+    """Return whether results are of another study: of another space, or with no row of this one."""
+    rows = set(found['rows'])
+    same = bool(rows & set(plan.names)) or found['title'] == plan.title
+    return found['space'] != plan.space or not same
+
+
+def check_kept(folder: Path, found: Mapping[str, Any]) -> None:
+    """Check that a published page keeps all its searches if it is written anew.
+
+    Raises:
+        ConfigError: If it would lose some.
+    """
+    if not (folder / 'results.json').is_file():
+        return
+    lost = [
+        f'{name}, seed {seed}'
+        for name, row in read_json(folder / 'results.json')['rows'].items()
+        for seed in row['seeds']
+        if seed not in found['rows'].get(name, {}).get('seeds', {})
+    ]
+    if lost:
+        raise ConfigError(
+            f'{folder} has results that this page lacks ({"; ".join(lost)[:300]}): rows or seeds '
+            'that the study has no more, or other settings. Nothing was published; keep that '
+            'folder, and publish into another'
+        )

@@ -171,7 +171,11 @@ def correlations(
         scores: By the architecture's string; ``None``: not scored.
         table, dataset: The truth.
     """
-    known = {cell: value for cell, value in scores.items() if value is not None}
+    known = {
+        cell: value
+        for cell, value in scores.items()
+        if value is not None and table.decode(cell) in table
+    }
     truth = [table.accuracy(table.decode(cell), dataset) for cell in known]
     values = list(known.values())
     middle = float(np.median(truth)) if truth else 0.0

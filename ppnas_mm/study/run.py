@@ -17,11 +17,13 @@ from ..utils.files import read_json, write_json
 from ..utils.jobs import JobError, Jobs, NothingFoundError
 from ..utils.progress import tracked
 from .plan import Plan, Row, open_table
-from .published import NOTHING, Published
+from .published import NOTHING, Published, is_other
 from .rank import rank_architectures
 from .searches import check_row, settings_of_rows
 
 DONE = 'done.json'
+STARTED = 'started.json'
+"""Settings of a search, written before it starts: a half-done one goes on only with these."""
 FAILED = 'error.json'
 SPENT = 'spent.json'
 """Processor time of a search so far; a stopped one goes on, and counts on."""
@@ -81,7 +83,7 @@ def check_results(plan: Plan, folder: Path, published: Published = NOTHING) -> N
     """
     page = folder / 'results.json'
     before = read_json(page) if page.is_file() else None
-    if before and (before['space'] != plan.space or not set(before['rows']) & set(plan.names)):
+    if before and is_other(plan, before):
         raise ConfigError(
             f'{folder} is the work dir of another study, {before["title"]!r}; use another '
             '--work-dir'
@@ -91,8 +93,8 @@ def check_results(plan: Plan, folder: Path, published: Published = NOTHING) -> N
             option_word('load_from', str(folder))
         except ConfigError:
             raise ConfigError(
-                f'--work-dir {folder}: rows start from checkpoints in it, and a path with a comma '
-                'cannot be an option; use another'
+                f'--work-dir {str(folder)!r}: rows start from checkpoints in it, and a path with a '
+                'comma, quotes or blanks at an end cannot be an option; use another'
             ) from None
     settings = settings_of_rows(plan, folder)
     for row, seed in _wanted(plan, published):
@@ -118,9 +120,10 @@ def _recorded(place: Path) -> Iterator[None]:
         raise
 
 
-def failures(plan: Plan, folder: Path) -> list[str]:
+def failures(plan: Plan, folder: Path, published: Published = NOTHING) -> list[str]:
     """Return the searches that ended with an error when they were last tried, and the errors."""
-    places = [(row.name, seed) for seed in plan.seeds for row in plan.rows]
+    every = ((row.name, seed) for seed in plan.seeds for row in plan.rows)
+    places = [(row, seed) for row, seed in every if not published.has(row, seed)]
     files = ((row, seed, _place(folder, row, seed) / FAILED) for row, seed in places)
     return [
         f'{row}, seed {seed}: {read_json(path)["error"]}'
@@ -146,16 +149,15 @@ def is_done(place: Path, settings: str) -> bool:
     """Return whether the search of a place has ended.
 
     Raises:
-        ConfigError: If it was run with other settings.
+        ConfigError: If it was run, or begun, with other settings.
     """
-    if not (place / DONE).is_file():
-        return False
-    if read_json(place / DONE)['settings'] != settings:
+    files = [path for name in (STARTED, DONE) if (path := place / name).is_file()]
+    if any(read_json(path)['settings'] != settings for path in files):
         raise ConfigError(
             f'{place} has results of other settings; remove the folder of the row, or use another '
             '--work-dir'
         )
-    return True
+    return (place / DONE).is_file()
 
 
 def _source_done(row: Row, seed: int, folder: Path, settings: Mapping[str, str]) -> bool:
@@ -185,6 +187,8 @@ def _run_one(
     words = [option_word(key, value) for key, value in given.items()]
     options = ['--cfg-options', *words] if words else []
     failed = ''
+    if not done:
+        write_json(place / STARTED, dict(settings=settings))
     try:
         with nullcontext() if done else _counted(place / SPENT):
             jobs.run(done, tool, search, row.config, *seeds, '--resume', *options)

@@ -14,6 +14,7 @@ import numpy as np
 from ..config.keys import ConfigError, mappings, type_name
 from ..engine.run import load_run, require_search
 from ..engine.runner import Runner
+from ..engine.search_loop import SearchLoop
 from ..engine.settings import settings_of
 from ..engine.train import require_batches
 from ..genotype import GenotypeError
@@ -135,7 +136,10 @@ def _built(config: Any) -> Any:
         require_batches(runner)
         runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
         if runner.param_schedulers is not None:
-            runner.build_param_scheduler(runner.param_schedulers)
+            runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
+        for loop in (runner.train_loop, runner.val_loop):
+            if isinstance(loop, SearchLoop):
+                loop.check()
         return runner.model
 
 

@@ -7,11 +7,11 @@ string: isomorphic cells were trained separately and have their own scores.
 from __future__ import annotations
 
 import csv
+import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
-
-import numpy as np
 
 from ..genotype import SPACE_RULES, Genotype, GenotypeError
 from .table import BenchmarkTable, TableError
@@ -89,22 +89,17 @@ class NASBench201Table(BenchmarkTable):
         for key, known in FORMATS:
             if key in header:
                 columns = {column: known[column] for column in header if column in known}
-                if key == 'arch':
-                    own = (column for column in header if column.endswith(('-test', '-val')))
-                    columns |= {column: known.get(column, column) for column in own}
                 break
-        if not columns:
+        own = _own_columns(header, columns) if 'arch' in header else []
+        if not columns and not own:
             wanted = ' or '.join(', '.join([key, *known]) for key, known in FORMATS)
             wanted += ' (or other names with -test or -val at the end)'
             raise TableError(f'{path}: unknown columns {header!r:.200}; expected {wanted}')
         cells: list[str] = []
-        scores: dict[str, list[float]] = {name: [] for name in columns.values()}
+        scores: dict[str, list[float]] = {name: [] for name in (*columns.values(), *own)}
         for row in reader:
-            try:
-                values = [float(row[column]) for column in columns]
-            except (TypeError, ValueError):
-                values = [np.nan]
-            if not row[key] or not all(0 <= value <= 100 for value in values):
+            values = [_accuracy(row[column]) for column in (*columns, *own)]
+            if not row[key] or any(map(math.isnan, values[: len(columns)])):
                 raise TableError(f'{path}: line {reader.line_num} is not a cell and accuracies')
             if not CELL.fullmatch(row[key]):
                 raise TableError(
@@ -115,4 +110,24 @@ class NASBench201Table(BenchmarkTable):
                 scores[name].append(value)
         if not cells:
             raise TableError(f'{path}: no cells')
+        for name in own:
+            if any(map(math.isnan, scores[name])) or max(scores[name]) <= 1:  # a loss, or gaps
+                del scores[name]
+        if not scores:
+            raise TableError(f'{path}: {own} are not accuracies in per cent of every cell')
         return cls(scores, cells, str(path))
+
+
+def _accuracy(text: str | None) -> float:
+    """Return an accuracy in per cent; NaN if it is none."""
+    try:
+        value = float(text or '')
+    except ValueError:
+        return math.nan
+    return value if 0 <= value <= 100 else math.nan
+
+
+def _own_columns(header: list[str], known: Mapping[str, str]) -> list[str]:
+    """Return the columns that name data sets of one's own."""
+    taken = {*known, *known.values()}
+    return [name for name in header if name.endswith(('-test', '-val')) and name not in taken]

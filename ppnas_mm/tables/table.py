@@ -61,7 +61,7 @@ class BenchmarkTable:
         if len(self._row) != len(self.cells):
             raise TableError(f'{name}: a cell is listed twice')
         for dataset, values in scores.items():
-            if len(values) and max(values) <= 1:
+            if len(values) and 0 < max(values) <= 1:
                 raise TableError(f'{name}: {dataset} is at most {max(values):g}; expected per cent')
         self._scores = {d: np.asarray(values, dtype=np.float64) for d, values in scores.items()}
         self._sorted = {d: np.sort(values) for d, values in self._scores.items()}

@@ -24,12 +24,12 @@ def draw_curves(found: Mapping[str, Any], path: str | os.PathLike) -> None:
     """
     with _axes(found, path, 'share of the search') as axes:
         for (row, entry), ((line, _), colour) in _looks(found):
-            curves = [s['by_epoch'] for s in entry['seeds'].values() if 'by_epoch' in s]
-            if not curves:
+            curves = [dict(s['by_epoch']) for s in entry['seeds'].values() if 'by_epoch' in s]
+            epochs = sorted(set(curves[0]).intersection(*curves)) if curves else []
+            if not epochs:
                 continue
-            length = min(map(len, curves))
-            x = [epoch / curves[0][length - 1][0] for epoch, _ in curves[0][:length]]
-            values = [[curve[i][1] for curve in curves] for i in range(length)]
+            x = [epoch / max(map(max, curves)) for epoch in epochs]
+            values = [[curve[epoch] for curve in curves] for epoch in epochs]
             means = [sum(v) / len(v) for v in values]
             axes.plot(x, means, line, color=colour, label=row, gid=f'curve-{row}')
             axes.fill_between(x, [*map(min, values)], [*map(max, values)], color=colour, alpha=0.12)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from made_tables import SETS, cells_of, made_scores, made_table, write_cells, write_macro
-from nb201 import OPS, text_of
+from nb201 import OPS
 from oneshot import batches
 from tasks import classifier
 from zoo import SPACES
@@ -57,6 +57,29 @@ def watched(algorithm: Any) -> list[str]:
 
     algorithm.truth.accuracy = accuracy
     return seen
+
+
+# -- a part of a space -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('method', ['random', 'evolution'])
+def test_a_table_may_have_a_part_of_the_architectures(method: str, tmp_path: Path) -> None:
+    path, scores = easy(tmp_path)
+    part = {cell: (scores[cell],) * 3 for cell in list(scores)[::2]}
+    write_macro(path, part)
+    algorithm = build(path, method=method, queries=60, population=20, sample=5)
+    seen = watched(algorithm)
+    found = digits(algorithm.super_net.to_genotype(algorithm.choose()))
+    assert len(seen) == 60 and set(seen) <= set(part)
+    assert scores[found] == max(scores[cell] for cell in seen)
+
+
+def test_a_table_without_any_of_the_draws_is_refused(tmp_path: Path, monkeypatch: Any) -> None:
+    path, scores = easy(tmp_path)
+    write_macro(path, {'00000000': (scores['00000000'],) * 3})
+    monkeypatch.setattr('ppnas_mm.algorithms.table_search.DRAWS', 5)
+    with pytest.raises(TableError, match=r'easy\.json: it has none of 5 random architectures'):
+        build(path, queries=3).choose()
 
 
 # -- random ----------------------------------------------------------------------------------------
@@ -234,9 +257,3 @@ def test_wrong_options_are_refused(tmp_path: Path) -> None:
         build(tmp_path)
     with pytest.raises(ValueError, match=r"'mobile' has no table; .*'nasbench-macro', 'nasbench2"):
         build(table, SPACES['mobile'])
-
-
-def test_a_cell_that_the_table_lacks_is_named(tmp_path: Path) -> None:
-    write_cells(tmp_path / 'table.csv', {text_of(['none'] * 6): (10.0,)}, SETS[1:])
-    with pytest.raises(TableError, match=r'table\.csv: unknown cell \|'):
-        build(tmp_path / 'table.csv', CELLS, queries=5).derive()

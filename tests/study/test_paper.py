@@ -1,6 +1,7 @@
 """The tables of the papers: their numbers, their commands, and a run of made-up commands."""
 
 import argparse
+import math
 import re
 import runpy
 import shlex
@@ -329,6 +330,9 @@ def test_measures_are_read_where_the_tools_write_them(tmp_path: Path) -> None:
     seeds = '{"3": {"v": 1.5}, "0": {"v": 0.5}}'
     (tmp_path / 's.json').write_text(f'{{"all": {seeds}, "none": {{}}, "failed": {{"0": {{}}}}}}')
     assert read_measure('s.json#all#*#v', tmp_path) == [1.5, 0.5]
+    (tmp_path / 'f.json').write_text('{"all": {"0": {"v": 1.5}, "1": {"failed": "nothing"}}}')
+    good, bad = read_measure('f.json#all#*#v', tmp_path)
+    assert good == 1.5 and math.isnan(bad)
     for wrong in (
         'r.json#results#c', 'r.json#result', 'r.json#results#a#n', 's.json#none#*#v',
         's.json#failed#*#v', 's.json#all#3#v#*',
@@ -357,6 +361,11 @@ def test_a_found_cell_is_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     NASBench201Table.decode(cell).save(tmp_path / 'genotype.json')
     monkeypatch.chdir(tmp_path)
     assert read_measure('table:nasbench201/cifar10-test', tmp_path) == [91.5]
+    short = f'arch,cifar10-test\n{cell},81.5\n'
+    (data / 'nats_bench_tss_200ep.csv').unlink()
+    (data / 'nb201_12epoch_accs.csv').write_text(short)
+    with pytest.raises(TableError, match=r'folder with nats_bench_tss_200ep\.csv\[\.gz\] \('):
+        read_measure('table:nasbench201/cifar10-test', tmp_path)
 
 
 def test_a_summary_counts_failures() -> None:

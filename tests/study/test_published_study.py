@@ -14,6 +14,7 @@ from ppnas_mm.study import Plan, load_plan, run_study
 from ppnas_mm.study.page import write_page
 from ppnas_mm.study.published import NOTHING, load_published
 from ppnas_mm.study.results import results
+from ppnas_mm.study.run import failures
 from ppnas_mm.study.searches import settings_of_rows
 from ppnas_mm.utils.files import read_json, write_json
 
@@ -92,6 +93,32 @@ def test_a_row_is_searched_again_if_its_source_changed(tmp_path: Path, published
     rows['one']['options'] = {'train_dataloader.batch_size': 7}
     changed = load_plan(write_plan(tmp_path, rows, seeds=[0]))
     assert not known_of(changed, published, tmp_path).seeds
+
+
+def test_a_page_that_would_lose_results_is_not_published(tmp_path: Path, published: Path) -> None:
+    """Neither rows, nor seeds, nor results of settings that have changed."""
+    before = {p: p.read_bytes() for p in published.iterdir()}
+    lacking = {
+        'a row': made_plan(tmp_path, {'two': ROWS['two']}, seeds=[0]),
+        'a seed': made_plan(tmp_path, ROWS, seeds=[7]),
+        'settings': made_plan(tmp_path, ROWS, seeds=[0], options={'val_dataloader.batch_size': 7}),
+    }
+    for plan in lacking.values():
+        work = tmp_path / 'other'
+        work.mkdir(exist_ok=True)
+        with pytest.raises(ConfigError, match=r'has results that this page lacks \(one, seed 0'):
+            write_page(plan, work, 'x', [], published, known_of(plan, published, work))
+        assert (work / 'study.md').is_file()
+        assert before == {p: p.read_bytes() for p in published.iterdir()}
+
+
+def test_an_old_error_of_a_published_search_is_not_listed(tmp_path: Path, published: Path) -> None:
+    plan, work = made_plan(tmp_path, ROWS, seeds=[0]), tmp_path / 'other'
+    for row in ROWS:
+        (work / row / 'seed-0').mkdir(parents=True)
+        write_json(work / row / 'seed-0/error.json', {'error': 'long ago'})
+    assert len(failures(plan, work)) == 2
+    assert failures(plan, work, known_of(plan, published, work)) == []
 
 
 def test_what_is_not_of_the_study_is_left_out(tmp_path: Path, published: Path) -> None:

@@ -18,6 +18,7 @@ from ppnas_mm.study.rank import draw
 from ppnas_mm.study.results import correlations, costs, results
 from ppnas_mm.tables import NASBench201Table
 from ppnas_mm.utils.files import read_json, write_json
+from ppnas_mm.visualize.study import draw_curves
 
 DATASETS = ['cifar100-test', 'cifar10-test']
 COLUMN = {name: i for i, name in enumerate(SETS.values())}
@@ -265,6 +266,24 @@ def test_a_found_cell_that_the_table_lacks_is_named(study: Any) -> None:
     assert found['seeds']['2'] == {'failed': f'the table lacks {lost}'}
     assert found['summary']['failed'] == 1
     assert f'Failed:\n\n- one, seed 2: the table lacks {lost}' in write_page(plan, folder, 'x', [])
+
+
+def test_a_curve_has_the_epochs_that_all_seeds_have(tmp_path: Path) -> None:
+    long, short = [[1, 10.0], [2, 20.0], [3, 30.0], [4, 40.0]], [[3, 50.0], [4, 60.0]]
+    about = {'title': 'x', 'datasets': {'cifar10-test': {'mean': 50.0, 'optimum': 90.0}}}
+    for name, first in (('whole.svg', long), ('ends.svg', long[2:])):
+        seeds = {'0': {'by_epoch': first}, '1': {'by_epoch': short}}
+        draw_curves({**about, 'rows': {'one': {'seeds': seeds}}}, tmp_path / name)
+    assert (tmp_path / 'whole.svg').read_bytes() == (tmp_path / 'ends.svg').read_bytes()
+
+
+def test_rankings_skip_what_the_table_lacks() -> None:
+    cells = some_cells(6, 4)
+    table = NASBench201Table({'cifar10-test': [float(i + 2) for i in range(5)]}, cells[:5])
+    scores = {cell: float(i) for i, cell in enumerate(cells)}
+    assert correlations(scores, table, 'cifar10-test') == correlations(
+        {cell: scores[cell] for cell in cells[:5]}, table, 'cifar10-test'
+    )
 
 
 def test_a_search_that_trains_no_alpha_has_no_curve(study: Any) -> None:

@@ -25,7 +25,7 @@ from ppnas_mm.study.results import costs, results
 from ppnas_mm.study.run import check_results, failures
 from ppnas_mm.study.searches import check_row, config_of, settings_of_rows
 from ppnas_mm.tables import TableError
-from ppnas_mm.utils.files import read_json
+from ppnas_mm.utils.files import read_json, write_json
 from ppnas_mm.utils.jobs import DEGENERATE
 
 ROWS = {'one': 'naswot', 'two': 'params'}
@@ -124,6 +124,8 @@ def test_what_would_fail_at_the_end_is_found_before(tmp_path: Path) -> None:
         ('train_cfg.val_shares', 0.2),
         ('param_scheduler.weights.0.endd', 3),
         ('load_from', 'no.pth'),
+        ('val_evaluator.topkk', 3),
+        ('val_dataloader.dataset.splitt', 'test'),
     ],
 )
 def test_every_part_of_a_search_is_built_before(key: str, value: Any, tmp_path: Path) -> None:
@@ -168,6 +170,22 @@ def test_results_of_other_settings_are_on_no_page(tmp_path: Path) -> None:
             results(changed, work)
         shutil.rmtree(work / row)
     check_results(changed, work)
+    write_json(work / 'two/seed-0/started.json', {'settings': 'of an earlier source'})
+    with pytest.raises(ConfigError, match='two/seed-0 has results of other settings'):
+        check_results(changed, work)
+
+
+def test_a_search_notes_its_settings_before_it_starts(tmp_path: Path) -> None:
+    plan, work = made_plan(tmp_path, {'one': 'params'}, seeds=[0]), tmp_path / 'work'
+    tool = write_tool(tmp_path, {'params-0': 'error: something'})
+    assert run_study(plan, work, tool)[1]
+    expected = settings_of_rows(plan, work)['one']
+    assert read_json(work / 'one/seed-0/started.json')['settings'] == expected
+    changed = made_plan(
+        tmp_path, {'one': 'params'}, seeds=[0], options={'train_cfg.val_share': 0.4}
+    )
+    with pytest.raises(ConfigError, match='one/seed-0 has results of other settings; remove'):
+        run_study(changed, work, tool)
 
 
 def test_weights_to_start_from_are_settings(tmp_path: Path) -> None:
@@ -185,6 +203,7 @@ def test_the_work_dir_of_another_study_is_refused(tmp_path: Path) -> None:
     write_page(plan, work, 'a command', [])
     more = made_plan(tmp_path, ROWS, seeds=[0, 1], title='Later')
     check_results(more, work)
+    check_results(made_plan(tmp_path, {'renamed': 'naswot'}, seeds=[0], title='First'), work)
     other = made_plan(tmp_path, {'two': 'params'}, seeds=[0])
     with pytest.raises(ConfigError, match="work is the work dir of another study, 'First'"):
         check_results(other, work)
@@ -192,7 +211,7 @@ def test_the_work_dir_of_another_study_is_refused(tmp_path: Path) -> None:
         'one': {'config': str(write_search('gdas', tmp_path))},
         'two': {'config': str(write_search('gdas', tmp_path)), 'starts_from': 'one'},
     }))  # fmt: skip
-    with pytest.raises(ConfigError, match=r'--work-dir .*work 1, old: .* a path with a comma'):
+    with pytest.raises(ConfigError, match=r"--work-dir '.*work 1, old': .* a path with a comma"):
         check_results(comma, tmp_path / 'work 1, old')
 
 

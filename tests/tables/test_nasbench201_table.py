@@ -111,6 +111,23 @@ def test_a_data_set_of_ones_own_keeps_its_name(tmp_path: Path) -> None:
     assert table.optimum('svhn') == max(value for _, value in rows)
 
 
+@pytest.mark.parametrize(
+    ('name', 'values'),
+    [('loss-test', (0.3, 0.4)), ('seconds-val', (300, 5)), ('svhn-test', (90, '')),
+     ('imagenet16-test', (40, 41))],
+)  # fmt: skip
+def test_other_columns_do_not_matter(name: str, values: tuple, tmp_path: Path) -> None:
+    cells = [text_of([op] * 6) for op in OPS[:2]]
+    rows = [
+        f'{c},{50 + i},{60 + i},{v}' for i, (c, v) in enumerate(zip(cells, values, strict=True))
+    ]
+    text = '\n'.join([f'arch,cifar10-test,imagenet-test,{name}', *rows])
+    (tmp_path / 'table.csv').write_text(text + '\n')
+    table = NASBench201Table.load(tmp_path / 'table.csv')
+    assert table.datasets == ('cifar10-test', 'imagenet16-test')
+    assert table.optimum('imagenet16') == 61
+
+
 def test_unknown_cells_and_data_sets(tmp_path: Path) -> None:
     small_table(tmp_path / 'table.csv')
     table = NASBench201Table.load(tmp_path / 'table.csv')
