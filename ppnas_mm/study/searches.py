@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..config.keys import ConfigError, mappings, type_name
+from ..config.model import build_model
 from ..engine.run import load_run, require_search
 from ..engine.runner import Runner
 from ..engine.search_loop import SearchLoop
@@ -109,9 +110,9 @@ def check_row(plan: Plan, row: Row, folder: Path) -> None:
     if start and '://' not in start and not Path(start).is_file():
         raise ConfigError(f'row {row.name}: load_from={start!r}: no such file; see starts_from')
     try:
-        algorithm = _built(config)
-        net = algorithm.super_net
+        net = build_model(config).super_net
         TABLES[plan.space].encode(net.random_genotype(np.random.default_rng(0), constrained=False))
+        algorithm = _built(config)
     except GenotypeError as error:
         raise ConfigError(
             f'row {row.name}: the table has no such architectures: {error}'

@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import importlib
 import logging
-import pickle
+import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -178,10 +178,12 @@ def _write_grammar_whole(grammar_module: Any) -> None:
     it at once, and one that reads it between stops at ``EOFError: Ran out of input``.
     """
 
-    def dump(self: Any, filename: str) -> None:
-        from .files import write_atomic
+    original = grammar_module.Grammar.dump
 
-        write_atomic(filename, pickle.dumps(self.__dict__, pickle.HIGHEST_PROTOCOL))
+    def dump(self: Any, filename: str) -> None:
+        own = f'{filename}.{os.getpid()}'
+        original(self, own)
+        os.replace(own, filename)
 
     grammar_module.Grammar.dump = dump
 
