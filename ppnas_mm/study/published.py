@@ -61,7 +61,7 @@ def load_published(plan: Plan, folder: Path, settings: Mapping[str, str]) -> Pub
     ranked = {
         seed: entry
         for seed, entry in found.get('same_cells', {}).items()
-        if whole and seed in wanted and list(entry['tau']) == list(plan.same_cells)
+        if whole and seed in wanted and set(entry['tau']) == set(plan.same_cells)
     }
     return Published(
         {name: {s: e for s, e in seeds.items() if s in wanted} for name, seeds in rows.items()},

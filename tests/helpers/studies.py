@@ -22,6 +22,8 @@ SETS = {
 }
 """Columns of ``nats_bench_tss_200ep.csv``."""
 
+ROWS = {'one': 'naswot', 'two': 'params'}
+
 TOOL = '''"""Stands in for tools/search.py: the seed and the config decide what it finds."""
 import argparse, os, pathlib, shutil, sys, time
 parser = argparse.ArgumentParser()
@@ -120,3 +122,15 @@ def write_tool(folder: Path, found: dict[str, str]) -> Path:
         (folder / f'{name}.search.json').write_text(json.dumps(record_of([cell])))
     (folder / 'made_search.py').write_text(TOOL)
     return folder / 'made_search.py'
+
+
+def found_by_seed(seeds: tuple[int, ...] = (0, 1)) -> dict[str, str]:
+    """What the made-up searches find."""
+    names = [f'{kind}-{seed}' for kind in ROWS.values() for seed in seeds]
+    return dict(zip(names, some_cells(len(names), 3), strict=True))
+
+
+def calls(folder: Path) -> list[list[str]]:
+    """Arguments of the searches that were run."""
+    log = folder / 'calls.log'
+    return [line.split() for line in log.read_text().splitlines()] if log.is_file() else []
